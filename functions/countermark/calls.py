@@ -1,0 +1,91 @@
+"""What a function reads from a request: a message of the stream, the way by which the caller came, what it accepts."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
+
+from countermark.problems import NotFound, Problem
+from countermark.settings import settings
+
+DONE = {"statusCode": 204, "body": b""}
+"""The answer to a message; it has no body, which some deliverers would take for an event."""
+
+
+class Event(Protocol):
+    """A request, as the platform's template gives it to a handler."""
+
+    headers: Mapping[str, str]
+    method: str
+    path: str
+    query: Mapping[str, str]
+
+    @property
+    def body(self) -> bytes:
+        """The whole body in memory."""
+
+    @property
+    def stream(self) -> Any:
+        """The body as a file that is read once."""
+
+
+def message_subject(event: Event) -> str | None:
+    """The subject of a message from the stream (the CloudEvent's type); None when a person or a program calls."""
+    return event.headers.get("ce-type")
+
+
+def message_data(event: Event) -> dict[str, Any]:
+    """The data of a message.
+
+    Raises:
+        Problem: it is no JSON object.
+    """
+    return json_object(event.body)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is.
+
+    Raises:
+        Problem: it is none.
+    """
+    try:
+        data = json.loads(body)
+    except ValueError as error:
+        raise Problem(f"The body is not JSON: {error}.") from None
+    if not isinstance(data, dict):
+        raise Problem("The body must be a JSON object.")
+    return data
+
+
+def public_address(event: Event) -> str:
+    """Scheme and host by which the caller reached the platform, or what PUBLIC_URL says."""
+    if settings().public_url:
+        return settings().public_url.rstrip("/")
+    scheme = event.headers.get("X-Forwarded-Proto", "http").split(",")[0].strip()
+    host = event.headers.get("X-Forwarded-Host") or event.headers.get("Host", "localhost")
+    return f"{scheme}://{host.split(',')[0].strip()}"
+
+
+def prefers_html(event: Event) -> bool:
+    """Whether the caller is a browser that shows a page."""
+    accepted = parse_accept_header(event.headers.get("Accept", ""), MIMEAccept)
+    return accepted.best_match(["application/json", "text/html"], default="application/json") == "text/html"
+
+
+def path_parts(event: Event) -> list[str]:
+    """The parts of the path below the function's own."""
+    return [part for part in event.path.split("/") if part]
+
+
+def job_id_of(part: str) -> str:
+    """A part of a path as a job's id.
+
+    Raises:
+        NotFound: it can't be one.
+    """
+    if len(part) != 32 or not set(part) <= set("0123456789abcdef"):
+        raise NotFound
+    return part

@@ -1,0 +1,133 @@
+"""PostgreSQL: one connection a thread, and the migrations."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import structlog
+from pg8000.exceptions import DatabaseError, InterfaceError
+from pg8000.native import Connection
+
+from countermark.problems import Unavailable
+
+log = structlog.get_logger()
+
+MIGRATION_LOCK = 0x636D
+"""The advisory lock that lets one process at a time apply migrations."""
+
+_AWAY = (InterfaceError, OSError)
+_SHUTTING_DOWN = ("57P01", "57P02", "57P03", "53300")
+"""SQLSTATE codes of a server that stops, starts, or has no connection left."""
+
+
+class Database:
+    """Transactions on the database at a URL, from any thread.
+
+    A pg8000 connection belongs to one thread, so each thread has its own; one that broke is replaced.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = urlsplit(url)
+        self._local = threading.local()
+        self._migrated = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection inside a transaction that is committed at the end, and rolled back on an exception.
+
+        Raises:
+            Unavailable: the server does not answer, or stopped in the middle.
+        """
+        connection = self._begin()
+        try:
+            yield connection
+            connection.run("COMMIT")
+        except _AWAY as error:
+            self._drop()
+            raise Unavailable("The database does not answer.") from error
+        except DatabaseError as error:
+            self._drop()
+            if _sqlstate(error) in _SHUTTING_DOWN:
+                raise Unavailable("The database is not ready.") from error
+            raise
+        except BaseException:
+            self._roll_back(connection)
+            raise
+
+    def _begin(self) -> Connection:
+        try:
+            kept: Connection | None = getattr(self._local, "connection", None)
+            if kept is not None:
+                kept.run("BEGIN")
+                return kept
+        except (*_AWAY, DatabaseError):
+            self._drop()  # the server was restarted since: one new connection, nothing was done yet
+        try:
+            connection = self._connect()
+            connection.run("BEGIN")
+        except (*_AWAY, DatabaseError) as error:
+            self._drop()
+            raise Unavailable("The database does not answer.") from error
+        return connection
+
+    def _connect(self) -> Connection:
+        url = self._url
+        secure = parse_qs(url.query).get("sslmode", ["prefer"])[0] in {"require", "verify-ca", "verify-full"}
+        connection = Connection(
+            unquote(url.username or "postgres"),
+            host=url.hostname or "127.0.0.1",
+            port=url.port or 5432,
+            database=url.path.lstrip("/") or "postgres",
+            password=unquote(url.password or ""),
+            ssl_context=ssl.create_default_context() if secure else None,
+            timeout=30,
+            application_name="countermark",
+        )
+        self._local.connection = connection
+        with self._lock:
+            if not self._migrated:
+                migrate(connection)
+                self._migrated = True
+        return connection
+
+    def _drop(self) -> None:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            try:
+                connection.close()
+            except _AWAY:
+                log.info("a broken connection was dropped")
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.run("ROLLBACK")
+        except (*_AWAY, DatabaseError):
+            self._drop()
+
+
+def migrate(connection: Connection) -> None:
+    """Apply the numbered migrations that this database has not seen; safe from many processes at once."""
+    connection.run("SELECT pg_advisory_lock(:lock)", lock=MIGRATION_LOCK)
+    try:
+        connection.run("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL)")
+        applied = {name for (name,) in connection.run("SELECT name FROM migrations") or []}
+        files = (item for item in resources.files("countermark.migrations").iterdir() if item.name.endswith(".sql"))
+        for file in sorted(files, key=lambda item: item.name):
+            if file.name not in applied:
+                connection.run("BEGIN")
+                connection.run(file.read_text(encoding="utf-8"))
+                connection.run("INSERT INTO migrations VALUES (:name, now())", name=file.name)
+                connection.run("COMMIT")
+                log.info("migration applied", migration=file.name)
+    finally:
+        connection.run("SELECT pg_advisory_unlock(:lock)", lock=MIGRATION_LOCK)
+
+
+def _sqlstate(error: DatabaseError) -> str:
+    details = error.args[0] if error.args else {}
+    return str(details.get("C", "")) if isinstance(details, dict) else ""

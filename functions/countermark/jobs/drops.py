@@ -1,0 +1,137 @@
+"""Folders of the drop bucket as jobs: one folder is one job until that has expired."""
+
+import json
+from typing import Any
+
+from pg8000.native import Connection
+
+from countermark.database import Database
+from countermark.jobs.model import Image, Job, new_job_id
+from countermark.jobs.rows import fetch, fetch_one
+
+
+class DropStore:
+    """The drop bucket's part of the job store.
+
+    Args:
+        quiet: seconds without a new object after which a folder is complete.
+        seconds: time for which images may wait, from the last new object.
+    """
+
+    def __init__(self, database: Database, *, quiet: int, seconds: int) -> None:
+        self._database = database
+        self._times = {"quiet": quiet, "seconds": seconds}
+
+    def adopt(
+        self, folder: str, *, name: str, bucket: str, key: str, etag: str, size: int, options: dict[str, Any]
+    ) -> tuple[Job, Image, bool]:
+        """Take an object into its folder's job, which is opened if need be, and opened again if it was ready.
+
+        Args:
+            options: those of the job, if this object is the first of it.
+
+        Returns:
+            The job, the image, and whether the object is new or was replaced since it was processed. An object that is
+            known with this ``etag`` changes nothing.
+        """
+        with self._database.transaction() as connection:
+            job = self._open(connection, folder, options)
+            known = fetch_one(
+                Image, connection, "SELECT * FROM images WHERE bucket = :bucket AND key = :key", bucket=bucket, key=key
+            )
+            if known and known.job_id == job.id and known.etag == etag:
+                return job, known, False
+            rows = fetch(
+                Image,
+                connection,
+                "INSERT INTO images (job_id, number, name, bucket, key, bytes, etag)"
+                " SELECT :job, coalesce(max(number), 0) + 1, :name, :bucket, :key, :size, :etag"
+                " FROM images WHERE job_id = :job"
+                " ON CONFLICT (bucket, key) DO UPDATE SET job_id = excluded.job_id, etag = excluded.etag,"
+                " bytes = excluded.bytes, state = 'waiting', revision = images.revision + 1, code = NULL,"
+                " reason = NULL, updated_at = now()"
+                " RETURNING *",
+                job=job.id,
+                name=name,
+                bucket=bucket,
+                key=key,
+                size=size,
+                etag=etag,
+            )
+            return self._stir(connection, job.id), rows[0], True
+
+    def set_options(self, folder: str, options: dict[str, Any], *, problem: str | None) -> tuple[Job, list[Image]]:
+        """Give a folder's job its options, and put those of its images back to waiting that were made with others.
+
+        Args:
+            problem: why the options can't be used; the images then fail with this reason.
+
+        Returns:
+            The job and the images to process again.
+        """
+        with self._database.transaction() as connection:
+            job = self._open(connection, folder, options)
+            if job.options == options and job.options_problem == problem:
+                return job, []
+            connection.run(
+                "UPDATE jobs SET options = :options, options_problem = :problem WHERE id = :id",
+                options=json.dumps(options),
+                problem=problem,
+                id=job.id,
+            )
+            images = fetch(
+                Image,
+                connection,
+                "UPDATE images SET state = 'waiting', revision = revision + 1, code = NULL, reason = NULL,"
+                " updated_at = now() WHERE job_id = :id RETURNING *",
+                id=job.id,
+            )
+            return self._stir(connection, job.id), images
+
+    def is_open(self, folder: str) -> bool:
+        """Whether the folder has a job already."""
+        with self._database.transaction() as connection:
+            return bool(
+                connection.run(
+                    "SELECT FROM jobs WHERE folder = :folder AND source = 'drop' AND state <> 'expired'", folder=folder
+                )
+            )
+
+    def known(self, bucket: str) -> dict[str, str | None]:
+        """The keys of a bucket that belong to a job, with the ``etag`` that was seen last."""
+        with self._database.transaction() as connection:
+            return dict(connection.run("SELECT key, etag FROM images WHERE bucket = :bucket", bucket=bucket) or [])
+
+    def _open(self, connection: Connection, folder: str, options: dict[str, Any]) -> Job:
+        """The folder's job, its row locked."""
+        connection.run(
+            "INSERT INTO jobs (id, source, folder, state, options, deadline_at, quiet_at)"
+            " VALUES (:id, 'drop', :folder, 'receiving', :options, now() + make_interval(secs => :seconds),"
+            " now() + make_interval(secs => :quiet))"
+            " ON CONFLICT (folder) WHERE source = 'drop' AND state <> 'expired' DO NOTHING",
+            id=new_job_id(),
+            folder=folder,
+            options=json.dumps(options),
+            **self._times,
+        )
+        job = fetch_one(
+            Job,
+            connection,
+            "SELECT * FROM jobs WHERE folder = :folder AND source = 'drop' AND state <> 'expired' FOR UPDATE",
+            folder=folder,
+        )
+        # It can expire between the two statements; the next delivery then opens a new one.
+        return job or self._open(connection, folder, options)
+
+    def _stir(self, connection: Connection, job_id: str) -> Job:
+        """The folder is not quiet: it receives again, also when its ZIP was made already."""
+        return fetch(
+            Job,
+            connection,
+            "UPDATE jobs SET revision = revision + CASE WHEN state = 'receiving' THEN 0 ELSE 1 END,"
+            " state = 'receiving', ready_at = NULL, expires_at = NULL,"
+            " quiet_at = now() + make_interval(secs => :quiet), deadline_at = now() + make_interval(secs => :seconds)"
+            " WHERE id = :id RETURNING *",
+            id=job_id,
+            **self._times,
+        )[0]

@@ -1,0 +1,64 @@
+"""What should have happened by now: the questions of the reconciliation."""
+
+from dataclasses import dataclass
+
+from countermark.database import Database
+from countermark.jobs.model import Image, Job
+from countermark.jobs.rows import fetch
+
+GRACE = 10
+"""Seconds that an image may wait, or an archive be made, before somebody looks after it."""
+
+KEEP = 24 * 3600
+"""Seconds for which it is remembered that an expired job has been there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overdue:
+    """Reads the job store for jobs and images that a lost message would leave behind."""
+
+    database: Database
+
+    def due(self) -> list[str]:
+        """Ids of jobs whose deadline has passed, or whose drop folder has gone quiet."""
+        return self._ids(
+            "SELECT id FROM jobs WHERE state IN ('receiving', 'processing') AND deadline_at <= now()"
+            " OR state = 'receiving' AND quiet_at <= now()"
+        )
+
+    def archiving(self) -> list[Job]:
+        """Jobs that are to be archived."""
+        with self.database.transaction() as connection:
+            return fetch(Job, connection, "SELECT * FROM jobs WHERE state = 'archiving'")
+
+    def expired(self) -> list[str]:
+        """Ids of jobs whose time is over and whose files may still be there."""
+        return self._ids(
+            "SELECT id FROM jobs WHERE state IN ('ready', 'failed') AND expires_at <= now()"
+            " OR state = 'expired' AND EXISTS (SELECT FROM images WHERE job_id = jobs.id)"
+        )
+
+    def waiting(self) -> list[Image]:
+        """Images that have been waiting for some time, by job."""
+        with self.database.transaction() as connection:
+            return fetch(
+                Image,
+                connection,
+                "SELECT images.* FROM images JOIN jobs ON jobs.id = job_id"
+                " WHERE images.state = 'waiting' AND jobs.state IN ('receiving', 'processing')"
+                " AND updated_at < now() - make_interval(secs => :grace) ORDER BY job_id, number",
+                grace=GRACE,
+            )
+
+    def purge(self) -> None:
+        """Forget the jobs that expired long ago."""
+        with self.database.transaction() as connection:
+            connection.run(
+                "DELETE FROM jobs WHERE state = 'expired' AND expires_at < now() - make_interval(secs => :keep)"
+                " AND NOT EXISTS (SELECT FROM images WHERE job_id = jobs.id)",
+                keep=KEEP,
+            )
+
+    def _ids(self, sql: str) -> list[str]:
+        with self.database.transaction() as connection:
+            return [job_id for (job_id,) in connection.run(sql) or []]

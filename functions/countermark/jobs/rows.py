@@ -1,0 +1,56 @@
+"""Statements that every part of the job store uses, inside a transaction of the caller's."""
+
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from pg8000.native import Connection
+
+from countermark.jobs.model import Ending, NewImage
+
+Row = TypeVar("Row")
+
+
+def fetch(kind: type[Row], connection: Connection, sql: str, **parameters: Any) -> list[Row]:
+    """The rows of a query as objects of a dataclass, which takes the columns of its own names."""
+    rows = connection.run(sql, **parameters) or []
+    names = [column["name"] for column in connection.columns or []]
+    wanted = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return [kind(**{name: value for name, value in zip(names, row, strict=True) if name in wanted}) for row in rows]
+
+
+def fetch_one(kind: type[Row], connection: Connection, sql: str, **parameters: Any) -> Row | None:
+    """The first row of a query, or None."""
+    rows = fetch(kind, connection, sql, **parameters)
+    return rows[0] if rows else None
+
+
+def insert_images(connection: Connection, job_id: str, images: list[NewImage]) -> None:
+    """Add images to a job."""
+    if images:
+        connection.run(
+            "INSERT INTO images (job_id, number, name, bucket, key, bytes)"
+            " SELECT :job, * FROM unnest(CAST(:numbers AS int[]), CAST(:names AS text[]), CAST(:buckets AS text[]),"
+            " CAST(:keys AS text[]), CAST(:sizes AS bigint[]))",
+            job=job_id,
+            numbers=[image.number for image in images],
+            names=[image.name for image in images],
+            buckets=[image.bucket for image in images],
+            keys=[image.key for image in images],
+            sizes=[image.bytes for image in images],
+        )
+
+
+def lock(connection: Connection, job_id: str) -> None:
+    """Hold the job's row until the transaction ends."""
+    connection.run("SELECT FROM jobs WHERE id = :id FOR UPDATE", id=job_id)
+
+
+def ending(connection: Connection, job_id: str) -> Ending:
+    """Complete the job if all its images have ended, and tell; the job's row must be locked."""
+    connection.run(
+        "UPDATE jobs SET state = 'archiving' WHERE id = :id AND state = 'processing'"
+        " AND NOT EXISTS (SELECT FROM images WHERE job_id = jobs.id AND state = 'waiting')",
+        id=job_id,
+    )
+    rows = connection.run("SELECT state FROM jobs WHERE id = :id", id=job_id)
+    return Ending.of(rows[0][0] if rows else "expired")

@@ -1,0 +1,190 @@
+"""The object store: any store that speaks S3."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import IO, Any, BinaryIO
+from urllib.parse import quote
+
+import boto3
+import smart_open
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from countermark.problems import Unavailable
+
+UPLOADS = "uploads"
+"""The bucket of what people upload: ``posted/<job>/<number>`` through a function, ``direct/<job>/<number>`` by a
+presigned link. Only what is below ``direct/`` is announced by a bucket notification."""
+RESULTS = "results"
+"""The bucket of what was made: ``<job>/<number>``, ``<job>.zip``, and below ``drop/`` the copies of the drop bucket."""
+DROP = "drop"
+"""The bucket that people drop files in: ``<folder>/<name>``."""
+
+PART_BYTES = 8 * 1024 * 1024
+"""Memory for one upload of unknown length; also the size of a part."""
+
+
+class NoSuchObject(Exception):
+    """The object is not there (any more)."""
+
+
+class ObjectTooLarge(Exception):
+    """The object is larger than the limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """An object in a listing."""
+
+    key: str
+    etag: str
+    bytes: int
+
+
+class ObjectStore:
+    """Reads and writes objects; safe to use from many threads.
+
+    Every method raises ``Unavailable`` when the store does not answer.
+    """
+
+    def __init__(self, endpoint: str, *, access_key: str, secret_key: str, region: str) -> None:
+        self._client = lru_cache(maxsize=16)(lambda url: _client(url, access_key, secret_key, region))
+        self._s3 = self._client(endpoint)
+
+    def read(self, bucket: str, key: str, *, limit: int) -> tuple[bytes, str]:
+        """The object's bytes and its etag.
+
+        Raises:
+            NoSuchObject: it is not there.
+            ObjectTooLarge: it has more than ``limit`` bytes; nothing was read.
+        """
+        with _store_errors():
+            answer = self._s3.get_object(Bucket=bucket, Key=key)
+            if answer["ContentLength"] > limit:
+                answer["Body"].close()
+                raise ObjectTooLarge(f"{answer['ContentLength']} bytes")
+            return answer["Body"].read(), answer["ETag"].strip('"')
+
+    def open(self, bucket: str, key: str) -> IO[bytes]:
+        """The object as a stream; the caller closes it.
+
+        Raises:
+            NoSuchObject: it is not there.
+        """
+        with _store_errors():
+            body: IO[bytes] = self._s3.get_object(Bucket=bucket, Key=key)["Body"]
+            return body
+
+    def write(self, bucket: str, key: str, data: bytes, media_type: str) -> None:
+        """Store an object, whole or not at all."""
+        with _store_errors():
+            self._s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType=media_type)
+
+    def write_stream(self, bucket: str, key: str, stream: BinaryIO) -> None:
+        """Store what a stream of unknown length yields, with the memory of two parts.
+
+        A ``read`` of the stream may return less only at its end.
+        """
+        with _store_errors():
+            head = stream.read(PART_BYTES)
+            if len(head) < PART_BYTES:
+                self._s3.put_object(Bucket=bucket, Key=key, Body=head)
+                return
+        with self.writer(bucket, key, "application/octet-stream") as file:
+            file.write(head)
+            shutil.copyfileobj(stream, file, 1024 * 1024)
+
+    @contextmanager
+    def writer(self, bucket: str, key: str, media_type: str) -> Iterator[IO[bytes]]:
+        """A file to write a new object through, in parts; the object appears when it is closed without an error."""
+        parameters = {
+            "client": self._s3,
+            "min_part_size": PART_BYTES,
+            "client_kwargs": {"S3.Client.create_multipart_upload": {"ContentType": media_type}},
+        }
+        with (
+            _store_errors(),
+            smart_open.open(f"s3://{bucket}/{key}", "wb", compression="disable", transport_params=parameters) as file,
+        ):
+            yield file
+
+    def list(self, bucket: str, prefix: str = "") -> Iterator[Object]:
+        """The objects whose key begins with a prefix."""
+        with _store_errors():
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    yield Object(key=item["Key"], etag=item["ETag"].strip('"'), bytes=item["Size"])
+
+    def exists(self, bucket: str, key: str) -> bool:
+        """Whether the object is there."""
+        try:
+            with _store_errors():
+                self._s3.head_object(Bucket=bucket, Key=key)
+        except NoSuchObject:
+            return False
+        return True
+
+    def delete(self, bucket: str, keys: Iterable[str]) -> None:
+        """Delete objects; those that are not there are no error."""
+        keys = list(keys)
+        for start in range(0, len(keys), 1000):
+            objects = [{"Key": key} for key in keys[start : start + 1000]]
+            with _store_errors():
+                answer = self._s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            if answer.get("Errors"):
+                raise Unavailable(f"The object store could not delete {len(answer['Errors'])} objects.")
+
+    def link_to_get(self, address: str, bucket: str, key: str, *, seconds: int, name: str, inline: bool) -> str:
+        """A link by which anyone can read the object for some time.
+
+        Args:
+            address: scheme and host by which the reader reaches the store.
+            name: the file name under which a browser saves it.
+        """
+        disposition = f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"
+        parameters = {"Bucket": bucket, "Key": key, "ResponseContentDisposition": disposition}
+        return self._sign(address, "get_object", parameters, seconds)
+
+    def link_to_put(self, address: str, bucket: str, key: str, *, seconds: int, size: int) -> str:
+        """A link by which anyone can store this object once or again for some time, with just ``size`` bytes."""
+        return self._sign(address, "put_object", {"Bucket": bucket, "Key": key, "ContentLength": size}, seconds)
+
+    def _sign(self, address: str, method: str, parameters: dict[str, Any], seconds: int) -> str:
+        link: str = self._client(address).generate_presigned_url(method, Params=parameters, ExpiresIn=max(1, seconds))
+        return link
+
+
+def _client(endpoint: str, access_key: str, secret_key: str, region: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name=region,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path", "payload_signing_enabled": False},
+            request_checksum_calculation="when_required",  # not every store knows the newer default
+            response_checksum_validation="when_required",
+            connect_timeout=5,
+            read_timeout=60,
+            retries={"mode": "standard", "total_max_attempts": 4},
+            max_pool_connections=32,
+        ),
+    )
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in {"NoSuchKey", "404", "NotFound"}:
+            raise NoSuchObject(str(error)) from error
+        raise Unavailable(f"The object store answered {code}.") from error
+    except BotoCoreError as error:
+        raise Unavailable("The object store does not answer.") from error

@@ -1,0 +1,91 @@
+"""What can be wrong with a request, as the caller is told (RFC 9457, problem+json).
+
+Problem                 400 bad_request
+├── BadOptions          422 invalid_options   with the fields
+├── TooLarge            413 too_large
+├── TooMany             413 too_many_files
+├── NotAnImage          415 or 422, with the engine's own code
+├── NotFound            404 not_found
+├── Expired             410 job_expired
+├── WrongMethod         405 wrong_method
+└── Unavailable         503 unavailable       try again: the stream, the store or the database is away
+"""
+
+import json
+from typing import Any
+
+from flask import Response
+
+
+class Problem(Exception):
+    """The request can't be understood."""
+
+    status = 400
+    code = "bad_request"
+    title = "Bad request"
+
+    def __init__(self, detail: str = "", **members: Any) -> None:
+        self.detail = detail or (self.__doc__ or "").split("\n")[0]
+        self.members = members
+        super().__init__(self.detail)
+
+    def response(self) -> Response:
+        """The answer that tells the caller."""
+        document = {
+            "type": f"urn:countermark:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            **self.members,
+        }
+        headers = {"Retry-After": "2"} if self.status == Unavailable.status else {}
+        return Response(json.dumps(document), self.status, headers, content_type="application/problem+json")
+
+
+class BadOptions(Problem):
+    """The options are wrong."""
+
+    status, code, title = 422, "invalid_options", "Invalid options"
+
+
+class TooLarge(Problem):
+    """The request is too large."""
+
+    status, code, title = 413, "too_large", "Too large"
+
+
+class TooMany(Problem):
+    """There are too many files."""
+
+    status, code, title = 413, "too_many_files", "Too many files"
+
+
+class NotAnImage(Problem):
+    """The image can't be processed."""
+
+    status, code, title = 422, "bad_image", "The image can't be processed"
+
+
+class NotFound(Problem):
+    """There is nothing here. Check the link: it is long and must be complete."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class Expired(Problem):
+    """The job's time is over and its files are deleted. Upload the images again to get new copies."""
+
+    status, code, title = 410, "job_expired", "Expired"
+
+
+class WrongMethod(Problem):
+    """This address does not answer to that method."""
+
+    status, code, title = 405, "wrong_method", "Method not allowed"
+
+
+class Unavailable(Problem):
+    """A part that is needed does not answer just now. Try again in a moment."""
+
+    status, code, title = 503, "unavailable", "Try again in a moment"

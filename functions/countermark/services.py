@@ -1,0 +1,42 @@
+"""What a function works with, made once a process: the composition root."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from countermark.database import Database
+from countermark.events import Events
+from countermark.jobs import DropStore, JobStore, Overdue
+from countermark.objects import ObjectStore
+from countermark.settings import Settings, settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The servers behind the functions."""
+
+    settings: Settings
+    objects: ObjectStore
+    events: Events
+    jobs: JobStore
+    drops: DropStore
+    overdue: Overdue
+
+
+@lru_cache(maxsize=1)
+def services() -> Services:
+    """The services of this process; servers are connected to when they are first used."""
+    own = settings()
+    database = Database(own.database_url.get_secret_value())
+    return Services(
+        settings=own,
+        objects=ObjectStore(
+            own.s3_endpoint,
+            access_key=own.s3_access_key.get_secret_value(),
+            secret_key=own.s3_secret_key.get_secret_value(),
+            region=own.s3_region,
+        ),
+        events=Events(own.nats_url.get_secret_value()),
+        jobs=JobStore(database),
+        drops=DropStore(database, quiet=own.drop_quiet, seconds=own.upload_seconds),
+        overdue=Overdue(database=database),
+    )

@@ -1,0 +1,76 @@
+"""What can be set, with its default and its unit.
+
+A setting comes from the environment (``MAX_FILES=100``) or from a file of that name in the secrets folder
+(``/var/openfaas/secrets/database-url``, or another folder named by ``SECRETS_DIR``); the environment wins.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import AliasChoices, AliasGenerator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class InvalidSettings(Exception):
+    """A setting is missing or wrong; the message names each of them."""
+
+
+class Settings(BaseSettings):
+    """The settings of every function; a function uses those that it needs."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        # OpenFaaS and Kubernetes allow no underscore in a secret's name.
+        alias_generator=AliasGenerator(validation_alias=lambda name: AliasChoices(name, name.replace("_", "-"))),
+    )
+
+    nats_url: SecretStr
+    """Where the stream is, with its user and password: nats://user:password@host:4222"""
+    database_url: SecretStr
+    """PostgreSQL: postgresql://user:password@host:5432/database"""
+    s3_endpoint: str
+    """The object store's address as the functions reach it."""
+    s3_access_key: SecretStr
+    s3_secret_key: SecretStr
+    s3_region: str = "us-east-1"
+    public_url: str = ""
+    """The address under which people reach the platform; empty: the one that the request came by."""
+
+    max_files: int = Field(2000, ge=1)
+    """Images in one job."""
+    max_file_bytes: int = Field(100 * MIB, ge=1)
+    max_job_bytes: int = Field(10 * 1024 * MIB, ge=1)
+    max_pixels: int = Field(100_000_000, ge=1)
+    """Width times height times frames of one image."""
+    max_seconds: int = Field(60, ge=1)
+    """Time that the processing of one image may take."""
+    upload_seconds: int = Field(3600, ge=1)
+    """Time from the start of a job until images that have not arrived or ended are given up."""
+    job_lifetime: int = Field(3600, ge=1)
+    """Seconds from the moment when a job is ready until all of its files are deleted."""
+    drop_quiet: int = Field(10, ge=1)
+    """Seconds without a new object after which a folder of the drop bucket is archived."""
+
+
+def load_settings() -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        InvalidSettings: a setting is missing or wrong; all of them are named in one line.
+    """
+    folder = Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))
+    try:
+        return Settings(_secrets_dir=folder if folder.is_dir() else None)  # type: ignore[call-arg]
+    except ValidationError as error:
+        wrong = "; ".join(f"{str(item['loc'][0]).upper()}: {item['msg'].lower()}" for item in error.errors())
+        raise InvalidSettings(f"settings (environment or {folder}): {wrong}") from None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return load_settings()

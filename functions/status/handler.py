@@ -1,0 +1,82 @@
+"""status: the waiting page of a job, its JSON, and the links to what was made.
+
+GET /<job>                the page for a browser, JSON for a program (cheap to ask again: ETag, 304)
+GET /<job>/archive        a presigned link to the ZIP
+GET /<job>/images/<n>     a presigned link to one marked image
+"""
+
+from typing import Any
+
+from countermark.calls import Event, job_id_of, path_parts, prefers_html
+from countermark.problems import NotFound, Problem, WrongMethod
+from flask import Response, json
+
+from .document import find_job, status_document, status_etag
+from .links import archive_link, image_link
+from .pages import CONTENT_SECURITY_POLICY, choose_language, render_job, render_problem
+
+SECRET = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+"""Who has a job's address has its files: it is not passed on."""
+
+
+def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
+    """Answer a call."""
+    try:
+        return answer(event)
+    except Problem as problem:
+        if not prefers_html(event):
+            raise
+        language = language_of(event)
+        return page(
+            render_problem(problem.status, problem.code, problem.title, problem.detail, language), problem.status
+        )
+
+
+def answer(event: Event) -> Response:
+    """The answer to a request for a job or for what was made of it."""
+    if event.method not in {"GET", "HEAD"}:
+        raise WrongMethod
+    match path_parts(event):
+        case [part]:
+            return show(event, job_id_of(part))
+        case [part, "archive"]:
+            return redirect(archive_link(event, job_id_of(part)))
+        case [part, "images", number]:
+            return redirect(image_link(event, job_id_of(part), number))
+    raise NotFound
+
+
+def show(event: Event, job_id: str) -> Response:
+    """The job as a page or as JSON."""
+    job, progress = find_job(job_id)
+    images = event.query.get("images", "all")
+    if prefers_html(event):
+        return page(render_job(status_document(job, progress, images), language_of(event)), 200)
+    etag = f'"{status_etag(job, progress)}-{images}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept", **SECRET}
+    if event.headers.get("If-None-Match") == etag:
+        return Response(status=304, headers=headers)
+    return Response(json.dumps(status_document(job, progress, images)), 200, headers, content_type="application/json")
+
+
+def page(text: str, status: int) -> Response:
+    """A page that nobody keeps."""
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Vary": "Accept, Accept-Language, Cookie",
+        **SECRET,
+    }
+    return Response(text, status, headers, content_type="text/html; charset=utf-8")
+
+
+def redirect(link: str) -> Response:
+    """Send the caller on to the object store."""
+    return Response(status=302, headers={"Location": link, "Cache-Control": "no-store", **SECRET})
+
+
+def language_of(event: Event) -> str:
+    """The language that the caller reads."""
+    return choose_language(
+        event.query.get("language"), event.headers.get("Cookie"), event.headers.get("Accept-Language")
+    )
