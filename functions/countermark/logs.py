@@ -4,11 +4,12 @@ import logging
 import os
 
 import structlog
+from structlog.typing import Processor
 
 
 def configure_logs() -> None:
     """Send structlog's events, and what libraries log as warnings, to standard output as JSON lines."""
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

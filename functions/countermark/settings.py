@@ -7,19 +7,22 @@ A setting comes from the environment (``MAX_FILES=100``) or from a file of that 
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import AliasChoices, AliasGenerator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
 
+Kind = TypeVar("Kind", bound="SecretSettings")
+
 
 class InvalidSettings(Exception):
     """A setting is missing or wrong; the message names each of them."""
 
 
-class Settings(BaseSettings):
-    """The settings of every function; a function uses those that it needs."""
+class SecretSettings(BaseSettings):
+    """Settings that may come from the environment or from secret files."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -27,6 +30,10 @@ class Settings(BaseSettings):
         # OpenFaaS and Kubernetes allow no underscore in a secret's name.
         alias_generator=AliasGenerator(validation_alias=lambda name: AliasChoices(name, name.replace("_", "-"))),
     )
+
+
+class Settings(SecretSettings):
+    """The settings of every function; a function uses those that it needs."""
 
     nats_url: SecretStr
     """Where the stream is, with its user and password: nats://user:password@host:4222"""
@@ -56,15 +63,15 @@ class Settings(BaseSettings):
     """Seconds without a new object after which a folder of the drop bucket is archived."""
 
 
-def load_settings() -> Settings:
-    """Read the settings of this process.
+def load_settings(kind: type[Kind]) -> Kind:
+    """Read settings of a kind for this process.
 
     Raises:
         InvalidSettings: a setting is missing or wrong; all of them are named in one line.
     """
     folder = Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))
     try:
-        return Settings(_secrets_dir=folder if folder.is_dir() else None)  # type: ignore[call-arg]
+        return kind(_secrets_dir=folder if folder.is_dir() else None)  # type: ignore[call-arg]
     except ValidationError as error:
         wrong = "; ".join(f"{str(item['loc'][0]).upper()}: {item['msg'].lower()}" for item in error.errors())
         raise InvalidSettings(f"settings (environment or {folder}): {wrong}") from None
@@ -73,4 +80,4 @@ def load_settings() -> Settings:
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """The settings of this process, read once."""
-    return load_settings()
+    return load_settings(Settings)

@@ -1,0 +1,1 @@
+"""The connector: messages of the stream become HTTP calls of functions."""

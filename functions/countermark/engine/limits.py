@@ -1,0 +1,56 @@
+"""How much one image may ask for."""
+
+import time
+from dataclasses import dataclass
+
+from .errors import FileTooLarge, TookTooLong, TooManyFrames, TooManyPixels
+
+MEGA = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The most that one image may have; what is beyond raises an `ImageError` before it is decoded."""
+
+    max_pixels: int = 100 * MEGA  # width x height, all frames together
+    max_frames: int = 1000
+    max_bytes: int = 100 * 1024 * 1024  # of the file
+    seconds: float = 60.0  # wall time, looked at between steps
+
+
+class Deadline:
+    """The end of an image's time; a codec cannot be interrupted, so it is asked between steps."""
+
+    def __init__(self, seconds: float) -> None:
+        """Start the clock."""
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raise `TookTooLong` when the time is over."""
+        if time.monotonic() > self._end:
+            raise TookTooLong(f"The image took longer than the {self.seconds:g} seconds that are allowed.")
+
+
+def check_bytes(size: int, limits: Limits) -> None:
+    """Raise `FileTooLarge` when a file of `size` bytes is not allowed."""
+    if size > limits.max_bytes:
+        raise FileTooLarge(
+            f"The file has {size / MEGA:,.1f} million bytes; at most {limits.max_bytes / MEGA:,.1f} million are allowed."
+        )
+
+
+def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
+    """Raise `TooManyPixels` or `TooManyFrames` for a picture of this size."""
+    if frames > limits.max_frames:
+        raise TooManyFrames(f"The animation has {frames} frames; at most {limits.max_frames} are allowed.")
+    pixels = width * height * frames
+    if pixels > limits.max_pixels:
+        raise TooManyPixels(
+            f"The picture has {_in_words(pixels)} pixels; at most {_in_words(limits.max_pixels)} are allowed."
+        )
+
+
+def _in_words(pixels: int) -> str:
+    """Return a number of pixels as a person says it."""
+    return f"{pixels / MEGA:,.0f} million" if pixels >= MEGA else f"{pixels:,}"

@@ -1,0 +1,151 @@
+"""The options of a job: what is done to each of its images and how the result is written.
+
+One model serves JSON, the fields of a form, the parameters of a URL and the page.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic_core import PydanticCustomError
+
+from .formats import find_format
+from .task import ImageTask, registry
+from .tasks.watermark import Watermark
+
+MAX_TASKS = 10
+
+
+class InvalidOptions(ValueError):
+    """Options that are not understood; `errors` has one {"field", "message"} for each that is wrong."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        """Take the errors; the exception's text names every field and what it allows."""
+        self.errors = errors
+        super().__init__(" ".join(f"{error['field']}: {error['message']}" for error in errors))
+
+
+def _load_task(value: object) -> ImageTask:
+    """Return the task that `value`, a task or its JSON object, describes."""
+    if isinstance(value, ImageTask):
+        return value
+    known = ", ".join(registry)
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("task", "A task is an object such as {{'task': 'watermark'}}.")
+    task = registry.get(str(value.get("task", Watermark.model_fields["task"].default)))
+    if task is None:
+        raise PydanticCustomError(
+            "task", "There is no such task; there are {known}.", {"known": known, "at": ("task",)}
+        )
+    try:
+        return task.model_validate(dict(value))
+    except ValidationError as error:
+        raise PydanticCustomError(
+            "task", "{text}", {"text": str(error), "errors": list(_errors(error, task))}
+        ) from error
+
+
+def _load_format(value: object) -> object:
+    """Return the name of a format however it is spelled ("jpg", "webp")."""
+    return (find_format(value) or value.strip().lower()) if isinstance(value, str) else value
+
+
+FormatChoice = Literal["keep", "JPEG", "PNG", "WebP", "AVIF", "TIFF", "GIF", "BMP"]
+QualityChoice = Literal["keep"] | Annotated[int, Field(ge=1, le=100)]
+MetadataChoice = Literal["keep", "no-location", "none"]
+
+
+class Options(BaseModel):
+    """What is done to an image."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True)
+
+    tasks: tuple[Annotated[SerializeAsAny[ImageTask], BeforeValidator(_load_task)], ...] = Field(
+        default=(Watermark(),), max_length=MAX_TASKS
+    )
+    """The tasks, done in this order."""
+
+    format: Annotated[FormatChoice, BeforeValidator(_load_format)] = "keep"
+    """Format of the result; "keep" is that of the source."""
+
+    quality: QualityChoice = "keep"
+    """Quality of a lossy format, 1 to 100; "keep" stays as close to the source as the format allows."""
+
+    metadata: MetadataChoice = "keep"
+    """EXIF and XMP: "keep" all, "no-location" drops where the picture was taken, "none" drops everything."""
+
+
+def load_options(obj: Mapping[str, Any]) -> Options:
+    """Return the options of a JSON object; raise `InvalidOptions`."""
+    if not isinstance(obj, Mapping):
+        raise InvalidOptions([{"field": "options", "message": "The options are a JSON object."}])
+    try:
+        return Options.model_validate(dict(obj))
+    except ValidationError as error:
+        raise InvalidOptions(list(_errors(error, Options))) from error
+
+
+def parse_options(fields: Mapping[str, str]) -> Options:
+    """Return the options of flat text fields, as a form or a URL has them; raise `InvalidOptions`.
+
+    `task` names the one task (watermark without it) and its options stand beside those of the output;
+    `tasks` holds several tasks as JSON instead. Fields left empty count as not given.
+    """
+    given = {name: value for name, value in fields.items() if value.strip()}
+    of_output = {name: given.pop(name) for name in Options.model_fields.keys() - {"tasks"} if name in given}
+    if "tasks" in given:
+        tasks = _load_tasks(given.pop("tasks"))
+        if given:
+            message = "Give the options of a task inside `tasks`, or leave `tasks` out."
+            raise InvalidOptions([{"field": name, "message": message} for name in given])
+        return load_options({"tasks": tasks, **of_output})
+    try:
+        return load_options({"tasks": [given], **of_output})
+    except InvalidOptions as error:
+        flat = [{**each, "field": each["field"].removeprefix("tasks.0.")} for each in error.errors]
+        raise InvalidOptions(flat) from error
+
+
+def options_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the options, with every registered task."""
+    schema = Options.model_json_schema()
+    definitions = schema.setdefault("$defs", {})
+    definitions.pop("ImageTask", None)
+    for name, task in registry.items():
+        definition = task.model_json_schema()
+        definitions.update(definition.pop("$defs", {}))
+        definitions[name] = definition
+    schema["properties"]["tasks"]["items"] = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in registry]}
+    schema["properties"]["tasks"]["default"] = [Watermark().model_dump(mode="json")]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _load_tasks(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        message = f"`tasks` is a JSON list of tasks, and this is not JSON: {error}."
+        raise InvalidOptions([{"field": "tasks", "message": message}]) from error
+
+
+def _errors(error: ValidationError, model: type[BaseModel]) -> Iterator[dict[str, str]]:
+    """Yield what is wrong, each with the dotted name of its field."""
+    seen = set()
+    for each in error.errors(include_url=False):
+        context = each.get("ctx", {})
+        # The arms of a union ("literal[...]", "constrained-int") are no names of fields.
+        path = [str(part) for part in each["loc"] if isinstance(part, int) or part in model.model_fields]
+        if each["type"] == "extra_forbidden":
+            name = ".".join(str(part) for part in each["loc"])
+            found = [{"field": name, "message": f"There is no such option; there are {', '.join(model.model_fields)}."}]
+        elif "errors" in context:
+            found = [{**inner, "field": ".".join([*path, inner["field"]])} for inner in context["errors"]]
+        else:
+            message = each["msg"].removeprefix("Value error, ")
+            found = [{"field": ".".join([*path, *context.get("at", ())]) or "options", "message": message}]
+        for one in found:
+            key = (one["field"], one["message"])
+            if key not in seen:
+                seen.add(key)
+                yield one

@@ -1,0 +1,80 @@
+"""What an image task is, and the registry of all of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import TypeVar
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+from .limits import Deadline
+
+
+@dataclass(kw_only=True)
+class Output:
+    """How the picture will be written; a task may change it."""
+
+    format: str  # a name in FORMATS
+    quality: str | int  # "keep", or 1 to 100
+    metadata: str  # "keep", "no-location" or "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What a task may want to know of the picture whose frame it edits."""
+
+    name: str  # file name, may contain folders
+    number: int  # of the image in its job, from 1
+    frames: int
+    taken: datetime | None  # when the photograph was taken, by its EXIF
+    profile: bytes | None  # its ICC profile
+    output: Output
+    deadline: Deadline = field(default_factory=lambda: Deadline(60.0))
+
+
+class ImageTask(BaseModel, ABC):
+    """One thing done to an image. The fields of a subclass are its options.
+
+    A subclass declares `task: Literal["its-name"] = "its-name"` and implements `edit`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    task: str
+    """Name of the task."""
+
+    @abstractmethod
+    def edit(self, image: Image.Image, picture: Picture) -> Image.Image:
+        """Return `image` edited; it may be changed in place.
+
+        `image` is upright, in mode L, LA, RGB, RGBA, CMYK or I;16. It is called once for every frame, by
+        several threads at once. An exception fails this image alone and its message is what a person reads.
+        """
+
+
+_TASKS: dict[str, type[ImageTask]] = {}
+
+#: Name -> task class, as registered.
+registry: Mapping[str, type[ImageTask]] = MappingProxyType(_TASKS)
+
+Task = TypeVar("Task", bound=type[ImageTask])
+
+
+def register(task: Task) -> Task:
+    """Make a task known by its name; a decorator.
+
+    Raises TypeError when the class is not a finished task and ValueError when the name is taken.
+    """
+    if not (isinstance(task, type) and issubclass(task, ImageTask)):
+        raise TypeError(f"{task!r} is not a subclass of ImageTask.")
+    if task.__abstractmethods__:
+        raise TypeError(f"The task {task.__name__} does not implement {', '.join(sorted(task.__abstractmethods__))}.")
+    name = task.model_fields["task"].default
+    if not isinstance(name, str):
+        raise TypeError(f'The task {task.__name__} needs a name: task: Literal["name"] = "name".')
+    if _TASKS.setdefault(name, task) is not task:
+        raise ValueError(f"Another task is called {name!r} already.")
+    return task

@@ -1,0 +1,44 @@
+"""The task that makes a picture smaller."""
+
+from typing import Literal, Self
+
+from PIL import Image
+from pydantic import Field, model_validator
+
+from ..task import ImageTask, Picture, register
+
+LONGEST = 16_384
+
+
+@register
+class Resize(ImageTask):
+    """Make the picture fit into a width and a height, in its own proportions."""
+
+    task: Literal["resize"] = "resize"
+
+    width: int | None = Field(default=None, ge=1, le=LONGEST)
+    """Largest width in pixels."""
+
+    height: int | None = Field(default=None, ge=1, le=LONGEST)
+    """Largest height in pixels."""
+
+    enlarge: bool = False
+    """Whether a smaller picture is made larger."""
+
+    @model_validator(mode="after")
+    def _has_a_size(self) -> Self:
+        if self.width is None and self.height is None:
+            raise ValueError("Give a width or a height or both.")
+        return self
+
+    def edit(self, image: Image.Image, picture: Picture) -> Image.Image:  # noqa: ARG002
+        """Return the picture fitted."""
+        scale = min(
+            self.width / image.width if self.width else float("inf"),
+            self.height / image.height if self.height else float("inf"),
+        )
+        if scale == 1 or (scale > 1 and not self.enlarge):
+            return image
+        size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+        filtered = Image.Resampling.BICUBIC if image.mode == "I;16" else Image.Resampling.LANCZOS
+        return image.resize(size, filtered, reducing_gap=3.0)

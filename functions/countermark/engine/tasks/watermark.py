@@ -1,0 +1,129 @@
+"""The task that Countermark exists for: a mark on the picture."""
+
+import re
+from typing import Annotated, Literal
+
+from PIL import Image, ImageColor
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from .. import layout
+from ..mark import Appearance, Effect, Sprite, prepare
+from ..paint import paint
+from ..task import ImageTask, Picture, register
+
+PLACEHOLDERS = ("name", "number", "date", "year")
+LONGEST_TEXT = 500
+_SMALLEST = 8  # pixels; below it a mark is but a dot
+_WIDEST = 3.0  # of the picture's height, so that a panorama is not marked with its middle letter alone
+_TALLEST = 0.8  # of the picture's height, for a single mark
+
+
+def _fraction(value: object) -> object:
+    """Return "40%" as 0.4, anything else as it is."""
+    match = re.fullmatch(r"\s*([\d.]+)\s*%\s*", value) if isinstance(value, str) else None
+    return float(match[1]) / 100 if match else value
+
+
+def _known_color(value: str) -> str:
+    """Return a colour as #rrggbb."""
+    try:
+        red, green, blue = ImageColor.getrgb(value.strip())[:3]
+    except ValueError:
+        raise ValueError('A colour is a name such as "white" or a value such as "#ffcc00".') from None
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _known_placeholders(text: str) -> str:
+    for name in re.findall(r"\{(\w*)\}", text):
+        if name not in PLACEHOLDERS:
+            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+            raise ValueError(f"There is no placeholder {{{name}}}; there are {known}.")
+    return text
+
+
+Fraction = Annotated[float, BeforeValidator(_fraction)]
+
+
+@register
+class Watermark(ImageTask):
+    """Put a text or the logo on the picture, once or tiled all over it."""
+
+    task: Literal["watermark"] = "watermark"
+
+    text: Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_known_placeholders)] | None = (
+        None
+    )
+    """Text of the mark, with {name}, {number}, {date} or {year}; without it the mark is the logo."""
+
+    position: layout.Position = "tile"
+    """Where the mark stands; "tile" covers the whole picture with it."""
+
+    tiling: layout.Tiling = "straight"
+    """How a tiled mark is repeated."""
+
+    spacing: Annotated[Fraction, Field(ge=0, le=10)] = 0.25
+    """Gap between tiled marks, as a fraction of the mark's size."""
+
+    size: Annotated[Fraction, Field(ge=0.01, le=1)] = 0.4
+    """Width of the mark before its rotation, as a fraction of the picture's width."""
+
+    margin: Annotated[Fraction, Field(ge=0, le=0.5)] = 0.03
+    """Distance of a single mark from the edge, as a fraction of the picture's shorter side."""
+
+    opacity: Annotated[Fraction, Field(gt=0, le=1)] = 0.5
+    """0 is invisible, 1 is solid."""
+
+    rotation: Annotated[float, Field(ge=-360, le=360)] | None = None
+    """Degrees counterclockwise; left out, a tiled mark is turned by 30 and a single one stands upright."""
+
+    color: Annotated[str, AfterValidator(_known_color)] = "#ffffff"
+    """Colour of the text or the logo, by name or as #rrggbb."""
+
+    effect: Effect = "shadow"
+    """What keeps the mark readable on any ground."""
+
+    def edit(self, image: Image.Image, picture: Picture) -> Image.Image:
+        """Return the picture with the mark."""
+        sprite = self.sprite(image.size, picture)
+        return paint(image, sprite, layout.places(self.layout(), image.size, sprite.size, sprite.flat), picture.profile)
+
+    def layout(self) -> layout.Layout:
+        """Return where the marks go."""
+        return layout.Layout(
+            position=self.position,
+            tiling=self.tiling,
+            spacing=self.spacing,
+            margin=self.margin,
+            angle=self._angle,
+        )
+
+    def sprite(self, size: tuple[int, int], picture: Picture) -> Sprite:
+        """Return the mark prepared for a picture of `size` pixels."""
+        appearance = Appearance(
+            text=None if self.text is None else _filled(self.text, picture),
+            color=self.color,
+            effect=self.effect,
+            opacity=self.opacity,
+            rotation=self._angle,
+        )
+        width = max(min(size[0] * self.size, size[1] * _WIDEST), _SMALLEST)
+        height = max(size[1] * _TALLEST, _SMALLEST)
+        if self.position == "tile":
+            width = height = max(width, layout.narrowest(size))
+        return prepare(appearance, round(width), round(height))
+
+    @property
+    def _angle(self) -> float:
+        return self.rotation if self.rotation is not None else 30.0 if self.position == "tile" else 0.0
+
+
+def _filled(text: str, picture: Picture) -> str:
+    """Return `text` with the values of its placeholders."""
+    taken = picture.taken
+    values = {
+        "name": picture.name.rsplit("/", 1)[-1],
+        "number": str(picture.number),
+        "date": f"{taken:%Y-%m-%d}" if taken else "",
+        "year": f"{taken:%Y}" if taken else "",
+    }
+    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], text).strip() or " "

@@ -1,0 +1,95 @@
+"""Run the connector: python -m infra.connector
+
+It may run in several copies; they share the consumers. On SIGTERM it takes no more messages, waits for the calls in
+flight, and leaves.
+"""
+
+import asyncio
+import signal
+import sys
+
+import aiohttp
+import nats
+import structlog
+from aiohttp import web
+from countermark.logs import configure_logs
+from countermark.settings import InvalidSettings, load_settings
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from infra.connector.delivery import Delivery
+from infra.connector.metrics import LAG
+from infra.connector.server import make_app
+from infra.connector.settings import ConnectorSettings
+from infra.connector.stack import InvalidStack, Schedule, Subscription, read_stack
+from infra.connector.streams import STREAM, ensure_consumer, ensure_schedule, ensure_streams
+
+log = structlog.get_logger()
+
+LAG_SECONDS = 5.0
+
+
+async def run(settings: ConnectorSettings, subscriptions: list[Subscription], schedules: list[Schedule]) -> None:
+    """Connect, and deliver until told to stop."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    client = await nats.connect(
+        settings.nats_url.get_secret_value(), max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=_log_error
+    )
+    stream = client.jetstream()
+    await ensure_streams(stream, settings)
+    for subscription in subscriptions:
+        await ensure_consumer(stream, subscription, settings)
+    for schedule in schedules:
+        await ensure_schedule(stream, schedule)
+    runner = web.AppRunner(make_app(client, stream, settings), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, settings.bind, settings.port).start()
+    log.info("delivering", functions=[subscription.function for subscription in subscriptions])
+    connections = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connections) as session, asyncio.TaskGroup() as group:
+        for subscription in subscriptions:
+            delivery = Delivery(
+                subscription=subscription, settings=settings, stream=stream, session=session, stopping=stopping
+            )
+            group.create_task(delivery.run())
+        group.create_task(_watch_lag(stream, subscriptions, stopping))
+    await runner.cleanup()
+    await client.drain()
+    log.info("stopped")
+
+
+async def _watch_lag(stream: JetStreamContext, subscriptions: list[Subscription], stopping: asyncio.Event) -> None:
+    """Keep the metric of how many messages wait for each function."""
+    while not stopping.is_set():
+        for subscription in subscriptions:
+            try:
+                info = await stream.consumer_info(STREAM, subscription.function)
+            except NatsError as error:
+                log.warning("no lag", function=subscription.function, error=repr(error))
+            else:
+                LAG.labels(subscription.function).set(info.num_pending or 0)
+        try:
+            await asyncio.wait_for(stopping.wait(), LAG_SECONDS)
+        except TimeoutError:
+            continue
+
+
+async def _log_error(error: Exception) -> None:
+    log.warning("stream connection", error=repr(error))
+
+
+def main() -> None:
+    """Read the settings and run."""
+    configure_logs()
+    try:
+        settings = load_settings(ConnectorSettings)
+        subscriptions, schedules = read_stack(settings.stack_file)
+    except (InvalidSettings, InvalidStack) as error:
+        sys.exit(f"connector: {error}")
+    asyncio.run(run(settings, subscriptions, schedules))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The connector's own address: health, metrics, and the webhook of the object store."""
+
+import hmac
+import json
+
+import structlog
+from aiohttp import web
+from countermark.events import OBJECT_CREATED, created_id, created_record
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from prometheus_client import generate_latest
+
+from infra.connector.metrics import WEBHOOKS
+from infra.connector.settings import ConnectorSettings
+from infra.connector.webhook import read_notification
+
+log = structlog.get_logger()
+
+
+def make_app(client: Client, stream: JetStreamContext, settings: ConnectorSettings) -> web.Application:
+    """The web application."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        if client.is_connected:
+            return web.json_response({"stream": "connected"})
+        return web.json_response({"stream": "away"}, status=503)
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    async def webhook(request: web.Request) -> web.Response:
+        if not _may(request, settings):
+            WEBHOOKS.labels("forbidden").inc()
+            return web.Response(status=403)
+        try:
+            created = read_notification(await request.json())
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            WEBHOOKS.labels("unreadable").inc()
+            log.warning("unreadable notification", error=repr(error))
+            return web.Response(status=400)
+        if created is None:
+            WEBHOOKS.labels("ignored").inc()
+            return web.Response(status=204)
+        try:
+            await stream.publish(
+                f"{OBJECT_CREATED}.{created.bucket}",
+                json.dumps(created_record(created)).encode(),
+                headers={"Nats-Msg-Id": created_id(created)},
+            )
+        except (NatsError, OSError) as error:
+            WEBHOOKS.labels("lost").inc()
+            log.warning("notification not published", error=repr(error))
+            return web.Response(status=503)
+        WEBHOOKS.labels("published").inc()
+        return web.Response(status=204)
+
+    app = web.Application(client_max_size=4 * 1024 * 1024)
+    app.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics), web.post("/webhook", webhook)])
+    return app
+
+
+def _may(request: web.Request, settings: ConnectorSettings) -> bool:
+    if settings.webhook_token is None:
+        return False
+    expected = f"Bearer {settings.webhook_token.get_secret_value()}"
+    return hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode())
