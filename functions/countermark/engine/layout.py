@@ -15,6 +15,10 @@ MAX_COPIES = 10_000
 RASTER = 16
 
 
+Size = tuple[int, int]  # width, height in pixels
+Spot = tuple[int, int]  # x, y of a top left corner in pixels
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """How the copies of a mark are spread over a picture."""
@@ -26,9 +30,7 @@ class Layout:
     angle: float  # of the mark, degrees counterclockwise; the rows of a diagonal tiling follow it
 
 
-def places(
-    layout: Layout, picture: tuple[int, int], mark: tuple[int, int], flat: tuple[int, int]
-) -> list[tuple[int, int]]:
+def places(layout: Layout, picture: Size, mark: Size, flat: Size) -> list[Spot]:
     """Return the top left corners of all copies, in pixels; some may lie partly outside.
 
     `picture` and `mark` are sizes (width, height) in pixels, `flat` is the mark's size before its rotation.
@@ -40,12 +42,12 @@ def places(
     return _rows(layout, picture, mark)
 
 
-def narrowest(picture: tuple[int, int]) -> int:
+def narrowest(picture: Size) -> int:
     """Return how wide a tiled mark is at least, so that a picture has no more than about MAX_COPIES of it."""
     return math.ceil(max(math.sqrt(4 * picture[0] * picture[1] / MAX_COPIES), 4 * max(picture) / MAX_COPIES))
 
 
-def _anchor(layout: Layout, picture: tuple[int, int], mark: tuple[int, int]) -> tuple[int, int]:
+def _anchor(layout: Layout, picture: Size, mark: Size) -> Spot:
     margin = round(layout.margin * min(picture))
     spot = []
     for axis, (first, last) in enumerate((("left", "right"), ("top", "bottom"))):
@@ -60,7 +62,7 @@ def _anchor(layout: Layout, picture: tuple[int, int], mark: tuple[int, int]) -> 
     return spot[0], spot[1]
 
 
-def _rows(layout: Layout, picture: tuple[int, int], mark: tuple[int, int]) -> list[tuple[int, int]]:
+def _rows(layout: Layout, picture: Size, mark: Size) -> list[Spot]:
     """Upright rows and columns, centred; staggered shifts every other row by half a step."""
     step = [_step(mark[axis] * (1 + layout.spacing)) for axis in (0, 1)]
     start = [((picture[axis] - mark[axis]) // 2) % step[axis] - step[axis] for axis in (0, 1)]
@@ -71,9 +73,7 @@ def _rows(layout: Layout, picture: tuple[int, int], mark: tuple[int, int]) -> li
     return found
 
 
-def _along(
-    layout: Layout, picture: tuple[int, int], mark: tuple[int, int], flat: tuple[int, int]
-) -> list[tuple[int, int]]:
+def _along(layout: Layout, picture: Size, mark: Size, flat: Size) -> list[Spot]:
     """Rows along the mark's own direction, every other one shifted by half a step."""
     turn = math.radians(layout.angle)
     across = (math.cos(turn), -math.sin(turn))
@@ -94,9 +94,7 @@ def _along(
     return found
 
 
-def _span(
-    origin: list[float], direction: tuple[float, float], picture: tuple[int, int], mark: tuple[int, int]
-) -> tuple[float, float]:
+def _span(origin: list[float], direction: tuple[float, float], picture: Size, mark: Size) -> tuple[float, float]:
     """Return from where to where on the line a mark's corner may lie for the mark to show."""
     first, last = -math.inf, math.inf
     for axis in (0, 1):
@@ -109,7 +107,7 @@ def _span(
     return first, last
 
 
-def _shows(x: int, y: int, picture: tuple[int, int], mark: tuple[int, int]) -> bool:
+def _shows(x: int, y: int, picture: Size, mark: Size) -> bool:
     return -mark[0] < x < picture[0] and -mark[1] < y < picture[1]
 
 

@@ -36,7 +36,8 @@ def check_bytes(size: int, limits: Limits) -> None:
     """Raise `FileTooLarge` when a file of `size` bytes is not allowed."""
     if size > limits.max_bytes:
         raise FileTooLarge(
-            f"The file has {size / MEGA:,.1f} million bytes; at most {limits.max_bytes / MEGA:,.1f} million are allowed."
+            f"The file has {size / MEGA:,.1f} million bytes; "
+            f"at most {limits.max_bytes / MEGA:,.1f} million are allowed."
         )
 
 

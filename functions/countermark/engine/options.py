@@ -30,20 +30,17 @@ def _load_task(value: object) -> ImageTask:
     """Return the task that `value`, a task or its JSON object, describes."""
     if isinstance(value, ImageTask):
         return value
-    known = ", ".join(registry)
     if not isinstance(value, Mapping):
         raise PydanticCustomError("task", "A task is an object such as {{'task': 'watermark'}}.")
-    task = registry.get(str(value.get("task", Watermark.model_fields["task"].default)))
+    task = registry.get(str(value.get("task", "watermark")))
     if task is None:
-        raise PydanticCustomError(
-            "task", "There is no such task; there are {known}.", {"known": known, "at": ("task",)}
-        )
+        context = {"known": ", ".join(registry), "at": ["task"]}
+        raise PydanticCustomError("task", "There is no such task; there are {known}.", context)
     try:
         return task.model_validate(dict(value))
     except ValidationError as error:
-        raise PydanticCustomError(
-            "task", "{text}", {"text": str(error), "errors": list(_errors(error, task))}
-        ) from error
+        wrong = list(_errors(error, task))
+        raise PydanticCustomError("task", "The options of this task are wrong.", {"errors": wrong}) from error
 
 
 def _load_format(value: object) -> object:

@@ -60,10 +60,10 @@ _TASKS: dict[str, type[ImageTask]] = {}
 #: Name -> task class, as registered.
 registry: Mapping[str, type[ImageTask]] = MappingProxyType(_TASKS)
 
-Task = TypeVar("Task", bound=type[ImageTask])
+Task = TypeVar("Task", bound=ImageTask)
 
 
-def register(task: Task) -> Task:
+def register(task: type[Task]) -> type[Task]:
     """Make a task known by its name; a decorator.
 
     Raises TypeError when the class is not a finished task and ValueError when the name is taken.

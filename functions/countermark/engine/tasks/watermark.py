@@ -41,6 +41,7 @@ def _known_placeholders(text: str) -> str:
     return text
 
 
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_known_placeholders)]
 Fraction = Annotated[float, BeforeValidator(_fraction)]
 
 
@@ -50,9 +51,7 @@ class Watermark(ImageTask):
 
     task: Literal["watermark"] = "watermark"
 
-    text: Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_known_placeholders)] | None = (
-        None
-    )
+    text: Text | None = None
     """Text of the mark, with {name}, {number}, {date} or {year}; without it the mark is the logo."""
 
     position: layout.Position = "tile"

@@ -1,0 +1,121 @@
+"""Bytes become a picture, behind the limits."""
+
+import struct
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image, ImageSequence, UnidentifiedImageError
+
+from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
+from .exif import Exif
+from .formats import FORMATS, sniff
+from .limits import Deadline, Limits, check_bytes, check_pixels
+
+# The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
+Image.MAX_IMAGE_PIXELS = None
+
+_PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO")}
+_KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
+#: What Pillow raises for damaged files.
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, struct.error, OverflowError)
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_DEEP = {"I", "I;16B", "I;16L", "I;16N"}
+_MODES = {"1": "L", "F": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
+_EDITED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A file whose header has been read and found allowed; nothing is decoded yet."""
+
+    source: bytes
+    image: Image.Image
+    format: str
+    frames: int
+    exif: Exif
+
+
+def open_image(source: bytes, limits: Limits) -> Opened:
+    """Read the header of `source`; raise an `ImageError` for what is not allowed or not understood."""
+    if not source:
+        raise EmptyFile
+    check_bytes(len(source), limits)
+    form = sniff(source[:64])
+    if form is None:
+        raise _unknown(source[:64])
+    try:
+        image = Image.open(BytesIO(source), formats=_PILLOW[form])
+        check_pixels(*image.size, 1, limits)
+        frames = getattr(image, "n_frames", 1) if FORMATS[form].animated else 1
+        check_pixels(*image.size, frames, limits)
+        return Opened(source=source, image=image, format=form, frames=frames, exif=Exif(_exif(image)))
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise DamagedImage(f"The file begins like a {form} image, but its header is damaged.") from None
+    except _DAMAGE as error:
+        raise _damage(error, form) from error
+
+
+def read_frames(opened: Opened, deadline: Deadline) -> list[Image.Image]:
+    """Decode every frame, upright and in one of the modes that tasks know."""
+    frames = []
+    try:
+        for frame in ImageSequence.Iterator(opened.image) if opened.frames > 1 else [opened.image]:
+            deadline.check()
+            frame.load()
+            frames.append(_editable(frame, opened.exif.orientation, copied=opened.frames > 1))
+    except ImageError:
+        raise
+    except MemoryError:
+        raise DamagedImage("The image needs more memory than there is.") from None
+    except _DAMAGE as error:
+        raise _damage(error, opened.format) from error
+    return frames
+
+
+def _editable(frame: Image.Image, orientation: int, *, copied: bool) -> Image.Image:
+    info = dict(frame.info)
+    if orientation in _UPRIGHT:
+        frame = frame.transpose(_UPRIGHT[orientation])
+    if frame.mode == "P" or "transparency" in info:
+        frame = frame.convert("RGBA" if "transparency" in info or frame.has_transparency_data else "RGB")
+    elif frame.mode in _DEEP:
+        frame = frame.convert("I;16")
+    elif frame.mode not in _EDITED:
+        frame = frame.convert(_MODES.get(frame.mode, "RGB"))
+    elif copied:
+        frame = frame.copy()
+    frame.info = info
+    return frame
+
+
+def _exif(image: Image.Image) -> bytes:
+    """Return the raw EXIF block, empty when there is none."""
+    if image.format == "TIFF":
+        return image.getexif().tobytes()
+    found = image.info.get("exif", b"")
+    return found if isinstance(found, bytes) else b""
+
+
+def _unknown(head: bytes) -> ImageError:
+    known = ", ".join(FORMATS)
+    for magic, name in _KNOWN_ELSEWHERE:
+        if head.lstrip().startswith(magic):
+            return UnsupportedFormat(f"{name} files cannot be marked; these can: {known}.")
+    return NotAnImage(f"The file is not an image of a known format ({known}).")
+
+
+def _damage(error: Exception, form: str) -> ImageError:
+    text = str(error).lower()
+    if "truncated" in text or "unexpected end" in text or isinstance(error, EOFError):
+        return TruncatedImage()
+    return DamagedImage(f"The {form} image is damaged and cannot be read.")

@@ -1,0 +1,121 @@
+"""A picture becomes bytes, in the source's format and quality unless told otherwise."""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image, JpegImagePlugin, PngImagePlugin
+
+from .decode import Opened
+from .errors import CannotEncode
+from .formats import FORMATS, Format
+from .metadata import Metadata
+from .task import Output
+
+#: Quality where there is none to keep.
+USUAL_QUALITY = {"JPEG": 90, "WebP": 85, "AVIF": 70}
+_SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+
+
+def encode(frames: list[Image.Image], opened: Opened, output: Output, metadata: Metadata) -> bytes:
+    """Return `frames` as a file of the format that `output` names."""
+    form = FORMATS[output.format]
+    frames = [_in_mode(frame, form) for frame in (frames if form.animated else frames[:1])]
+    settings = _settings(frames, opened, output) | _carried(frames[0], form, metadata)
+    if len(frames) > 1:
+        settings |= _animation(frames, opened)
+    for frame in frames:
+        frame.info = {}  # else Pillow writes what we mean to drop
+    buffer = BytesIO()
+    try:
+        frames[0].save(buffer, form.name.upper(), **settings)
+    except (OSError, ValueError, TypeError) as error:
+        raise CannotEncode(f"The image cannot be written as {form.name}: {error}.") from error
+    return buffer.getvalue()
+
+
+def _in_mode(frame: Image.Image, form: Format) -> Image.Image:
+    """Return a frame in a mode that the format holds."""
+    if frame.mode in form.modes:
+        return frame
+    if frame.mode == "I;16":
+        frame = Image.fromarray((np.asarray(frame) >> 8).astype(np.uint8))
+    elif frame.mode in {"LA", "RGBA"} and "RGBA" not in form.modes:
+        solid = Image.new("RGBA", frame.size, "white")
+        solid.alpha_composite(frame.convert("RGBA"))
+        frame = solid.convert("L" if frame.mode == "LA" else "RGB")
+    elif frame.mode == "LA":
+        frame = frame.convert("RGBA")
+    if frame.mode in form.modes:
+        return frame
+    return frame.convert("RGB")
+
+
+def _settings(frames: list[Image.Image], opened: Opened, output: Output) -> dict[str, Any]:
+    """Return what Pillow's writer of this format is told."""
+    quality = output.quality
+    if output.format == "JPEG":
+        return _jpeg_settings(frames[0], opened, quality)
+    if output.format == "PNG":
+        return {"compress_level": 4}
+    if output.format == "WebP":
+        if quality == "keep" and _is_lossless_webp(opened):
+            return {"lossless": True, "quality": 40, "method": 2}
+        return {"quality": USUAL_QUALITY["WebP"] if quality == "keep" else quality, "method": 3}
+    if output.format == "AVIF":
+        return {"quality": USUAL_QUALITY["AVIF"] if quality == "keep" else quality, "speed": 8}
+    if output.format == "TIFF":
+        return {"compression": "tiff_lzw"}
+    return {}
+
+
+def _jpeg_settings(image: Image.Image, opened: Opened, quality: str | int) -> dict[str, Any]:
+    if quality != "keep":
+        return {"quality": quality}
+    source = opened.image
+    if not isinstance(source, JpegImagePlugin.JpegImageFile):
+        return {"quality": USUAL_QUALITY["JPEG"]}
+    tables = source.quantization
+    if image.mode == "L":
+        tables = {0: tables[0]}
+    sampling = _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(source), "4:4:4")
+    return {"qtables": tables, "subsampling": sampling, "progressive": bool(source.info.get("progressive"))}
+
+
+def _is_lossless_webp(opened: Opened) -> bool:
+    if opened.format != "WebP":
+        return opened.format in {"PNG", "GIF", "BMP", "TIFF"}
+    return b"VP8L" in opened.source[:64]
+
+
+def _carried(image: Image.Image, form: Format, metadata: Metadata) -> dict[str, Any]:
+    """Return the metadata in the way that Pillow's writer of this format takes it."""
+    settings: dict[str, Any] = {}
+    if metadata.profile and metadata.profile_fits(image.mode):
+        settings["icc_profile"] = metadata.profile
+    if metadata.exif and form.name not in {"GIF", "BMP"}:
+        settings["exif"] = metadata.exif
+    if metadata.xmp and form.name in {"JPEG", "WebP", "AVIF"}:
+        settings["xmp"] = metadata.xmp
+    if metadata.xmp and form.name == "PNG":
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+        settings["pnginfo"] = text
+    if metadata.dpi and form.name in {"JPEG", "PNG", "TIFF", "BMP"}:
+        settings["dpi"] = metadata.dpi
+    if metadata.comment and form.name in {"JPEG", "GIF"}:
+        settings["comment"] = metadata.comment
+    return settings
+
+
+def _animation(frames: list[Image.Image], opened: Opened) -> dict[str, Any]:
+    """Return the timing of an animation."""
+    settings: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
+    durations = [frame.info.get("duration") for frame in frames]
+    if all(duration is not None for duration in durations):
+        settings["duration"] = durations
+    if "loop" in opened.image.info:
+        settings["loop"] = opened.image.info["loop"]
+    if any(frame.mode == "RGBA" for frame in frames) and opened.format == "GIF":
+        settings["disposal"] = 2
+    return settings

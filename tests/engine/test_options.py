@@ -1,0 +1,76 @@
+"""Options from JSON and from flat text, and what is said about wrong ones."""
+
+import pytest
+from countermark import engine
+
+
+def test_without_options_the_picture_gets_the_tiled_logo():
+    options = engine.parse_options({})
+    (task,) = options.tasks
+    assert (task.task, task.text, task.position, task.size, task.opacity) == ("watermark", None, "tile", 0.4, 0.5)
+    assert (options.format, options.quality, options.metadata) == ("keep", "keep", "keep")
+
+
+def test_flat_fields_are_options_of_the_task_and_of_the_output():
+    options = engine.parse_options({"text": "© 2026", "position": "bottom-right", "opacity": "40%", "quality": "80"})
+    (task,) = options.tasks
+    assert (task.text, task.position, task.opacity, options.quality) == ("© 2026", "bottom-right", 0.4, 80)
+
+
+def test_another_task_is_named():
+    (task,) = engine.parse_options({"task": "resize", "width": "100"}).tasks
+    assert (task.task, task.width) == ("resize", 100)
+
+
+def test_several_tasks_come_as_json():
+    options = engine.parse_options(
+        {"tasks": '[{"task": "grayscale"}, {"task": "watermark", "text": "x"}]', "format": "jpg"}
+    )
+    assert [task.task for task in options.tasks] == ["grayscale", "watermark"]
+    assert options.format == "JPEG"
+
+
+def test_empty_fields_of_a_form_count_as_not_given():
+    assert engine.parse_options({"text": "", "opacity": " "}) == engine.parse_options({})
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "says"),
+    [
+        ({"opacity": "2"}, "opacity", "less than or equal to 1"),
+        ({"opacty": "0.5"}, "opacty", "opacity"),
+        ({"task": "paint"}, "task", "watermark"),
+        ({"position": "middle"}, "position", "'bottom-right'"),
+        ({"color": "reddish"}, "color", "#ffcc00"),
+        ({"text": "{camera}"}, "text", "{name}"),
+        ({"format": "docx"}, "format", "'WebP'"),
+        ({"quality": "101"}, "quality", "100"),
+        ({"task": "resize"}, "options", "width"),
+        ({"tasks": "[{"}, "tasks", "JSON"),
+        ({"tasks": "[]", "opacity": "1"}, "opacity", "tasks"),
+        ({"tasks": '[{"task": "watermark", "opacity": 3}]'}, "tasks.0.opacity", "less than or equal to 1"),
+    ],
+)
+def test_a_wrong_option_is_named_with_what_is_allowed(fields, field, says):
+    with pytest.raises(engine.InvalidOptions) as caught:
+        engine.parse_options(fields)
+    assert field in {error["field"] for error in caught.value.errors}
+    assert says in str(caught.value)
+
+
+def test_options_survive_json():
+    options = engine.parse_options({"text": "© 2026", "position": "top", "format": "webp"})
+    assert engine.load_options(options.model_dump(mode="json")) == options
+
+
+def test_options_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        engine.parse_options({}).format = "PNG"
+
+
+def test_the_schema_lists_every_task_with_its_options():
+    schema = engine.options_schema()
+    named = {each["$ref"].rsplit("/", 1)[1] for each in schema["properties"]["tasks"]["items"]["oneOf"]}
+    assert named == set(engine.registry)
+    for name, task in engine.registry.items():
+        assert set(schema["$defs"][name]["properties"]) == set(task.model_fields)
