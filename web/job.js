@@ -1,0 +1,213 @@
+// The page of a job, live: progress, time left, a tile for each image, and what is to be done when it is ready.
+// The server renders the page; this script keeps it fresh, and asks the server for the page's head anew when the job's state changes.
+
+import "./page.js";
+import { clock, language, loadTexts, moment, reason, roughly, say } from "./texts.js";
+import { showThumbnail } from "./thumbnails.js";
+
+const QUICK = 500; // milliseconds between two questions while something happens
+const SLOW = 5000; // while nothing does
+const HIDDEN = 15000; // while nobody looks: the tab's title goes on
+const LISTED = 300; // jobs up to this size are asked with their images every time, larger ones every LIST_EVERY
+const LIST_EVERY = 4000; // milliseconds
+const SHOWN = 120; // tiles that one press on "show more" adds
+const LARGEST_PICTURE = 25 * 2 ** 20; // bytes of a result that is fetched to show it small
+
+const $ = (id) => document.getElementById(id);
+const article = $("job");
+const address = `/function/status/${article.dataset.job}`;
+const title = document.title;
+let images = []; // as the status gives them
+let pace = null; // {at, finished}: when the first image was seen finished, for the time left
+let listed = 0; // when the images were last asked for
+let interval = QUICK;
+let tag = {}; // address -> ETag
+let timer = 0;
+
+// ---------------------------------------------------------------- asking
+
+async function ask() {
+  clearTimeout(timer);
+  try {
+    const due = performance.now() - listed > LIST_EVERY;
+    const small = Number($("progress")?.max ?? 0) <= LISTED;
+    const list = small || due || !images.length;
+    const job = await read(list ? address : `${address}?images=none`);
+    if (job) await update(job, list);
+    interval = job ? QUICK : Math.min(SLOW, interval * 1.5);
+    lost(false);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // fetch's own: no connection
+    interval = Math.min(SLOW, interval * 1.5);
+    lost(true);
+  }
+  if (!ended()) timer = setTimeout(ask, document.hidden ? HIDDEN : interval);
+}
+
+/** The status, or null if nothing has changed since it was last read. A job that is gone reloads the page, which says so. */
+async function read(url) {
+  const answer = await fetch(url, { cache: "no-store", headers: { Accept: "application/json", ...(tag[url] && { "If-None-Match": tag[url] }) } });
+  if (answer.status === 404 || answer.status === 410) location.reload();
+  if (!answer.ok) {
+    if (answer.status >= 500) throw new TypeError(answer.statusText);
+    return null;
+  }
+  tag[url] = answer.headers.get("ETag");
+  return answer.json();
+}
+
+const ended = () => ["ready", "failed"].includes(article.dataset.state);
+
+function lost(on) {
+  const line = $("connection");
+  const text = on ? say("job.connection_lost") : "";
+  if (line && line.textContent !== text) line.textContent = text;
+}
+
+// ---------------------------------------------------------------- showing
+
+async function update(job, list) {
+  if (list) {
+    images = job.images;
+    listed = performance.now();
+    showTiles();
+  }
+  if (job.state !== article.dataset.state) await changeState(job);
+  if (!ended()) showProgress(job);
+}
+
+function showProgress(job) {
+  const finished = job.done + job.failed;
+  $("progress").max = job.total || 1;
+  $("progress").value = finished;
+  $("counts").textContent = say("job.counts", { finished, count: job.total });
+  document.title = job.total ? `${finished}/${job.total} – ${title}` : title;
+  $("left").textContent = timeLeft(finished, job.total);
+}
+
+/** Said only when it can be believed: after some images and some seconds. */
+function timeLeft(finished, total) {
+  const now = performance.now();
+  if (finished && !pace) pace = { at: now, finished };
+  const seconds = pace ? (now - pace.at) / 1000 : 0;
+  const since = pace ? finished - pace.finished : 0;
+  if (seconds < 3 || since < 3 || finished >= total) return "";
+  return say("job.time_left", { time: roughly((seconds / since) * (total - finished)) });
+}
+
+/** Fetch the page's head for the new state from the server, which knows how it reads. */
+async function changeState(job) {
+  const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" } });
+  if (!answer.ok) return location.reload();
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const had = $("state").contains(document.activeElement);
+  $("state").replaceWith(page.getElementById("state"));
+  $("failures")?.remove();
+  if (page.getElementById("failures")) $("state").after(page.getElementById("failures"));
+  article.dataset.state = page.getElementById("job").dataset.state;
+  document.title = page.title;
+  if (had) document.querySelector("#state h1").focus();
+  enhance();
+  if (job.state === "ready") tell();
+}
+
+function tell() {
+  $("said").textContent = say("job.say_ready");
+  if (document.hidden && window.Notification?.permission === "granted") new Notification(document.title, { body: say("job.say_ready"), icon: "/logo.svg" });
+}
+
+// ---------------------------------------------------------------- tiles
+
+function showTiles() {
+  const list = $("tiles");
+  if (!list) return location.reload(); // the page was rendered before the first image came
+  const byNumber = new Map(images.map((image) => [image.number, image]));
+  for (const tile of list.children) showTile(tile, byNumber.get(Number(tile.dataset.number)));
+  showHidden();
+}
+
+function showTile(tile, image) {
+  if (!image || tile.dataset.shown === image.state) return;
+  tile.dataset.shown = image.state;
+  tile.className = `tile ${image.state}`;
+  tile.querySelector(".state").textContent = image.state === "failed" ? reason(image) : say(`job.state_${image.state}`);
+  if (!image.result) return;
+  const picture = Object.assign(document.createElement("a"), { className: "picture", href: image.result.url });
+  picture.setAttribute("aria-label", say("job.open", { name: image.name }));
+  tile.querySelector(".picture").replaceWith(picture);
+  if (image.result.bytes <= LARGEST_PICTURE) showThumbnail(picture, () => fetchResult(image.result.url));
+}
+
+async function fetchResult(url) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(answer.statusText);
+  return answer.blob();
+}
+
+function showMore() {
+  const list = $("tiles");
+  const from = list.children.length;
+  for (const image of images.slice(from, from + SHOWN)) {
+    const tile = list.children[0].cloneNode(true);
+    tile.dataset.number = image.number;
+    delete tile.dataset.shown;
+    tile.querySelector(".picture").replaceChildren();
+    Object.assign(tile.querySelector(".name"), { textContent: image.name, title: image.name });
+    list.append(tile);
+    showTile(tile, image);
+  }
+  list.children[from]?.querySelector("a")?.focus();
+  showHidden();
+}
+
+function showHidden() {
+  const count = images.length - $("tiles").children.length;
+  const line = $("hidden");
+  if (line) line.hidden = count <= 0;
+  if (line && count > 0) line.textContent = say("job.more_hidden", { count });
+  $("more").hidden = count <= 0;
+}
+
+// ---------------------------------------------------------------- the ready job
+
+function enhance() {
+  for (const time of document.querySelectorAll("time")) time.textContent = moment(time.dateTime);
+  const copy = $("copy");
+  if (copy && navigator.clipboard) {
+    copy.hidden = false;
+    copy.onclick = async () => {
+      await navigator.clipboard.writeText(location.origin + location.pathname);
+      $("said").textContent = copy.textContent = say("job.copied");
+      setTimeout(() => (copy.textContent = say("job.copy")), 3000);
+    };
+  }
+  const notify = $("notify");
+  if (notify && window.Notification?.permission === "default") {
+    notify.hidden = false;
+    notify.onclick = async () => (notify.hidden = (await Notification.requestPermission()) !== "default");
+  }
+  countDown();
+}
+
+function countDown() {
+  const line = $("countdown");
+  if (!line) return;
+  // The server's clock counts: the difference to this computer's is found once.
+  const ahead = Date.parse(line.dataset.now) - Date.now();
+  const until = Date.parse(line.dataset.expires);
+  const tick = () => {
+    const seconds = (until - Date.now() - ahead) / 1000;
+    line.textContent = say("job.countdown", { time: clock(seconds) });
+    if (seconds < -2) location.reload();
+    else setTimeout(tick, 1000);
+  };
+  tick();
+}
+
+// ---------------------------------------------------------------- start
+
+await loadTexts();
+enhance();
+$("more")?.addEventListener("click", showMore);
+document.addEventListener("visibilitychange", () => document.hidden || ended() || ask());
+await ask();
