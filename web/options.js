@@ -2,26 +2,53 @@
 
 import { say } from "./texts.js";
 
+const KEPT = "options"; // the name under which the browser keeps them for the next time
 const TILED_ANGLE = 30; // degrees by which the engine turns a mark if it is not told, when tiled; else it stands upright
 
-/** Keep the numbers beside the sliders, and the angle as the engine would choose it until the visitor does. */
-export function watchOptions(form, kind) {
-  const { rotation } = form.elements;
+/** What a press on a preset sets; all else stays as it is. */
+const PRESETS = {
+  logo_all: { kind: "logo", position: "tile", size: 0.4, opacity: 0.5 },
+  logo_corner: { kind: "logo", position: "bottom-right", size: 0.2, opacity: 0.8 },
+  text_all: { kind: "text", position: "tile", size: 0.3, opacity: 0.35 },
+  text_corner: { kind: "text", position: "bottom-right", size: 0.3, opacity: 0.9 },
+};
+
+/** Bring the form to life: numbers beside the sliders, presets, the choice of the last time. `changed` is called after every change. */
+export function watchOptions(form, kind, changed) {
+  const { rotation, text } = form.elements;
   const show = () => {
     if (!rotation.dataset.touched) rotation.value = form.elements.position.value === "tile" ? TILED_ANGLE : 0;
     for (const output of form.querySelectorAll("output[data-unit]")) {
       const value = Math.round(form.elements[output.htmlFor.value].value * (output.dataset.times ?? 1));
       output.value = say(output.dataset.unit, { value });
     }
+    changed();
+  };
+  const set = (values) => {
+    delete rotation.dataset.touched;
+    for (const [name, value] of Object.entries(values)) {
+      const field = name === "kind" ? kind.elements.kind : form.elements[name];
+      if (field) field.value = value;
+      if (name === "rotation") rotation.dataset.touched = "yes";
+    }
+    if (kind.elements.kind.value === "text" && !text.value) text.value = `© ${new Date().getFullYear()}`;
+    show();
   };
   rotation.addEventListener("input", () => (rotation.dataset.touched = "yes"));
   form.addEventListener("input", show);
+  for (const radio of kind.elements.kind) radio.addEventListener("input", () => set({}));
+  for (const button of form.querySelectorAll("[data-preset]")) button.addEventListener("click", () => set(PRESETS[button.dataset.preset]));
   form.addEventListener("reset", () => {
     kind.reset();
-    delete rotation.dataset.touched;
-    setTimeout(show); // the values change after the event
+    localStorage.removeItem(KEPT);
+    setTimeout(() => set({})); // the values change after the event
   });
-  show();
+  set(JSON.parse(localStorage.getItem(KEPT) ?? "{}"));
+}
+
+/** Keep the options in this browser for the next time. */
+export function keepOptions(form, kind) {
+  localStorage.setItem(KEPT, JSON.stringify({ kind: kind.elements.kind.value, ...readFields(form, kind) }));
 }
 
 /** The options as fields of a form: name -> text. */

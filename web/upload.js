@@ -2,7 +2,8 @@
 
 import { keepLanguage } from "./page.js";
 import { check, selected, transferred } from "./files.js";
-import { readFields, readOptions, watchOptions } from "./options.js";
+import { keepOptions, readFields, readOptions, watchOptions } from "./options.js";
+import { drawSample, preview } from "./preview.js";
 import { createJob, NoAnswer, Refusal, sendFiles, sendWhole } from "./sending.js";
 import { language, loadTexts, number, roughly, say, size, translate } from "./texts.js";
 import { dropThumbnail, showThumbnail } from "./thumbnails.js";
@@ -11,6 +12,8 @@ const $ = (id) => document.getElementById(id);
 const form = $("upload");
 const chosen = []; // {file, name, zip, sent, state, tile}
 let rules = null; // what the server takes: limits, formats, accept
+let previewed = null; // the entry that the mark is shown on; the first if none was pressed
+let showPreview = () => {};
 let job = null; // {page, uploads, cancel: AbortController, began}
 
 // ---------------------------------------------------------------- choosing
@@ -30,10 +33,13 @@ async function add(found) {
 function makeTile(entry) {
   const tile = document.createElement("li");
   tile.className = "tile";
-  const picture = document.createElement("span");
-  picture.className = "picture";
+  const picture = Object.assign(document.createElement(entry.zip ? "span" : "button"), { type: "button", className: "picture" });
   if (entry.zip) picture.classList.add("zip");
-  else showThumbnail(picture, () => entry.file);
+  else {
+    picture.setAttribute("aria-label", say("preview.choose", { name: entry.name }));
+    picture.onclick = () => ((previewed = entry), showPreview());
+    showThumbnail(picture, () => entry.file);
+  }
   const name = Object.assign(document.createElement("span"), { className: "name", textContent: entry.name, title: entry.name });
   const bytes = Object.assign(document.createElement("span"), { className: "state", textContent: size(entry.file.size) });
   const bar = document.createElement("progress");
@@ -89,6 +95,7 @@ function showSummary() {
   $("send").textContent = count ? say("upload.send", { count }) : say("upload.send_none");
   $("remove-all").hidden = !count;
   document.body.classList.toggle("has-files", count > 0);
+  showPreview();
   $("wrong").textContent = "";
 }
 
@@ -117,6 +124,12 @@ function watchChoosing() {
   $("remove-all").onclick = removeAll;
 }
 
+/** The picture to show the mark on: the one pressed, else the first, else one of our own. */
+async function previewSource() {
+  const entry = chosen.includes(previewed) ? previewed : chosen.find(({ zip }) => !zip);
+  return entry ?? { name: "", file: await drawSample() };
+}
+
 // ---------------------------------------------------------------- sending
 
 async function send() {
@@ -126,6 +139,7 @@ async function send() {
     return;
   }
   job = { cancel: new AbortController(), began: performance.now(), shown: 0 };
+  keepOptions(form, $("kind"));
   showSending(true);
   try {
     const whole = chosen.some(({ zip }) => zip);
@@ -263,7 +277,13 @@ async function start() {
   document.documentElement.classList.remove("translating");
   keepLanguage();
   document.querySelector(`[data-language=${language}]`).setAttribute("aria-current", "true");
-  watchOptions(form, $("kind"));
+  showPreview = preview({
+    image: $("preview"),
+    problem: $("preview-problem"),
+    fields: () => readFields(form, $("kind")),
+    source: previewSource,
+  });
+  watchOptions(form, $("kind"), showPreview);
   showSummary();
   await readRules();
   watchChoosing();
