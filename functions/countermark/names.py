@@ -28,7 +28,7 @@ def clean_name(raw: str) -> str:
 def _clean_segment(part: str) -> str:
     if part.strip() in {"", ".", ".."}:
         return ""
-    return _shorten(sanitize_filename(part, platform="universal", max_len=10_000))
+    return _shorten(sanitize_filename(_shorten(part), platform="universal"))
 
 
 def _shorten(part: str, room: int = 0) -> str:

@@ -1,0 +1,132 @@
+"""A caller of the platform, so that tests read as what people do."""
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+from botocore.config import Config
+from PIL import Image
+
+PHOTOGRAPHS = sorted((Path(__file__).parent / "photographs").glob("*.jpg"))
+
+File = tuple[str, bytes]
+"""A name and what is in the file."""
+
+
+def picture(
+    size: tuple[int, int] = (320, 240), colour: str | int = "#336699", kind: str = "JPEG", mode: str = "RGB"
+) -> bytes:
+    """A small image of one colour."""
+    out = io.BytesIO()
+    Image.new(mode, size, colour).save(out, kind)
+    return out.getvalue()
+
+
+def is_marked(original: bytes, marked: bytes) -> bool:
+    """Whether many pixels differ by more than a codec makes them differ."""
+    before, after = (Image.open(io.BytesIO(data)).convert("L") for data in (original, marked))
+    assert before.size == after.size
+    differences = [abs(a - b) for a, b in zip(before.tobytes(), after.tobytes(), strict=True)]
+    return sum(difference > 12 for difference in differences) > len(differences) // 200
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who uses the platform at an address."""
+
+    url: str
+    drop_keys: tuple[str, str] = ("", "")
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "http", httpx.Client(base_url=self.url, timeout=60))
+
+    def upload(self, files: Iterable[File], **options: str) -> str:
+        """POST files and return the job's id."""
+        answer = self.post(files, **options)
+        assert answer.status_code == 202, answer.text
+        job: str = answer.json()["job"]
+        return job
+
+    def post(self, files: Iterable[File], **options: str) -> httpx.Response:
+        """POST files as a form does."""
+        parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in options.items()]
+        parts += [("files", (name, data)) for name, data in files]
+        return self.http.post("/function/upload", files=parts)
+
+    def status(self, job: str) -> dict[str, Any]:
+        """The job's JSON."""
+        answer = self.http.get(f"/function/status/{job}")
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def wait(self, job: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait until the job has ended; its JSON."""
+        return self.wait_for(job, lambda document: document["state"] in {"ready", "failed"}, seconds)
+
+    def wait_for(self, job: str, wanted: Any, seconds: float = 60) -> dict[str, Any]:
+        """Wait until the job's JSON is as wanted."""
+        end = time.monotonic() + seconds
+        while not wanted(document := self.status(job)):
+            assert time.monotonic() < end, f"after {seconds} s: {json.dumps(document)[:2000]}"
+            time.sleep(0.05)
+        return document
+
+    def archive(self, job: str) -> dict[str, bytes]:
+        """What is in the job's ZIP, by name."""
+        answer = self.http.get(f"/job/{job}/archive", follow_redirects=True)
+        assert answer.status_code == 200, answer.text
+        return unpack(answer.content)
+
+    @cached_property
+    def s3(self) -> Any:
+        """A client of the drop bucket, as a sync tool would be."""
+        access_key, secret_key = self.drop_keys
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            region_name="us-east-1",
+            config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+        )
+
+    def drop(self, key: str, data: bytes) -> None:
+        """Put an object into the drop bucket."""
+        self.s3.put_object(Bucket="drop", Key=key, Body=data)
+
+    def result(self, key: str, seconds: float = 30) -> bytes:
+        """Wait for an object below ``drop/`` of the results."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                data: bytes = self.s3.get_object(Bucket="results", Key=f"drop/{key}")["Body"].read()
+            except self.s3.exceptions.ClientError as error:
+                assert error.response["Error"]["Code"] in {"NoSuchKey", "404"}, error
+                assert time.monotonic() < end, f"no {key} in the results after {seconds} s"
+                time.sleep(0.1)
+            else:
+                return data
+
+
+def unpack(data: bytes) -> dict[str, bytes]:
+    """What is in a ZIP, by name."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def report_of(files: dict[str, bytes]) -> dict[str, Any]:
+    """The report in an unpacked ZIP, its images by name."""
+    report: dict[str, Any] = json.loads(files["report.json"])
+    report["by_name"] = {image["name"]: image for image in report["images"]}
+    return report

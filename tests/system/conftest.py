@@ -1,0 +1,13 @@
+"""What the tests of the running platform share."""
+
+from typing import Any
+
+import pytest
+
+from tests.client import Caller
+
+
+@pytest.fixture(scope="session")
+def caller(platform: Any) -> Caller:
+    """Somebody who uses the platform."""
+    return Caller(platform.url, (platform.secret("drop-access-key"), platform.secret("drop-secret-key")))

@@ -1,0 +1,97 @@
+"""Files in the drop bucket come back marked in the results, without any call."""
+
+import json
+import uuid
+
+import pytest
+from PIL import Image
+
+from tests.client import Caller, is_marked, picture, report_of, unpack
+
+
+@pytest.fixture
+def folder() -> str:
+    """A folder of the drop bucket that no other test uses."""
+    return f"свадьба {uuid.uuid4().hex[:8]}"
+
+
+def test_a_folder_of_images_comes_back_marked_and_then_as_one_zip(caller: Caller, folder: str) -> None:
+    sent = {"photo.jpg": picture(), "day 1/Ночь+1.png": picture(kind="PNG"), "CAPS.JPG": picture((100, 100))}
+    for name, data in sent.items():
+        caller.drop(f"{folder}/{name}", data)
+    for name, data in sent.items():
+        assert is_marked(data, caller.result(f"{folder}/{name}"))
+    files = unpack(caller.result(f"{folder}.zip"))
+    assert set(files) == {*sent, "report.json"}
+
+
+def test_what_is_no_image_is_told_in_the_report_and_leftovers_are_not(caller: Caller, folder: str) -> None:
+    for name, data in {"a.jpg": picture(), "notes.txt": b"hello", ".DS_Store": b"x", "Thumbs.db": b"x"}.items():
+        caller.drop(f"{folder}/{name}", data)
+    report = report_of(unpack(caller.result(f"{folder}.zip")))
+    assert {name: image["code"] for name, image in report["by_name"].items()} == {
+        "a.jpg": None,
+        "notes.txt": "not_an_image",
+    }
+
+
+def test_a_folders_settings_count_also_when_they_come_last(caller: Caller, folder: str) -> None:
+    caller.drop(f"{folder}/a.jpg", picture((200, 100)))
+    assert Image.open(as_file(caller.result(f"{folder}/a.jpg"))).size == (200, 100)
+    tasks = {"tasks": [{"task": "resize", "width": 50, "height": 50}]}
+    caller.drop(f"{folder}/countermark.json", json.dumps(tasks).encode())
+    files = unpack(caller.result(f"{folder}.zip"))
+    assert Image.open(as_file(files["a.jpg"])).size == (50, 25)
+
+
+def test_wrong_settings_are_told(caller: Caller, folder: str) -> None:
+    caller.drop(f"{folder}/countermark.json", b'{"tasks": [{"task": "paint"}]}')
+    caller.drop(f"{folder}/a.jpg", picture())
+    report = report_of(unpack(caller.result(f"{folder}.zip")))
+    assert report["by_name"]["a.jpg"]["code"] == "invalid_options"
+    assert "countermark.json" in report["by_name"]["a.jpg"]["reason"]
+
+
+def test_a_file_that_is_dropped_again_replaces_its_copy_and_the_zip(caller: Caller, folder: str) -> None:
+    caller.drop(f"{folder}/a.jpg", picture((60, 40)))
+    caller.drop(f"{folder}/b.jpg", picture((60, 40)))
+    assert Image.open(as_file(unpack(caller.result(f"{folder}.zip"))["a.jpg"])).size == (60, 40)
+    caller.s3.delete_object(Bucket="drop", Key=f"{folder}/a.jpg")
+    caller.drop(f"{folder}/a.jpg", picture((90, 70)))
+
+    def size() -> tuple[int, int]:
+        return Image.open(as_file(unpack(caller.result(f"{folder}.zip"))["a.jpg"])).size
+
+    until(lambda: size() == (90, 70))
+    assert set(unpack(caller.result(f"{folder}.zip"))) == {"a.jpg", "b.jpg", "report.json"}
+
+
+def test_a_file_beside_the_folders_is_marked_as_well(caller: Caller) -> None:
+    name = f"{uuid.uuid4().hex}.jpg"
+    data = picture()
+    caller.drop(name, data)
+    assert is_marked(data, caller.result(name))
+
+
+def test_names_that_become_one_do_not_overwrite_each_other(caller: Caller, folder: str) -> None:
+    caller.drop(f"{folder}/a.jpg", picture((60, 40)))
+    caller.drop(f"{folder}/a", picture((90, 70)))
+    files = unpack(caller.result(f"{folder}.zip"))
+    assert set(files) == {"a.jpg", "a (2).jpg", "report.json"}
+    assert Image.open(as_file(caller.result(f"{folder}/a.jpg"))).size == (60, 40)
+
+
+def as_file(data: bytes) -> object:
+    import io
+
+    return io.BytesIO(data)
+
+
+def until(true: object, seconds: float = 30) -> None:
+    """Wait until something is true."""
+    import time
+
+    end = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.2)
