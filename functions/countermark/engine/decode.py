@@ -10,6 +10,7 @@ from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedIm
 from .exif import Exif
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_pixels
+from .turned import UPRIGHT
 
 # The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
 Image.MAX_IMAGE_PIXELS = None
@@ -18,15 +19,6 @@ _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO")
 _KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
 #: What Pillow raises for damaged files.
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, struct.error, OverflowError)
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _DEEP = {"I", "I;16B", "I;16L", "I;16N"}
 _MODES = {"1": "L", "F": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 _EDITED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
@@ -84,8 +76,8 @@ def read_frames(opened: Opened, deadline: Deadline) -> list[Image.Image]:
 
 def _editable(frame: Image.Image, orientation: int, *, copied: bool) -> Image.Image:
     info = dict(frame.info)
-    if orientation in _UPRIGHT:
-        frame = frame.transpose(_UPRIGHT[orientation])
+    if orientation in UPRIGHT:
+        frame = frame.transpose(UPRIGHT[orientation])
     if frame.mode == "P" or "transparency" in info:
         frame = frame.convert("RGBA" if "transparency" in info or frame.has_transparency_data else "RGB")
     elif frame.mode in _DEEP:

@@ -10,6 +10,7 @@ from .decode import Opened
 from .errors import CannotEncode
 from .formats import FORMATS, Format
 from .metadata import Metadata
+from .segments import ICC, kept_segments, put_segments, segments_of
 from .task import Output
 
 #: Quality where there is none to keep.
@@ -31,6 +32,8 @@ def encode(frames: list[Image.Image], opened: Opened, output: Output, metadata: 
         frames[0].save(buffer, form.name.upper(), **settings)
     except (OSError, ValueError, TypeError) as error:
         raise CannotEncode(f"The image cannot be written as {form.name}: {error}.") from error
+    if form.name == "JPEG":
+        return _with_segments(buffer.getvalue(), frames[0].mode, opened, output, metadata)
     return buffer.getvalue()
 
 
@@ -89,23 +92,36 @@ def _is_lossless_webp(opened: Opened) -> bool:
 
 
 def _carried(image: Image.Image, form: Format, metadata: Metadata) -> dict[str, Any]:
-    """Return the metadata in the way that Pillow's writer of this format takes it."""
+    """Return the metadata in the way that Pillow's writer of this format takes it; JPEG gets it as segments."""
     settings: dict[str, Any] = {}
-    if metadata.profile and metadata.profile_fits(image.mode):
-        settings["icc_profile"] = metadata.profile
-    if metadata.exif and form.name not in {"GIF", "BMP"}:
+    if metadata.dpi and form.name in {"JPEG", "PNG", "TIFF", "BMP"}:
+        settings["dpi"] = metadata.dpi
+    if metadata.comment and form.name == "GIF":
+        settings["comment"] = metadata.comment
+    if form.name in {"JPEG", "GIF", "BMP"}:
+        return settings
+    if profile := metadata.profile_of(image.mode):
+        settings["icc_profile"] = profile
+    if metadata.exif:
         settings["exif"] = metadata.exif
-    if metadata.xmp and form.name in {"JPEG", "WebP", "AVIF"}:
+    if metadata.xmp and form.name in {"WebP", "AVIF"}:
         settings["xmp"] = metadata.xmp
     if metadata.xmp and form.name == "PNG":
         text = PngImagePlugin.PngInfo()
         text.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
         settings["pnginfo"] = text
-    if metadata.dpi and form.name in {"JPEG", "PNG", "TIFF", "BMP"}:
-        settings["dpi"] = metadata.dpi
-    if metadata.comment and form.name in {"JPEG", "GIF"}:
-        settings["comment"] = metadata.comment
     return settings
+
+
+def _with_segments(data: bytes, mode: str, opened: Opened, output: Output, metadata: Metadata) -> bytes:
+    """Return a JPEG file with its metadata."""
+    if opened.format == "JPEG":
+        segments = kept_segments(opened.source, output.metadata, upright=True)
+        if metadata.profile and not metadata.profile_of(mode):
+            segments = [segment for segment in segments if not segment.payload.startswith(ICC)]
+    else:
+        segments = segments_of(metadata.exif, metadata.xmp, metadata.profile_of(mode), metadata.comment)
+    return put_segments(data, segments)
 
 
 def _animation(frames: list[Image.Image], opened: Opened) -> dict[str, Any]:

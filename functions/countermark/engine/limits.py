@@ -26,9 +26,14 @@ class Deadline:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 
+    @property
+    def left(self) -> float:
+        """Seconds until the end, negative behind it."""
+        return self._end - time.monotonic()
+
     def check(self) -> None:
         """Raise `TookTooLong` when the time is over."""
-        if time.monotonic() > self._end:
+        if self.left < 0:
             raise TookTooLong(f"The image took longer than the {self.seconds:g} seconds that are allowed.")
 
 

@@ -36,6 +36,7 @@ class Sprite:
     image: Image.Image  # RGBA
     flat: tuple[int, int]  # size before the rotation
     grey: bool  # red, green and blue are the same everywhere
+    key: object  # what it is known by: the same key, the same pixels
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,7 +66,7 @@ def _draw(appearance: Appearance, width: int, height: int) -> Sprite:
     if box := image.getchannel("A").getbbox():
         image = image.crop(box)
     red, green, blue = ImageColor.getrgb(appearance.color)[:3]
-    return Sprite(image=image, flat=flat, grey=red == green == blue)
+    return Sprite(image=image, flat=flat, grey=red == green == blue, key=(appearance, width, height))
 
 
 def _fit(shape: Image.Image, width: int, height: int) -> Image.Image:

@@ -22,7 +22,7 @@ def paint(image: Image.Image, sprite: Sprite, spots: Spots, profile: bytes | Non
     if image.mode == "I;16":
         return _paint_deep(image, sprite, spots)
     alpha = sprite.image.getchannel("A")
-    mark = _in_profile(sprite, "RGB" if image.mode == "RGBA" else image.mode, profile)
+    mark = in_profile(sprite, "RGB" if image.mode == "RGBA" else image.mode, profile)
     if image.mode == "RGBA":
         mark.putalpha(alpha)
         return _paint_over(image, mark, spots)
@@ -54,7 +54,7 @@ def _paint_deep(image: Image.Image, sprite: Sprite, spots: Spots) -> Image.Image
     return Image.fromarray(pixels)
 
 
-def _in_profile(sprite: Sprite, mode: str, profile: bytes | None) -> Image.Image:
+def in_profile(sprite: Sprite, mode: str, profile: bytes | None) -> Image.Image:
     """Return the mark in the colours of a picture of `mode` and `profile`."""
     if mode == "L":
         return sprite.image.getchannel("R")

@@ -9,6 +9,7 @@ from .encode import encode
 from .errors import ImageError, TaskFailed
 from .formats import FORMATS
 from .limits import Deadline, Limits
+from .lossless import mark_lossless
 from .metadata import kept
 from .options import Options
 from .task import ImageTask, Output, Picture
@@ -61,6 +62,9 @@ def process(
         output=output,
         deadline=deadline,
     )
+    marked = mark_lossless(opened, options.tasks, picture)
+    if marked is not None:
+        return Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1)
     frames = [_edit(frame, options.tasks, picture) for frame in read_frames(opened, deadline)]
     deadline.check()
     data = encode(frames, opened, output, kept(opened, output.metadata))

@@ -1,7 +1,7 @@
 """The task that Countermark exists for: a mark on the picture."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from PIL import Image, ImageColor
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -45,6 +45,13 @@ Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidat
 Fraction = Annotated[float, BeforeValidator(_fraction)]
 
 
+class Stamp(NamedTuple):
+    """A mark and the top left corners of its copies, in pixels of the upright picture."""
+
+    sprite: Sprite
+    spots: list[layout.Spot]
+
+
 @register
 class Watermark(ImageTask):
     """Put a text or the logo on the picture, once or tiled all over it."""
@@ -83,21 +90,22 @@ class Watermark(ImageTask):
 
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:
         """Return the picture with the mark."""
-        sprite = self.sprite(image.size, picture)
-        return paint(image, sprite, layout.places(self.layout(), image.size, sprite.size, sprite.flat), picture.profile)
+        stamp = self.stamp(image.size, picture)
+        return paint(image, stamp.sprite, stamp.spots, picture.profile)
 
-    def layout(self) -> layout.Layout:
-        """Return where the marks go."""
-        return layout.Layout(
+    def stamp(self, size: layout.Size, picture: Picture) -> Stamp:
+        """Return the mark prepared for a picture of `size` pixels, and where it goes."""
+        sprite = self._sprite(size, picture)
+        plan = layout.Layout(
             position=self.position,
             tiling=self.tiling,
             spacing=self.spacing,
             margin=self.margin,
             angle=self._angle,
         )
+        return Stamp(sprite, layout.places(plan, size, sprite.size, sprite.flat))
 
-    def sprite(self, size: tuple[int, int], picture: Picture) -> Sprite:
-        """Return the mark prepared for a picture of `size` pixels."""
+    def _sprite(self, size: layout.Size, picture: Picture) -> Sprite:
         appearance = Appearance(
             text=None if self.text is None else _filled(self.text, picture),
             color=self.color,

@@ -1,0 +1,86 @@
+"""Marks prepared for the blocks of JPEG files.
+
+A stencil holds the 8 x 8 blocks of one component that a mark touches: what share of each of the picture's
+samples stays, and what the mark adds. Copies of a mark whose distance is a whole number of blocks share it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .cache import ByteCache
+
+#: Stencils are kept up to so many bytes in a process; a tiled mark on 12 megapixels takes about 5 of them.
+CACHE_BYTES = 96 * 1024 * 1024
+WHOLE = 65_535  # share of a sample that stays entirely
+_STEPS = 128  # in which the mark's part is counted, per sample value
+_TO_YCBCR = np.array(
+    [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]], dtype=np.float32
+)
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stencil:
+    """The touched blocks of a mark in one component, row by row."""
+
+    starts: NDArray[np.int32]  # row r holds the blocks starts[r] to starts[r + 1]
+    columns: NDArray[np.int32]  # of each block, counted from the mark's first
+    keep: NDArray[np.uint16]  # blocks x 64: share of the picture that stays
+    add: NDArray[np.int16]  # blocks x 64: what the mark adds, around mid grey
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it takes."""
+        return self.starts.nbytes + self.columns.nbytes + self.keep.nbytes + self.add.nbytes
+
+
+_stencils: ByteCache[tuple[Stencil, ...]] = ByteCache(CACHE_BYTES, lambda found: sum(each.bytes for each in found))
+
+
+def cut(
+    key: object, mark: Image.Image, phase: tuple[int, int], sampling: tuple[tuple[int, int], ...]
+) -> tuple[Stencil, ...]:
+    """Return the stencils of `mark`, an RGBA image, for every component of a JPEG file.
+
+    `phase` is the position of its top left corner in the file's raster of whole units (x, y in pixels), `sampling`
+    the horizontal and vertical factors of the components, `key` what the mark is known by.
+    """
+    return _stencils.get((key, phase, sampling), lambda: _cut(mark, phase, sampling))
+
+
+def _cut(mark: Image.Image, phase: tuple[int, int], sampling: tuple[tuple[int, int], ...]) -> tuple[Stencil, ...]:
+    across, down = (max(factors[axis] for factors in sampling) for axis in (0, 1))
+    width = -(-(phase[0] + mark.width) // (8 * across)) * 8 * across
+    height = -(-(phase[1] + mark.height) // (8 * down)) * 8 * down
+    canvas = Image.new("RGBA", (width, height))
+    canvas.paste(mark, phase)
+    alpha = np.asarray(canvas.getchannel("A"), dtype=np.float32) / 255
+    colors = np.asarray(canvas.convert("RGB"), dtype=np.float32)
+    found = []
+    for component, factors in enumerate(sampling):
+        color = colors @ _TO_YCBCR[component] - (128 if component == 0 else 0)
+        step = (across // factors[0], down // factors[1])
+        found.append(_blocks(_reduced(alpha, step), _reduced(alpha * color, step)))
+    return tuple(found)
+
+
+def _reduced(plane: Floats, step: tuple[int, int]) -> Floats:
+    """Return the means of `step` (across, down) samples, as an encoder makes its chroma."""
+    if step == (1, 1):
+        return plane
+    height, width = plane.shape
+    return plane.reshape(height // step[1], step[1], width // step[0], step[0]).mean(axis=(1, 3))
+
+
+def _blocks(alpha: Floats, part: Floats) -> Stencil:
+    rows, columns = alpha.shape[0] // 8, alpha.shape[1] // 8
+    shares, parts = (plane.reshape(rows, 8, columns, 8).swapaxes(1, 2) for plane in (alpha, part))
+    touched = shares.any(axis=(2, 3))
+    keep = np.rint((1 - shares[touched]) * WHOLE).astype(np.uint16).reshape(-1, 64)
+    add = np.rint(parts[touched] * _STEPS).astype(np.int16).reshape(-1, 64)
+    starts = np.concatenate([[0], touched.sum(axis=1).cumsum()]).astype(np.int32)
+    return Stencil(starts=starts, columns=np.nonzero(touched)[1].astype(np.int32), keep=keep, add=add)
