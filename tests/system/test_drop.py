@@ -1,7 +1,10 @@
 """Files in the drop bucket come back marked in the results, without any call."""
 
+import io
 import json
+import time
 import uuid
+from collections.abc import Callable
 
 import pytest
 from PIL import Image
@@ -81,17 +84,14 @@ def test_names_that_become_one_do_not_overwrite_each_other(caller: Caller, folde
     assert Image.open(as_file(caller.result(f"{folder}/a.jpg"))).size == (60, 40)
 
 
-def as_file(data: bytes) -> object:
-    import io
-
+def as_file(data: bytes) -> io.BytesIO:
+    """Bytes to open."""
     return io.BytesIO(data)
 
 
-def until(true: object, seconds: float = 30) -> None:
+def until(true: Callable[[], bool], seconds: float = 30) -> None:
     """Wait until something is true."""
-    import time
-
     end = time.monotonic() + seconds
-    while not true():  # type: ignore[operator]
+    while not true():
         assert time.monotonic() < end
         time.sleep(0.2)

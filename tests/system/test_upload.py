@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -155,11 +156,11 @@ def test_a_second_task_runs_in_the_same_pass(caller: Caller) -> None:
     assert max(red, green, blue) - min(red, green, blue) < 4
 
 
-def problem(answer: object, status: int, code: str, words: str) -> None:
+def problem(answer: httpx.Response, status: int, code: str, words: str) -> None:
     """Check that an answer is a problem document that a caller understands."""
-    assert answer.status_code == status, answer.text  # type: ignore[attr-defined]
-    assert answer.headers["Content-Type"] == "application/problem+json"  # type: ignore[attr-defined]
-    document = answer.json()  # type: ignore[attr-defined]
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    document = answer.json()
     assert document["code"] == code
     assert document["status"] == status
     assert words in document["detail"]
