@@ -1,0 +1,5 @@
+"""Run the platform: python -m infra.local up"""
+
+from infra.local.cli import main
+
+main()

@@ -1,0 +1,78 @@
+"""The gateway: Caddy, the one public address of the platform."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.folder import ROOT, DataFolder
+from infra.local.parts import Part, answers
+from infra.local.render import render_to
+
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 -- told apart, not bound
+FRAMING_BYTES = 16 * 1024 * 1024
+"""What the boundaries and headers of a large form may add to the bytes of its files."""
+
+
+@dataclass(frozen=True)
+class PublicAddress:
+    """Where the platform is reached."""
+
+    host: str
+    port: int
+
+    @property
+    def hosts(self) -> list[str]:
+        """What Caddy listens on; the connector and the health checks need the loopback."""
+        return [self.host] if self.host in {LOOPBACK, *EVERYWHERE} else [LOOPBACK, self.host]
+
+    @property
+    def url(self) -> str:
+        """The address to open in a browser on this machine."""
+        host = LOOPBACK if self.host in EVERYWHERE else self.host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def gateway(self) -> str:
+        """The address for the platform's own processes."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+def caddy_part(
+    folder: DataFolder,
+    address: PublicAddress,
+    functions: dict[str, list[int]],
+    store: str,
+    max_job_bytes: int,
+    binaries: Path,
+) -> Part:
+    """The server; writes its configuration.
+
+    Args:
+        functions: the ports of each function's copies.
+        store: the object store's address.
+        max_job_bytes: the largest job, in bytes.
+    """
+    configuration = write_caddyfile(folder, address, functions, store, max_job_bytes)
+    return Part(
+        name="caddy",
+        group="gateway",
+        command=[str(binaries / "caddy"), "run", "--adapter", "caddyfile", "--config", str(configuration)],
+        check=answers(f"{address.gateway}/healthz"),
+    )
+
+
+def write_caddyfile(
+    folder: DataFolder, address: PublicAddress, functions: dict[str, list[int]], store: str, max_job_bytes: int
+) -> Path:
+    """Write Caddy's configuration."""
+    return render_to(
+        folder.configuration / "Caddyfile",
+        "caddy/Caddyfile.j2",
+        port=address.port,
+        hosts=address.hosts,
+        functions={name: [f"{LOOPBACK}:{port}" for port in ports] for name, ports in functions.items()},
+        store=store,
+        max_body_bytes=max_job_bytes + FRAMING_BYTES,
+        web=str(ROOT / "web"),
+        storage=str(folder.root / "caddy"),
+    )

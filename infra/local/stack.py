@@ -1,0 +1,59 @@
+"""What stack.yml says about processes: which functions there are, with how many copies and which environment."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.local.errors import PlatformError
+
+REPLICAS = "countermark.local/replicas"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A function as the one-machine platform runs it."""
+
+    name: str
+    handler: Path
+    """Its folder."""
+    replicas: int
+    environment: dict[str, str]
+
+    def copies(self) -> list[str]:
+        """The names of its processes."""
+        if self.replicas == 1:
+            return [self.name]
+        return [f"{self.name}-{number}" for number in range(1, self.replicas + 1)]
+
+
+def read_functions(path: Path) -> list[Function]:
+    """The functions of a stack file.
+
+    Raises:
+        PlatformError: the file is not there or is wrong.
+    """
+    try:
+        functions: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["functions"]
+        return [
+            Function(
+                name=name,
+                handler=(path.parent / entry["handler"]).resolve(strict=True),
+                replicas=_replicas((entry.get("annotations") or {}).get(REPLICAS, "1")),
+                environment={key: str(value) for key, value in (entry.get("environment") or {}).items()},
+            )
+            for name, entry in functions.items()
+        ]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise PlatformError(f"{path} can't be used: {type(error).__name__}: {error}") from error
+
+
+def _replicas(text: str) -> int:
+    if text == "cores":
+        return len(os.sched_getaffinity(0))
+    replicas = int(text)
+    if replicas < 1:
+        raise ValueError(f"{REPLICAS} must be cores or at least 1")
+    return replicas

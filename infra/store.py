@@ -1,0 +1,87 @@
+"""The buckets: created, open to browsers that hold a presigned link, and emptied when nothing else has done so."""
+
+import math
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from countermark.objects import DROP, RESULTS, UPLOADS
+
+BUCKETS = (UPLOADS, RESULTS, DROP)
+
+CORS = {
+    "CORSRules": [
+        {
+            "AllowedMethods": ["GET", "HEAD", "PUT"],
+            "AllowedOrigins": ["*"],  # a presigned link is the permission, wherever the page comes from
+            "AllowedHeaders": ["*"],
+            "ExposeHeaders": ["ETag"],
+            "MaxAgeSeconds": 3600,
+        }
+    ]
+}
+
+SECONDS_A_DAY = 86_400
+
+NOT_SUPPORTED = {"NotImplemented", "MethodNotAllowed"}
+
+
+def connect(endpoint: str, access_key: str, secret_key: str) -> Any:
+    """A client that asks once and says at once what is wrong."""
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name="us-east-1",
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            connect_timeout=2,
+            read_timeout=10,
+            retries={"total_max_attempts": 1},
+        ),
+    )
+
+
+def lifecycle(seconds: int) -> dict[str, Any]:
+    """The rule that deletes what is older than ``seconds``, in whole days as the stores count.
+
+    What ends a job is the function expire; this stands behind it.
+    """
+    rule = {
+        "ID": "second-net",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "Expiration": {"Days": max(1, math.ceil(seconds / SECONDS_A_DAY))},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+    }
+    return {"Rules": [rule]}
+
+
+def set_up_buckets(client: Any, *, seconds: int) -> None:
+    """Create the buckets and set their rules; doing it again changes nothing.
+
+    Args:
+        seconds: the longest time that an object is needed.
+
+    Raises:
+        botocore.exceptions.BotoCoreError, ClientError: the store is not there, or refuses.
+    """
+    there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    for bucket in BUCKETS:
+        if bucket not in there:
+            client.create_bucket(Bucket=bucket)
+        client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=lifecycle(seconds))
+        _allow_browsers(client, bucket)
+
+
+def _allow_browsers(client: Any, bucket: str) -> None:
+    try:
+        client.put_bucket_cors(Bucket=bucket, CORSConfiguration=CORS)
+    except ClientError as error:  # MinIO has one rule for all buckets, which allows every origin
+        if error.response["Error"]["Code"] not in NOT_SUPPORTED:
+            raise
