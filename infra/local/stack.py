@@ -10,6 +10,7 @@ import yaml
 from infra.local.errors import PlatformError
 
 REPLICAS = "countermark.local/replicas"
+PUBLIC = "countermark/public"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class Function:
     handler: Path
     """Its folder."""
     replicas: int
+    public: bool
+    """Whether people may call it by its name."""
     environment: dict[str, str]
 
     def copies(self) -> list[str]:
@@ -42,6 +45,7 @@ def read_functions(path: Path) -> list[Function]:
                 name=name,
                 handler=(path.parent / entry["handler"]).resolve(strict=True),
                 replicas=_replicas((entry.get("annotations") or {}).get(REPLICAS, "1")),
+                public=(entry.get("annotations") or {}).get(PUBLIC) == "true",
                 environment={key: str(value) for key, value in (entry.get("environment") or {}).items()},
             )
             for name, entry in functions.items()

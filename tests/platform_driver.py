@@ -1,0 +1,156 @@
+"""A platform of its own for tests: started as people start it, on a temporary data folder and a free port."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from infra.local import supervise
+from infra.local.folder import ROOT, DataFolder
+from infra.local.leftovers import find_leftovers
+from infra.local.ports import pick_free_port
+
+SECONDS_TO_START = 90
+SECONDS_TO_STOP = 120
+SECONDS_TO_CHANGE = 60
+
+OUTSIDE = ("NATS_URL", "DATABASE_URL", "S3_ENDPOINT", "COUNTERMARK_DATA", "PORT")
+"""Would lead the tests to servers and data that are not theirs."""
+
+
+class Platform:
+    """A platform, and the hands to kill parts of it.
+
+    A name is that of a process (``nats``, ``watermark-1``) or of a function, which means all of its copies.
+    """
+
+    def __init__(self, data: Path, port: int, environment: dict[str, str] | None = None) -> None:
+        self.data = data
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.folder = DataFolder(data)
+        self._environment = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
+        self._environment |= environment or {}
+        self._up: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> Path:
+        """What ``up`` printed."""
+        return self.data.with_name(f"{self.data.name}.out")
+
+    @property
+    def up(self) -> subprocess.Popen[bytes]:
+        """The process that a person would have in the terminal."""
+        assert self._up is not None
+        return self._up
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start ``up`` and wait for nothing."""
+        command = [sys.executable, "-m", "infra.local", "up", "--data", str(self.data), "--port", str(self.port)]
+        with self.output.open("wb") as output:
+            self._up = subprocess.Popen(
+                command, cwd=ROOT, env=self._environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        return self._up
+
+    def open(self) -> float:
+        """Start it and return after how many seconds it was ready."""
+        started = time.monotonic()
+        process = self.launch()
+        wait_until(lambda: self.folder.running.is_file() or process.poll() is not None, SECONDS_TO_START)
+        assert process.poll() is None, self.output.read_text()
+        return time.monotonic() - started
+
+    def close(self) -> None:
+        """Stop it as Ctrl-C does, and make sure that nothing is left."""
+        if self.up.poll() is None:
+            self.up.send_signal(signal.SIGINT)
+        code = self.up.wait(SECONDS_TO_STOP)
+        assert code == 0, self.output.read_text()
+        assert find_leftovers(self.folder) == []
+
+    def secret(self, name: str) -> str:
+        """A secret, such as ``s3-access-key``."""
+        return (self.folder.secrets / name).read_text()
+
+    def processes(self, name: str) -> list[str]:
+        """The names of the processes that are meant."""
+        names = [each for each in supervise.processes(self.folder) if each == name or each.rpartition("-")[0] == name]
+        assert names, f"there is no {name}"
+        return names
+
+    def pids(self, name: str) -> list[int]:
+        """The ids of the processes that run."""
+        running = supervise.processes(self.folder)
+        return [running[each]["pid"] for each in self.processes(name) if running[each]["pid"]]
+
+    def kill(self, name: str) -> int:
+        """End one process at once, as a crash does; the supervisor starts it again. Returns the id that it had."""
+        pid = self.pids(name)[0]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def stop(self, name: str) -> None:
+        """Stop the processes; they stay away until started."""
+        for full_name in self._full_names(name):
+            supervise.connect(self.folder).stopProcess(full_name)
+
+    def start(self, name: str) -> None:
+        """Start the processes that were stopped."""
+        for full_name in self._full_names(name):
+            supervise.connect(self.folder).startProcess(full_name)
+
+    def logs(self, name: str) -> str:
+        """What the processes have logged."""
+        return "".join((self.folder.logs / f"{each}.log").read_text() for each in self.processes(name))
+
+    def memory(self) -> dict[str, int]:
+        """Resident bytes of each process that runs, with its children."""
+        found = {}
+        for name, process in supervise.processes(self.folder).items():
+            if process["pid"]:
+                family = psutil.Process(process["pid"])
+                found[name] = sum(each.memory_info().rss for each in (family, *family.children(recursive=True)))
+        return found
+
+    def _full_names(self, name: str) -> list[str]:
+        known = supervise.processes(self.folder)
+        return [f"{known[each]['group']}:{each}" for each in self.processes(name)]
+
+
+@contextmanager
+def temporary_platform(**environment: str) -> Iterator[Platform]:
+    """A running platform with settings of its own; its data are gone afterwards."""
+    with temporary_folder() as folder:
+        platform = Platform(folder / "data", pick_free_port(), environment)
+        platform.open()
+        try:
+            yield platform
+        finally:
+            platform.close()
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder with a short path, for the supervisor's socket has one of at most 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="countermark-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = SECONDS_TO_CHANGE) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
+        time.sleep(0.02)
