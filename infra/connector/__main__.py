@@ -56,7 +56,8 @@ async def run(settings: ConnectorSettings, subscriptions: list[Subscription], sc
             group.create_task(delivery.run())
         group.create_task(_watch_lag(stream, subscriptions, stopping))
     await runner.cleanup()
-    await client.drain()
+    await client.flush()
+    await client.close()
     log.info("stopped")
 
 
