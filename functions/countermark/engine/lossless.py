@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import partial
 
 from PIL import Image, JpegImagePlugin
 
 from .dct import DONE, TOOK_TOO_LONG, Component, kernel
 from .decode import Opened
-from .layout import Size
+from .layout import Size, Spot
 from .mark import Sprite
 from .paint import in_profile
 from .segments import kept_segments, put_segments
@@ -83,28 +83,31 @@ def _components(
         stamp = task.stamp(size, picture)
         if len(factors) == 1 and not stamp.sprite.grey:
             return None
-        mark = as_stored(_in_profile(stamp.sprite, picture.profile), orientation)
-        spots = [spot_as_stored(spot, stamp.sprite.size, size, orientation) for spot in stamp.spots]
-        for phase, group in groupby(
-            sorted(spots, key=lambda spot: _phase(spot, unit)), lambda spot: _phase(spot, unit)
-        ):
-            corners = [(spot[0] - phase[0], spot[1] - phase[1]) for spot in group]
-            found = cut((stamp.sprite.key, picture.profile, orientation), mark, phase, factors)
-            for number, each in enumerate(factors):
-                step = [unit[axis] // each[axis] for axis in (0, 1)]
+        sprite = stamp.sprite
+        spots = [spot_as_stored(spot, sprite.size, size, orientation) for spot in stamp.spots]
+        for phase, corners in _by_phase(spots, unit).items():
+            key, draw = (sprite.key, picture.profile, orientation), partial(_draw, sprite, picture, orientation)
+            for number, found in enumerate(cut(key, draw, phase, factors)):
+                step = [unit[axis] // factors[number][axis] for axis in (0, 1)]
                 places[number] += [(len(stencils[number]), x // step[0], y // step[1]) for x, y in corners]
-                stencils[number].append(found[number])
+                stencils[number].append(found)
     return [
         Component(sampling=each, stencils=stencils[number], places=places[number])
         for number, each in enumerate(sampling)
     ]
 
 
-def _phase(spot: tuple[int, int], unit: list[int]) -> tuple[int, int]:
-    return spot[0] % unit[0], spot[1] % unit[1]
+def _by_phase(spots: list[Spot], unit: list[int]) -> dict[Spot, list[Spot]]:
+    """Return the spots sorted by their offset in a raster of `unit` pixels, each as the raster's corner before it."""
+    found: dict[Spot, list[Spot]] = {}
+    for x, y in spots:
+        phase = (x % unit[0], y % unit[1])
+        found.setdefault(phase, []).append((x - phase[0], y - phase[1]))
+    return found
 
 
-def _in_profile(sprite: Sprite, profile: bytes | None) -> Image.Image:
-    mark = in_profile(sprite, "RGB", profile)
+def _draw(sprite: Sprite, picture: Picture, orientation: int) -> Image.Image:
+    """Return a mark in the picture's colours, turned as the picture lies."""
+    mark = in_profile(sprite, "RGB", picture.profile)
     mark.putalpha(sprite.image.getchannel("A"))
-    return mark
+    return as_stored(mark, orientation)

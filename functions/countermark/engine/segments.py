@@ -85,9 +85,8 @@ def _bare_orientation(segment: Segment) -> Segment | None:
     if segment.marker != APP1 or not segment.payload.startswith(EXIF):
         return None
     orientation = Exif(segment.payload).orientation
-    return Segment(
-        APP1, EXIF + b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + bytes((0, orientation, 0, 0, 0, 0, 0, 0))
-    )
+    value = bytes((0, orientation, 0, 0, 0, 0, 0, 0))
+    return Segment(APP1, EXIF + b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + value)
 
 
 def edit_exif(block: bytes, choice: str, *, upright: bool) -> bytes:

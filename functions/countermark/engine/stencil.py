@@ -4,6 +4,7 @@ A stencil holds the 8 x 8 blocks of one component that a mark touches: what shar
 samples stays, and what the mark adds. Copies of a mark whose distance is a whole number of blocks share it.
 """
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ _TO_YCBCR = np.array(
 )
 
 Floats = NDArray[np.float32]
+Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +31,8 @@ class Stencil:
 
     starts: NDArray[np.int32]  # row r holds the blocks starts[r] to starts[r + 1]
     columns: NDArray[np.int32]  # of each block, counted from the mark's first
-    keep: NDArray[np.uint16]  # blocks x 64: share of the picture that stays
-    add: NDArray[np.int16]  # blocks x 64: what the mark adds, around mid grey
+    keep: NDArray[np.uint16]  # blocks x 64, column by column: share of the picture that stays
+    add: NDArray[np.int16]  # blocks x 64, the same: what the mark adds, around mid grey
 
     @property
     def bytes(self) -> int:
@@ -41,24 +43,22 @@ class Stencil:
 _stencils: ByteCache[tuple[Stencil, ...]] = ByteCache(CACHE_BYTES, lambda found: sum(each.bytes for each in found))
 
 
-def cut(
-    key: object, mark: Image.Image, phase: tuple[int, int], sampling: tuple[tuple[int, int], ...]
-) -> tuple[Stencil, ...]:
-    """Return the stencils of `mark`, an RGBA image, for every component of a JPEG file.
+def cut(key: Hashable, draw: Callable[[], Image.Image], phase: Pair, sampling: tuple[Pair, ...]) -> tuple[Stencil, ...]:
+    """Return the stencils of the mark that `draw` returns as RGBA, for every component of a JPEG file.
 
-    `phase` is the position of its top left corner in the file's raster of whole units (x, y in pixels), `sampling`
-    the horizontal and vertical factors of the components, `key` what the mark is known by.
+    `key` is what the mark is known by, `phase` where its top left corner lies in the file's raster of whole units
+    (x, y in pixels), `sampling` the horizontal and vertical factors of the components.
     """
-    return _stencils.get((key, phase, sampling), lambda: _cut(mark, phase, sampling))
+    return _stencils.get((key, phase, sampling), lambda: _cut(draw(), phase, sampling))
 
 
-def _cut(mark: Image.Image, phase: tuple[int, int], sampling: tuple[tuple[int, int], ...]) -> tuple[Stencil, ...]:
+def _cut(mark: Image.Image, phase: Pair, sampling: tuple[Pair, ...]) -> tuple[Stencil, ...]:
     across, down = (max(factors[axis] for factors in sampling) for axis in (0, 1))
     width = -(-(phase[0] + mark.width) // (8 * across)) * 8 * across
     height = -(-(phase[1] + mark.height) // (8 * down)) * 8 * down
     canvas = Image.new("RGBA", (width, height))
     canvas.paste(mark, phase)
-    alpha = np.asarray(canvas.getchannel("A"), dtype=np.float32) / 255
+    alpha = np.asarray(canvas.getchannel("A"), dtype=np.float32) / np.float32(255)
     colors = np.asarray(canvas.convert("RGB"), dtype=np.float32)
     found = []
     for component, factors in enumerate(sampling):
@@ -68,17 +68,18 @@ def _cut(mark: Image.Image, phase: tuple[int, int], sampling: tuple[tuple[int, i
     return tuple(found)
 
 
-def _reduced(plane: Floats, step: tuple[int, int]) -> Floats:
+def _reduced(plane: Floats, step: Pair) -> Floats:
     """Return the means of `step` (across, down) samples, as an encoder makes its chroma."""
     if step == (1, 1):
         return plane
     height, width = plane.shape
-    return plane.reshape(height // step[1], step[1], width // step[0], step[0]).mean(axis=(1, 3))
+    means: Floats = plane.reshape(height // step[1], step[1], width // step[0], step[0]).mean(axis=(1, 3))
+    return means
 
 
 def _blocks(alpha: Floats, part: Floats) -> Stencil:
     rows, columns = alpha.shape[0] // 8, alpha.shape[1] // 8
-    shares, parts = (plane.reshape(rows, 8, columns, 8).swapaxes(1, 2) for plane in (alpha, part))
+    shares, parts = (plane.reshape(rows, 8, columns, 8).transpose(0, 2, 3, 1) for plane in (alpha, part))
     touched = shares.any(axis=(2, 3))
     keep = np.rint((1 - shares[touched]) * WHOLE).astype(np.uint16).reshape(-1, 64)
     add = np.rint(parts[touched] * _STEPS).astype(np.int16).reshape(-1, 64)

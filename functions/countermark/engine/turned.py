@@ -32,7 +32,7 @@ def spot_as_stored(spot: Spot, mark: Size, picture: Size, orientation: int) -> S
     """Return where the corner of a mark lies in the file; all arguments are upright."""
     x, y = spot
     right, below = picture[0] - mark[0] - x, picture[1] - mark[1] - y
-    return {
+    moved = {
         2: (right, y),
         3: (right, below),
         4: (x, below),
@@ -40,4 +40,5 @@ def spot_as_stored(spot: Spot, mark: Size, picture: Size, orientation: int) -> S
         6: (y, right),
         7: (below, right),
         8: (below, x),
-    }.get(orientation, spot)
+    }
+    return moved.get(orientation, spot)
