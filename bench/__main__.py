@@ -12,7 +12,7 @@ import platform as machine
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.platform_driver import running_platform
+from tests.platform_driver import temporary_platform
 
 from bench.ceiling import images_a_second
 from bench.memory import Peaks
@@ -28,8 +28,8 @@ def address(url: str | None) -> Iterator[tuple[str, Peaks]]:
     if url:
         yield url, Peaks(None)
         return
-    with running_platform() as own:
-        yield own.url, Peaks(own.pid)
+    with temporary_platform() as own:
+        yield own.url, Peaks(own.up.pid)
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,11 @@ class Caller:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "http", httpx.Client(base_url=self.url, timeout=60))
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.http.close()
+        self.s3.close()
 
     def upload(self, files: Iterable[File], **options: str) -> str:
         """POST files and return the job's id."""
@@ -125,6 +131,16 @@ class Caller:
                 time.sleep(0.1)
             else:
                 return data
+
+
+@contextmanager
+def caller_of(platform: Any) -> Iterator[Caller]:
+    """Somebody who uses a platform."""
+    caller = Caller(platform.url, (platform.secret("drop-access-key"), platform.secret("drop-secret-key")))
+    try:
+        yield caller
+    finally:
+        caller.close()
 
 
 def unpack(data: bytes) -> dict[str, bytes]:

@@ -10,8 +10,8 @@ from tests.platform_driver import Platform, temporary_platform
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
-    """The platform with default settings, started once for all tests."""
-    with temporary_platform() as running:
+    """The platform, started once for all tests; drop folders are complete soon, so that tests need not wait."""
+    with temporary_platform(DROP_QUIET="2") as running:
         yield running
 
 

@@ -54,6 +54,10 @@ class ObjectStore:
         self._client = lru_cache(maxsize=16)(lambda url: _client(url, access_key, secret_key, region))
         self._s3 = self._client(endpoint)
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._s3.close()
+
     def read(self, bucket: str, key: str, *, limit: int) -> tuple[bytes, str]:
         """The object's bytes and its etag.
 

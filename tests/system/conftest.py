@@ -1,17 +1,19 @@
 """What the tests of the running platform share."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.client import Caller
+from tests.client import Caller, caller_of
 from tests.system.stream import Stream
 
 
 @pytest.fixture(scope="session")
-def caller(platform: Any) -> Caller:
+def caller(platform: Any) -> Iterator[Caller]:
     """Somebody who uses the platform."""
-    return Caller(platform.url, (platform.secret("drop-access-key"), platform.secret("drop-secret-key")))
+    with caller_of(platform) as caller:
+        yield caller
 
 
 @pytest.fixture(scope="session")

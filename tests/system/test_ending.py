@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import Caller, picture, report_of, unpack
+from tests.client import Caller, caller_of, picture, report_of, unpack
 from tests.system.objects import Objects
 
 LIFETIME = 4
@@ -19,15 +19,18 @@ def hasty(make_platform: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def caller(hasty: Any) -> Caller:
+def caller(hasty: Any) -> Iterator[Caller]:
     """Somebody who uses that platform."""
-    return Caller(hasty.url, (hasty.secret("drop-access-key"), hasty.secret("drop-secret-key")))
+    with caller_of(hasty) as caller:
+        yield caller
 
 
 @pytest.fixture(scope="module")
-def objects(hasty: Any) -> Objects:
+def objects(hasty: Any) -> Iterator[Objects]:
     """What is in that platform's object store."""
-    return Objects(hasty.url, hasty.secret("s3-access-key"), hasty.secret("s3-secret-key"))
+    objects = Objects(hasty.url, hasty.secret("s3-access-key"), hasty.secret("s3-secret-key"))
+    yield objects
+    objects.store.close()
 
 
 def gone(caller: Caller, job: str) -> bool:

@@ -37,8 +37,8 @@ def test_the_keys_of_the_drop_bucket_open_no_other_bucket(caller: Caller) -> Non
     for bucket in ("uploads", "results"):
         with pytest.raises(caller.s3.exceptions.ClientError, match="AccessDenied"):
             caller.s3.put_object(Bucket=bucket, Key="x", Body=b"x")
-    with pytest.raises(caller.s3.exceptions.ClientError, match="AccessDenied"):
-        caller.s3.list_objects_v2(Bucket="uploads")
+        with pytest.raises(caller.s3.exceptions.ClientError, match=r"AccessDenied|404"):
+            caller.s3.list_objects_v2(Bucket=bucket)
 
 
 @pytest.mark.parametrize("path", ["/function/upload/metrics", "/function/watermark/_/health", "/metrics", "/webhook"])
