@@ -1,5 +1,7 @@
 """The commands of the one-machine platform."""
 
+import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +10,12 @@ import typer
 
 from infra.local import supervise
 from infra.local.caddy import LOOPBACK, PublicAddress
+from infra.local.demo import run_demo
+from infra.local.doctor import examine
 from infra.local.errors import PlatformError
 from infra.local.folder import ROOT, DataFolder
 from infra.local.platform import running_platform
+from infra.local.ports import pick_free_port
 
 app = typer.Typer(
     help="Countermark on one machine: real servers, the connector and the functions, without Docker.",
@@ -69,6 +74,17 @@ def _welcome(folder: DataFolder, address: PublicAddress, seconds: float) -> None
 
 
 @app.command()
+def demo(
+    target: Annotated[Path, typer.Option(help="The ZIP that is written.")] = Path("countermark-demo.zip"),
+) -> None:
+    """Mark the sample photographs on a platform that starts and stops for it, and write the ZIP here."""
+    with tempfile.TemporaryDirectory(prefix="countermark-") as temporary:
+        folder, address = DataFolder(Path(temporary) / "data"), PublicAddress(LOOPBACK, pick_free_port())
+        with running_platform(folder, address, typer.echo):
+            run_demo(address.url, target.resolve(), typer.echo)
+
+
+@app.command()
 def status(data: Data = ROOT / ".countermark") -> None:
     """Say what runs, and where it is reached."""
     folder = DataFolder(data.resolve())
@@ -77,3 +93,17 @@ def status(data: Data = ROOT / ".countermark") -> None:
         raise PlatformError(f"Nothing runs on {folder.root}.")
     for name, process in found.items():
         typer.echo(f"  {name:<14}{process['statename'].lower():<10}{process['description']}")
+    if folder.running.is_file():
+        typer.echo(f"  {'page':<14}{json.loads(folder.running.read_text())['url']}/")
+    typer.echo(f"  {'logs':<14}{folder.logs}")
+
+
+@app.command()
+def doctor(data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK) -> None:
+    """Say what the platform needs on this machine, and what is missing."""
+    findings = list(examine(data.resolve(), port, PublicAddress(host, port).hosts))
+    for finding in findings:
+        mark = typer.style("ok  ", fg="green") if finding.good else typer.style("no  ", fg="red")
+        typer.echo(f"  {mark}{finding.name:<12}{finding.text}")
+    if not all(finding.good for finding in findings if finding.needed):
+        raise typer.Exit(1)

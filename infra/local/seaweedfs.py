@@ -29,8 +29,10 @@ def seaweedfs_part(folder: DataFolder, ports: dict[str, int], secrets: dict[str,
     identities = render_to(
         folder.configuration / "identities.json",
         "seaweedfs/identities.json.j2",
-        **{name.replace("-", "_"): secrets[f"s3-{name}"] for name in ("access-key", "secret-key")},
-        **{f"drop_{name.replace('-', '_')}": secrets[f"drop-{name}"] for name in ("access-key", "secret-key")},
+        access_key=secrets["s3-access-key"],
+        secret_key=secrets["s3-secret-key"],
+        drop_access_key=secrets["drop-access-key"],
+        drop_secret_key=secrets["drop-secret-key"],
     )
     render_to(
         folder.configuration / "notification.toml",

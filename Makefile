@@ -1,0 +1,62 @@
+# Countermark's commands. `make` alone lists them.
+#
+# PORT=8081 make up     another public port          HOST_ADDRESS=0.0.0.0 make up   for other machines as well
+# COUNTERMARK_DATA=...  another data folder          PYTHON=python3.12 make up      another Python for .venv
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: .venv/.local ## start everything on this machine and stay until Ctrl-C
+	@exec $(BIN)/python -m infra.local up
+
+demo: .venv/.local ## mark the sample photographs and write countermark-demo.zip here
+	@exec $(BIN)/python -m infra.local demo
+
+status: .venv/.local ## say what runs
+	@exec $(BIN)/python -m infra.local status
+
+doctor: .venv/.local ## say what is missing on this machine
+	@exec $(BIN)/python -m infra.local doctor
+
+test: .venv/.test browser check ## install what tests need and run every test
+	$(BIN)/python -m pytest
+
+check: .venv/.test ## look at style and types; changes nothing
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy functions/countermark infra
+
+fix: .venv/.test ## mend style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.bench ## measure the flow against the pure speed of marking
+	$(BIN)/python -m bench
+
+clean: ## delete what was built, installed and kept, also the platform's data
+	rm -rf .venv .countermark build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+env: .venv/.local ## make .venv
+
+browser: .venv/.test
+	@sh infra/local/browser.sh $(BIN)/playwright
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Python 3.11 or later is needed: install it, and name it by PYTHON=... if it is not $(PYTHON)." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+		|| { echo "Python cannot make environments: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making .venv"
+	@$(PYTHON) -m venv .venv
+
+# A stamp for each set of packages, older than pyproject.toml when there may be something to install.
+.venv/.local .venv/.test .venv/.bench: .venv/.%: pyproject.toml | .venv/bin/pip
+	@echo "Installing Countermark ($*)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
+	@touch $@
+
+.PHONY: help up demo status doctor test check fix bench clean env browser

@@ -1,0 +1,80 @@
+"""What the platform needs on this machine, and whether it is there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.local.errors import PlatformError
+from infra.local.folder import ROOT
+from infra.local.plan import BINARIES
+from infra.local.ports import require_free
+from infra.local.postgres import BINARIES as POSTGRES_BINARIES
+
+FREE_BYTES = 2_000_000_000
+"""What a job of some gigabytes and the servers' own files take at least."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    good: bool
+    text: str
+    needed: bool = True
+    """False: only the tests need it."""
+
+
+def examine(folder: Path, port: int, hosts: list[str]) -> Iterator[Finding]:
+    """Look at everything that a start needs."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(name="python", good=sys.version_info >= (3, 11), text=f"{version} in {sys.prefix}")
+    yield _program("nats", [BINARIES / "nats-server", "--version"])
+    yield _program("postgres", [POSTGRES_BINARIES / "postgres", "--version"])
+    yield _program("seaweedfs", [BINARIES / "weed", "version"])
+    yield _program("caddy", [BINARIES / "caddy", "version"])
+    yield _user()
+    yield _port(port, hosts)
+    yield _space(folder)
+    stack = ROOT / "stack.yml"
+    yield Finding(name="functions", good=stack.is_file(), text=str(stack))
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    yield Finding(
+        name="browser", good=browser is not None, text=browser or "no Chromium: make test gets one", needed=False
+    )
+
+
+def _program(name: str, command: list[Path | str]) -> Finding:
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(name=name, good=False, text=f"{error}; make env installs it")
+    return Finding(name=name, good=True, text=(answer.stdout or answer.stderr).splitlines()[0])
+
+
+def _user() -> Finding:
+    if os.geteuid() != 0:
+        return Finding(name="user", good=True, text="an ordinary one")
+    useradd = shutil.which("useradd")
+    text = "root; PostgreSQL gets a user of its own" if useradd else "root, but no useradd to make one for PostgreSQL"
+    return Finding(name="user", good=useradd is not None, text=text)
+
+
+def _port(port: int, hosts: list[str]) -> Finding:
+    try:
+        require_free(port, hosts)
+    except PlatformError as error:
+        return Finding(name="port", good=False, text=str(error))
+    return Finding(name="port", good=True, text=f"{port} is free")
+
+
+def _space(folder: Path) -> Finding:
+    there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    free = shutil.disk_usage(there).free
+    text = f"{free / 1e9:.0f} GB free for {folder}"
+    return Finding(name="space", good=free > FREE_BYTES and os.access(there, os.W_OK), text=text)
