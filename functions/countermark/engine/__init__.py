@@ -1,6 +1,7 @@
 """The engine: bytes and options in, marked bytes out. It knows no server and no network."""
 
 from . import tasks  # noqa: F401 - registers the built-in tasks
+from .assets import Assets, assets, use_assets
 from .errors import (
     CannotEncode,
     DamagedImage,
@@ -18,11 +19,12 @@ from .errors import (
 from .formats import FORMATS, Format, sniff
 from .limits import Deadline, Limits
 from .options import InvalidOptions, Options, load_options, options_schema, parse_options
-from .process import Edited, process
-from .task import ImageTask, Output, Picture, register, registry
+from .process import Edited, preview, process
+from .task import ImageTask, Output, OutputTask, Picture, register, registry
 
 __all__ = [
     "FORMATS",
+    "Assets",
     "CannotEncode",
     "DamagedImage",
     "Deadline",
@@ -37,6 +39,7 @@ __all__ = [
     "NotAnImage",
     "Options",
     "Output",
+    "OutputTask",
     "Picture",
     "TaskFailed",
     "TooManyFrames",
@@ -44,11 +47,14 @@ __all__ = [
     "TookTooLong",
     "TruncatedImage",
     "UnsupportedFormat",
+    "assets",
     "load_options",
     "options_schema",
     "parse_options",
+    "preview",
     "process",
     "register",
     "registry",
     "sniff",
+    "use_assets",
 ]

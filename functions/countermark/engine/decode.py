@@ -1,10 +1,12 @@
 """Bytes become a picture, behind the limits."""
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
 from PIL import Image, ImageSequence, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .exif import Exif
@@ -15,7 +17,9 @@ from .turned import UPRIGHT
 # The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
 Image.MAX_IMAGE_PIXELS = None
 
-_PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO")}
+register_heif_opener(thumbnails=False)
+
+_PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
 _KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
 #: What Pillow raises for damaged files.
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, struct.error, OverflowError)
@@ -57,21 +61,28 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         raise _damage(error, form) from error
 
 
-def read_frames(opened: Opened, deadline: Deadline) -> list[Image.Image]:
-    """Decode every frame, upright and in one of the modes that tasks know."""
-    frames = []
+def shrink_on_load(opened: Opened, longest: int) -> None:
+    """Have a large picture decoded smaller where its codec can, never below `longest` pixels on its longer side."""
+    scale = longest / max(opened.image.size)
+    if scale < 1:
+        opened.image.draft(None, (round(opened.image.width * scale), round(opened.image.height * scale)))
+
+
+def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
+    """Decode frame after frame, upright and in one of the modes that tasks know."""
     try:
         for frame in ImageSequence.Iterator(opened.image) if opened.frames > 1 else [opened.image]:
             deadline.check()
             frame.load()
-            frames.append(_editable(frame, opened.exif.orientation, copied=opened.frames > 1))
+            # Pillow turns TIFF upright by itself, and HEIC comes so.
+            orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
+            yield _editable(frame, orientation, copied=opened.frames > 1)
     except ImageError:
         raise
     except MemoryError:
         raise DamagedImage("The image needs more memory than there is.") from None
     except _DAMAGE as error:
         raise _damage(error, opened.format) from error
-    return frames
 
 
 def _editable(frame: Image.Image, orientation: int, *, copied: bool) -> Image.Image:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
+from .color import to_srgb
 from .decode import Opened
 from .errors import CannotEncode
 from .formats import FORMATS, Format
@@ -21,7 +22,7 @@ _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 def encode(frames: list[Image.Image], opened: Opened, output: Output, metadata: Metadata) -> bytes:
     """Return `frames` as a file of the format that `output` names."""
     form = FORMATS[output.format]
-    frames = [_in_mode(frame, form) for frame in (frames if form.animated else frames[:1])]
+    frames = [_in_mode(frame, form, metadata.profile) for frame in (frames if form.animated else frames[:1])]
     settings = _settings(frames, opened, output) | _carried(frames[0], form, metadata)
     if len(frames) > 1:
         settings |= _animation(frames, opened)
@@ -37,7 +38,7 @@ def encode(frames: list[Image.Image], opened: Opened, output: Output, metadata: 
     return buffer.getvalue()
 
 
-def _in_mode(frame: Image.Image, form: Format) -> Image.Image:
+def _in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Image:
     """Return a frame in a mode that the format holds."""
     if frame.mode in form.modes:
         return frame
@@ -49,6 +50,8 @@ def _in_mode(frame: Image.Image, form: Format) -> Image.Image:
         frame = solid.convert("L" if frame.mode == "LA" else "RGB")
     elif frame.mode == "LA":
         frame = frame.convert("RGBA")
+    elif frame.mode == "CMYK":
+        frame = to_srgb(frame, profile)
     if frame.mode in form.modes:
         return frame
     return frame.convert("RGB")

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,13 @@ _ALL = (
         animated=True,
     ),
     Format(name="GIF", media_type="image/gif", extensions=(".gif",), modes=("L", "RGB", "RGBA"), animated=True),
+    Format(
+        name="HEIC",
+        media_type="image/heic",
+        extensions=(".heic", ".heif"),
+        modes=("RGB", "RGBA"),
+        written=False,
+    ),
     Format(name="BMP", media_type="image/bmp", extensions=(".bmp", ".dib"), modes=("L", "RGB")),
 )
 
@@ -62,6 +72,7 @@ _HEADS = (
     (b"BM", "BMP"),
 )
 _AVIF_BRANDS = {b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
 def sniff(head: bytes) -> str | None:
@@ -75,7 +86,20 @@ def sniff(head: bytes) -> str | None:
         brands = {head[start : start + 4] for start in (8, *range(16, min(len(head), 64) - 3, 4))}
         if brands & _AVIF_BRANDS:
             return "AVIF"
+        if brands & _HEIC_BRANDS:
+            return "HEIC"
     return None
+
+
+def _load_name(value: object) -> object:
+    """Return the name of a format however it is spelled ("jpg", "webp")."""
+    return (find_format(value) or value.strip().lower()) if isinstance(value, str) else value
+
+
+FormatName = Annotated[Literal["JPEG", "PNG", "WebP", "AVIF", "TIFF", "GIF", "BMP"], BeforeValidator(_load_name)]
+FormatChoice = Annotated[
+    Literal["keep", "JPEG", "PNG", "WebP", "AVIF", "TIFF", "GIF", "BMP"], BeforeValidator(_load_name)
+]
 
 
 def find_format(name: str) -> str | None:

@@ -81,7 +81,7 @@ def _components(
     for task in tasks:
         assert isinstance(task, Watermark)  # noqa: S101 - checked by the caller
         stamp = task.stamp(size, picture)
-        if len(factors) == 1 and not stamp.sprite.grey:
+        if stamp.sprite.blend != "normal" or (len(factors) == 1 and not stamp.sprite.grey):
             return None
         sprite = stamp.sprite
         spots = [spot_as_stored(spot, sprite.size, size, orientation) for spot in stamp.spots]

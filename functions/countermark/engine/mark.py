@@ -1,6 +1,7 @@
 """A mark as it is painted: drawn, coloured, made readable, turned, and ready to be pasted."""
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,24 +10,36 @@ from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter
 
 from .cache import ByteCache
 from .fonts import open_font
+from .image_mark import ImageMark
 from .logo import draw_logo
 
 Effect = Literal["none", "shadow", "outline"]
+Blend = Literal["normal", "multiply", "screen"]
 
 #: Marks prepared for a size are kept up to so many bytes in a process.
 CACHE_BYTES = 64 * 1024 * 1024
-_TALLEST = 0.34  # height of a line of text at most, as a fraction of the mark's width
+_TALLEST_LINE = 0.34  # as a fraction of the mark's width, so that a single letter does not fill the picture
+_UNSEEN = 2  # alpha below it, of 255, is not worth touching a block for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """Lines of text in a font."""
+
+    lines: str
+    font: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
     """What a mark looks like, apart from its size."""
 
-    text: str | None  # lines of text; None for the built-in logo
-    color: str
+    content: Text | ImageMark | None  # None is the built-in logo
+    color: str  # #rrggbb, of text and logo
     effect: Effect
     opacity: float  # 0 to 1
     rotation: float  # degrees counterclockwise
+    blend: Blend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +49,8 @@ class Sprite:
     image: Image.Image  # RGBA
     flat: tuple[int, int]  # size before the rotation
     grey: bool  # red, green and blue are the same everywhere
-    key: object  # what it is known by: the same key, the same pixels
+    blend: Blend
+    key: Hashable  # what it is known by: the same key, the same pixels
 
     @property
     def size(self) -> tuple[int, int]:
@@ -58,15 +72,52 @@ def prepare(appearance: Appearance, width: int, height: int) -> Sprite:
 
 
 def _draw(appearance: Appearance, width: int, height: int) -> Sprite:
-    shape = _fit(draw_logo(), width, height) if appearance.text is None else _write(appearance.text, width, height)
-    image = _paint(shape, appearance)
+    image = _flat(appearance, width, height)
     flat = image.size
     if appearance.rotation % 360:
         image = image.rotate(appearance.rotation, Image.Resampling.BICUBIC, expand=True)
+    red, green, blue, alpha = image.split()
+    alpha = alpha.point([0 if value < _UNSEEN else value for value in range(256)])
+    image.putalpha(alpha)
+    grey = _same(red, green, alpha) and _same(red, blue, alpha)
+    blend = appearance.blend
+    if grey and blend != "normal":  # then it is a normal mark of another colour and alpha
+        image, blend = _as_normal(image, blend), "normal"
     if box := image.getchannel("A").getbbox():
         image = image.crop(box)
-    red, green, blue = ImageColor.getrgb(appearance.color)[:3]
-    return Sprite(image=image, flat=flat, grey=red == green == blue, key=(appearance, width, height))
+    return Sprite(image=image, flat=flat, grey=grey, blend=blend, key=(appearance, width, height))
+
+
+def _same(one: Image.Image, other: Image.Image, alpha: Image.Image) -> bool:
+    """Tell whether two channels are the same wherever something shows."""
+    difference = ImageChops.multiply(ImageChops.difference(one, other), alpha.point([0] + [255] * 255))
+    return not any(difference.histogram()[2:])
+
+
+def _as_normal(image: Image.Image, blend: Blend) -> Image.Image:
+    """Return a grey mark that does in normal mode what `image` does in another.
+
+    Multiplying by a grey keeps a share of the picture, which black does at the alpha of what is lost; screen is
+    the same in white.
+    """
+    grey, alpha = image.getchannel("R"), image.getchannel("A")
+    strength = ImageChops.multiply(alpha, ImageChops.invert(grey) if blend == "multiply" else grey)
+    result = Image.new("RGB", image.size, "black" if blend == "multiply" else "white")
+    result.putalpha(strength)
+    return result
+
+
+def _flat(appearance: Appearance, width: int, height: int) -> Image.Image:
+    """Return the mark before its rotation, as RGBA."""
+    content = appearance.content
+    if isinstance(content, ImageMark):
+        image = _fit(content.open(), width, height)
+        if appearance.effect == "none":
+            image.putalpha(_faded(image.getchannel("A"), appearance.opacity))
+            return image
+        return _paint(image.getchannel("A"), image.convert("RGB"), appearance)
+    shape = _fit(draw_logo(), width, height) if content is None else _write(content, width, height)
+    return _paint(shape, Image.new("RGB", shape.size, appearance.color), appearance)
 
 
 def _fit(shape: Image.Image, width: int, height: int) -> Image.Image:
@@ -75,36 +126,37 @@ def _fit(shape: Image.Image, width: int, height: int) -> Image.Image:
     return shape.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def _write(text: str, width: int, height: int) -> Image.Image:
-    """Return `text` as a shape, in the largest size that fits."""
-    lines = text.count("\n") + 1
+def _write(text: Text, width: int, height: int) -> Image.Image:
+    """Return the text as a shape, in the largest size that fits."""
+    if width < 64:
+        return _fit(_write(text, width * 8, height * 8), width, height)
     trial = 100.0
     left, top, right, bottom = _measure(text, trial)
-    size = trial * min(width / max(right - left, 1), height / max(bottom - top, 1), width * _TALLEST / trial)
-    if width * lines < 64:  # too small for the hinting of a font: draw large, then reduce
-        return _fit(_write(text, width * 8, height * 8), width, height)
+    size = trial * min(width / max(right - left, 1), height / max(bottom - top, 1), width * _TALLEST_LINE / trial)
     left, top, right, bottom = _measure(text, size)
     shape = Image.new("L", (max(math.ceil(right - left), 1), max(math.ceil(bottom - top), 1)))
-    ImageDraw.Draw(shape).multiline_text((-left, -top), text, font=open_font(size), fill=255, align="center")
+    font = open_font(size, text.font)
+    ImageDraw.Draw(shape).multiline_text((-left, -top), text.lines, font=font, fill=255, align="center")
     return shape
 
 
-def _measure(text: str, size: float) -> tuple[float, float, float, float]:
+def _measure(text: Text, size: float) -> tuple[float, float, float, float]:
     draw = ImageDraw.Draw(Image.new("L", (1, 1)))
-    return draw.multiline_textbbox((0, 0), text, font=open_font(size), align="center")
+    return draw.multiline_textbbox((0, 0), text.lines, font=open_font(size, text.font), align="center")
 
 
-def _paint(shape: Image.Image, appearance: Appearance) -> Image.Image:
-    """Return the shape in its colour, over its shadow or outline, as RGBA."""
-    color = ImageColor.getrgb(appearance.color)[:3]
+def _paint(shape: Image.Image, colors: Image.Image, appearance: Appearance) -> Image.Image:
+    """Return `colors` in the form of `shape`, over its shadow or outline, as RGBA."""
     if appearance.effect == "none":
-        image = Image.new("RGB", shape.size, color)
-        image.putalpha(_faded(shape, appearance.opacity))
-        return image
+        colors.putalpha(_faded(shape, appearance.opacity))
+        return colors
     shape, under = _under(shape, appearance.effect)
+    room = ((shape.width - colors.width) // 2, (shape.height - colors.height) // 2)
     alpha = ImageChops.screen(shape, under)
-    image = Image.new("RGB", shape.size, _contrast(color))
-    image.paste(color, mask=_share(shape, alpha))
+    image = Image.new("RGB", shape.size, _contrast(ImageColor.getrgb(appearance.color)))
+    above = image.copy()
+    above.paste(colors, room)
+    image.paste(above, mask=_share(shape, alpha))
     image.putalpha(_faded(alpha, appearance.opacity))
     return image
 

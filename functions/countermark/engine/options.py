@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
 from pydantic_core import PydanticCustomError
 
-from .formats import find_format
+from .assets import assets
+from .formats import FormatChoice
 from .task import ImageTask, registry
 from .tasks.watermark import Watermark
 
@@ -43,12 +44,6 @@ def _load_task(value: object) -> ImageTask:
         raise PydanticCustomError("task", "The options of this task are wrong.", {"errors": wrong}) from error
 
 
-def _load_format(value: object) -> object:
-    """Return the name of a format however it is spelled ("jpg", "webp")."""
-    return (find_format(value) or value.strip().lower()) if isinstance(value, str) else value
-
-
-FormatChoice = Literal["keep", "JPEG", "PNG", "WebP", "AVIF", "TIFF", "GIF", "BMP"]
 QualityChoice = Literal["keep"] | Annotated[int, Field(ge=1, le=100)]
 MetadataChoice = Literal["keep", "no-location", "none"]
 
@@ -63,7 +58,7 @@ class Options(BaseModel):
     )
     """The tasks, done in this order."""
 
-    format: Annotated[FormatChoice, BeforeValidator(_load_format)] = "keep"
+    format: FormatChoice = "keep"
     """Format of the result; "keep" is that of the source."""
 
     quality: QualityChoice = "keep"
@@ -74,11 +69,17 @@ class Options(BaseModel):
 
 
 def load_options(obj: Mapping[str, Any]) -> Options:
-    """Return the options of a JSON object; raise `InvalidOptions`."""
+    """Return the options of a JSON object; raise `InvalidOptions`.
+
+    `preset` names options of the folder of assets; what else is given replaces theirs.
+    """
     if not isinstance(obj, Mapping):
         raise InvalidOptions([{"field": "options", "message": "The options are a JSON object."}])
+    given = dict(obj)
+    if "preset" in given:
+        given = {**_nested(_preset(given.pop("preset"))), **given}
     try:
-        return Options.model_validate(dict(obj))
+        return Options.model_validate(given)
     except ValidationError as error:
         raise InvalidOptions(list(_errors(error, Options))) from error
 
@@ -87,25 +88,25 @@ def parse_options(fields: Mapping[str, str]) -> Options:
     """Return the options of flat text fields, as a form or a URL has them; raise `InvalidOptions`.
 
     `task` names the one task (watermark without it) and its options stand beside those of the output;
-    `tasks` holds several tasks as JSON instead. Fields left empty count as not given.
+    `tasks` holds several tasks as JSON instead; `preset` names options that the fields are added to or replace.
+    Fields left empty count as not given.
     """
-    given = {name: value for name, value in fields.items() if value.strip()}
-    of_output = {name: given.pop(name) for name in Options.model_fields.keys() - {"tasks"} if name in given}
+    given: dict[str, Any] = {name: value for name, value in fields.items() if value.strip()}
     if "tasks" in given:
-        tasks = _load_tasks(given.pop("tasks"))
-        if given:
-            message = "Give the options of a task inside `tasks`, or leave `tasks` out."
-            raise InvalidOptions([{"field": name, "message": message} for name in given])
-        return load_options({"tasks": tasks, **of_output})
+        given["tasks"] = _load_tasks(given["tasks"])
+    if "preset" in given:
+        given = {**_preset(given.pop("preset")), **given}
     try:
-        return load_options({"tasks": [given], **of_output})
+        return load_options(_nested(given))
     except InvalidOptions as error:
+        if "tasks" in given:
+            raise
         flat = [{**each, "field": each["field"].removeprefix("tasks.0.")} for each in error.errors]
         raise InvalidOptions(flat) from error
 
 
 def options_schema() -> dict[str, Any]:
-    """Return the JSON Schema of the options, with every registered task."""
+    """Return the JSON Schema of the options, with every registered task and preset."""
     schema = Options.model_json_schema()
     definitions = schema.setdefault("$defs", {})
     definitions.pop("ImageTask", None)
@@ -115,7 +116,30 @@ def options_schema() -> dict[str, Any]:
         definitions[name] = definition
     schema["properties"]["tasks"]["items"] = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in registry]}
     schema["properties"]["tasks"]["default"] = [Watermark().model_dump(mode="json")]
+    if presets := list(assets().presets):
+        description = "Options to start from; what else is given replaces theirs."
+        schema["properties"]["preset"] = {"type": "string", "enum": presets, "description": description}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _preset(name: object) -> dict[str, Any]:
+    presets = assets().presets
+    if not isinstance(name, str) or name not in presets:
+        message = f"There is no such preset; there are {', '.join(presets) or 'none here'}."
+        raise InvalidOptions([{"field": "preset", "message": message}])
+    return dict(presets[name])
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flat options as an object with its tasks; one that has tasks may hold no options of a task beside them."""
+    of_output = {name: value for name, value in flat.items() if name in Options.model_fields}
+    of_task = {name: value for name, value in flat.items() if name not in Options.model_fields}
+    if "tasks" not in of_output:
+        return {"tasks": [of_task], **of_output}
+    if of_task:
+        message = "Give the options of a task inside `tasks`, or leave `tasks` out."
+        raise InvalidOptions([{"field": name, "message": message} for name in of_task])
+    return of_output
 
 
 def _load_tasks(text: str) -> Any:

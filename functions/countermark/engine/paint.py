@@ -1,11 +1,10 @@
 """Marks painted on the pixels of a picture, in the picture's own colours."""
 
-from io import BytesIO
-
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops
 
-from .mark import Sprite
+from .color import from_srgb, separated
+from .mark import Blend, Sprite
 
 Spots = list[tuple[int, int]]
 
@@ -23,22 +22,37 @@ def paint(image: Image.Image, sprite: Sprite, spots: Spots, profile: bytes | Non
         return _paint_deep(image, sprite, spots)
     alpha = sprite.image.getchannel("A")
     mark = in_profile(sprite, "RGB" if image.mode == "RGBA" else image.mode, profile)
-    if image.mode == "RGBA":
-        mark.putalpha(alpha)
-        return _paint_over(image, mark, spots)
-    for spot in spots:
+    for spot in _inside(spots, mark.size, image.size):
+        _paint_at(image, mark, alpha, spot, sprite.blend)
+    return image
+
+
+def _inside(spots: Spots, mark: tuple[int, int], picture: tuple[int, int]) -> Spots:
+    return [(x, y) for x, y in spots if -mark[0] < x < picture[0] and -mark[1] < y < picture[1]]
+
+
+def _paint_at(image: Image.Image, mark: Image.Image, alpha: Image.Image, spot: tuple[int, int], blend: Blend) -> None:
+    """Paint one copy in place."""
+    if blend == "normal" and image.mode != "RGBA":
         image.paste(mark, spot, alpha)
-    return image
+        return
+    (x, y), (left, top) = spot, (max(-spot[0], 0), max(-spot[1], 0))
+    part = (left, top, min(mark.width, image.width - x), min(mark.height, image.height - y))
+    mark, alpha = mark.crop(part), alpha.crop(part)
+    corner = (x + left, y + top)
+    ground = image.crop((*corner, corner[0] + mark.width, corner[1] + mark.height))
+    if image.mode != "RGBA":
+        image.paste(_mixed(ground, mark, blend), corner, alpha)
+        return
+    if blend != "normal":  # where the picture is transparent there is nothing to mix with
+        mark = Image.composite(_mixed(ground.convert("RGB"), mark, blend), mark, ground.getchannel("A"))
+    mark.putalpha(alpha)
+    image.alpha_composite(mark, corner)
 
 
-def _paint_over(image: Image.Image, mark: Image.Image, spots: Spots) -> Image.Image:
-    """Paint on a picture that may be transparent."""
-    for x, y in spots:
-        left, top = max(-x, 0), max(-y, 0)
-        if x + mark.width > 0 and y + mark.height > 0:
-            right, bottom = min(mark.width, image.width - x), min(mark.height, image.height - y)
-            image.alpha_composite(mark, (max(x, 0), max(y, 0)), (left, top, right, bottom))
-    return image
+def _mixed(ground: Image.Image, mark: Image.Image, blend: Blend) -> Image.Image:
+    darker = (blend == "multiply") != (ground.mode == "CMYK")  # inks multiply where lights screen
+    return ImageChops.multiply(ground, mark) if darker else ImageChops.screen(ground, mark)
 
 
 def _paint_deep(image: Image.Image, sprite: Sprite, spots: Spots) -> Image.Image:
@@ -55,29 +69,10 @@ def _paint_deep(image: Image.Image, sprite: Sprite, spots: Spots) -> Image.Image
 
 
 def in_profile(sprite: Sprite, mode: str, profile: bytes | None) -> Image.Image:
-    """Return the mark in the colours of a picture of `mode` and `profile`."""
+    """Return the mark, without its alpha, in the colours of a picture of `mode` and `profile`."""
     if mode == "L":
         return sprite.image.getchannel("R")
-    if mode == "CMYK":
-        return _converted(sprite.image.convert("RGB"), profile, "CMYK") or _separated(sprite.image)
     plain = sprite.image.convert("RGB")
-    return plain if sprite.grey else _converted(plain, profile, "RGB") or plain
-
-
-def _converted(mark: Image.Image, profile: bytes | None, mode: str) -> Image.Image | None:
-    """Return an sRGB mark in another profile; None when the profile is missing, broken or of another mode."""
-    if profile is None:
-        return None
-    try:
-        target = ImageCms.ImageCmsProfile(BytesIO(profile))
-        return ImageCms.profileToProfile(mark, ImageCms.createProfile("sRGB"), target, outputMode=mode)
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-        return None
-
-
-def _separated(mark: Image.Image) -> Image.Image:
-    """Return a mark as plain cyan, magenta, yellow and black, with black for what is grey."""
-    inks = 255 - np.asarray(mark.convert("RGB")).astype(np.int16)
-    black = inks.min(axis=2, keepdims=True)
-    colors = (inks - black) * 255 // np.maximum(255 - black, 1)
-    return Image.fromarray(np.concatenate([colors, black], axis=2).astype(np.uint8), mode="CMYK")
+    if mode == "CMYK":
+        return from_srgb(plain, profile, "CMYK") or separated(plain)
+    return plain if sprite.grey else from_srgb(plain, profile, "RGB") or plain

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from .decode import Opened, open_image, read_frames
+from .decode import Opened, open_image, read_frames, shrink_on_load
 from .encode import encode
 from .errors import ImageError, TaskFailed
 from .formats import FORMATS
@@ -12,7 +12,8 @@ from .limits import Deadline, Limits
 from .lossless import mark_lossless
 from .metadata import kept
 from .options import Options
-from .task import ImageTask, Output, Picture
+from .task import ImageTask, Output, OutputTask, Picture
+from .tasks.resize import Resize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +53,44 @@ def process(
     limits = limits or Limits()
     deadline = Deadline(limits.seconds)
     opened = open_image(source, limits)
-    output = Output(format=_target(opened, options), quality=options.quality, metadata=options.metadata)
-    picture = Picture(
+    picture = _picture(opened, _output(opened, options), name, number, deadline)
+    pixel_tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
+    marked = mark_lossless(opened, pixel_tasks, picture)
+    if marked is not None:
+        return Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1)
+    frames = [_edit(frame, pixel_tasks, picture) for frame in read_frames(opened, deadline)]
+    deadline.check()
+    return _written(frames, opened, picture.output)
+
+
+def preview(
+    source: bytes,
+    options: Options,
+    *,
+    longest: int = 1200,
+    name: str = "image",
+    number: int = 1,
+    limits: Limits | None = None,
+) -> Edited:
+    """Return a small version of the image with the marks that `process` would draw: JPEG, PNG when transparent.
+
+    Neither side is longer than `longest` pixels; of an animation the first frame is shown, without metadata.
+    """
+    limits = limits or Limits()
+    deadline = Deadline(limits.seconds)
+    opened = open_image(source, limits)
+    shrink_on_load(opened, longest)
+    picture = _picture(opened, Output(format="JPEG", quality=80, metadata="none"), name, number, deadline)
+    first = next(iter(read_frames(opened, deadline)))
+    tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
+    small = _edit(first, [Resize(width=longest, height=longest), *tasks], picture)
+    if small.mode in {"LA", "RGBA"}:
+        picture.output.format = "PNG"
+    return _written([small], opened, picture.output)
+
+
+def _picture(opened: Opened, output: Output, name: str, number: int, deadline: Deadline) -> Picture:
+    return Picture(
         name=name,
         number=number,
         frames=opened.frames,
@@ -62,24 +99,27 @@ def process(
         output=output,
         deadline=deadline,
     )
-    marked = mark_lossless(opened, options.tasks, picture)
-    if marked is not None:
-        return Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1)
-    frames = [_edit(frame, options.tasks, picture) for frame in read_frames(opened, deadline)]
-    deadline.check()
-    data = encode(frames, opened, output, kept(opened, output.metadata))
+
+
+def _written(frames: list[Image.Image], opened: Opened, output: Output) -> Edited:
     width, height = frames[0].size
     shown = len(frames) if FORMATS[output.format].animated else 1
+    data = encode(frames, opened, output, kept(opened, output.metadata))
     return Edited(data=data, format=output.format, width=width, height=height, frames=shown)
 
 
-def _target(opened: Opened, options: Options) -> str:
-    if options.format != "keep":
-        return options.format
-    return opened.format if FORMATS[opened.format].written else "JPEG"
+def _output(opened: Opened, options: Options) -> Output:
+    """Return how the result is written, as the options and then the tasks say."""
+    kept_format = opened.format if FORMATS[opened.format].written else "JPEG"
+    wanted = kept_format if options.format == "keep" else options.format
+    output = Output(format=wanted, quality=options.quality, metadata=options.metadata)
+    for task in options.tasks:
+        if isinstance(task, OutputTask):
+            task.change(output)
+    return output
 
 
-def _edit(frame: Image.Image, tasks: tuple[ImageTask, ...], picture: Picture) -> Image.Image:
+def _edit(frame: Image.Image, tasks: list[ImageTask], picture: Picture) -> Image.Image:
     info = frame.info
     for task in tasks:
         picture.deadline.check()

@@ -55,6 +55,18 @@ class ImageTask(BaseModel, ABC):
         """
 
 
+class OutputTask(ImageTask):
+    """A task that touches no pixel and changes how the picture is written."""
+
+    @abstractmethod
+    def change(self, output: Output) -> None:
+        """Change `output`, before anything is decoded."""
+
+    def edit(self, image: Image.Image, picture: Picture) -> Image.Image:  # noqa: ARG002
+        """Return the picture as it is."""
+        return image
+
+
 _TASKS: dict[str, type[ImageTask]] = {}
 
 #: Name -> task class, as registered.

@@ -1,16 +1,44 @@
-"""The fonts of text marks: the one that ships, and those of a folder of one's own."""
+"""The fonts of text marks: the one that ships (Latin, Cyrillic, Greek), and those of the folder of assets."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import ImageFont
 
-_HERE = Path(__file__).parent
-_DEFAULT = _HERE / "Roboto-Medium.ttf"
+from ..assets import assets
+
+SHIPPED = "Roboto-Medium"
+_NOWHERE = "\U0010ffff"  # no font has this character: what it draws is its sign for a missing one
+_TRIAL = 16.0
 
 
-def open_font(size: float) -> ImageFont.FreeTypeFont:
-    """Return the shipped font (Latin, Cyrillic, Greek) at `size` pixels.
+def open_font(size: float, name: str = SHIPPED) -> ImageFont.FreeTypeFont:
+    """Return a font at `size` pixels; KeyError when there is none of this name.
 
     A font object belongs to one thread, so every caller opens its own.
     """
-    return ImageFont.truetype(_DEFAULT, size)
+    return ImageFont.truetype(assets().fonts[name], size)
+
+
+def find_font(text: str, wanted: str | None) -> str:
+    """Return the name of the font that lacks the fewest characters of `text`; `wanted` comes first among equals."""
+    names = list(assets().fonts)
+    order = [name for name in (wanted, SHIPPED) if name in names] + names
+    return min(order, key=lambda name: len(missing(text, name)))
+
+
+def missing(text: str, name: str) -> str:
+    """Return the characters of `text` that a font does not have."""
+    return _missing("".join(sorted(set(text))), assets().fonts[name])
+
+
+@lru_cache(maxsize=1024)
+def _missing(characters: str, path: Path) -> str:
+    font = ImageFont.truetype(path, _TRIAL)
+    nothing = _drawn(font, _NOWHERE)
+    return "".join(each for each in characters if each.isprintable() and _drawn(font, each) == nothing)
+
+
+def _drawn(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
+    mask = font.getmask(character)
+    return mask.size, bytes(mask)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from PIL import Image
 
+from ..color import to_srgb
 from ..task import ImageTask, Picture, register
 
 
@@ -13,8 +14,10 @@ class Grayscale(ImageTask):
 
     task: Literal["grayscale"] = "grayscale"
 
-    def edit(self, image: Image.Image, picture: Picture) -> Image.Image:  # noqa: ARG002
+    def edit(self, image: Image.Image, picture: Picture) -> Image.Image:
         """Return the picture's lightness."""
         if image.mode in {"L", "LA", "I;16"}:
             return image
+        if image.mode == "CMYK":
+            image = to_srgb(image, picture.profile)
         return image.convert("LA" if image.mode == "RGBA" else "L")

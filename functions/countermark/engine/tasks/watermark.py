@@ -1,13 +1,16 @@
 """The task that Countermark exists for: a mark on the picture."""
 
 import re
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 from PIL import Image, ImageColor
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .. import layout
-from ..mark import Appearance, Effect, Sprite, prepare
+from ..assets import assets
+from ..fonts import find_font, missing
+from ..image_mark import LONGEST, ImageMark, find_image
+from ..mark import Appearance, Blend, Effect, Sprite, Text, prepare
 from ..paint import paint
 from ..task import ImageTask, Picture, register
 
@@ -33,6 +36,17 @@ def _known_color(value: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
+def _known_image(value: str) -> str:
+    find_image(value)
+    return value
+
+
+def _known_font(value: str) -> str:
+    if value not in assets().fonts:
+        raise ValueError(f"There is no font {value!r}; there are {', '.join(assets().fonts)}.")
+    return value
+
+
 def _known_placeholders(text: str) -> str:
     for name in re.findall(r"\{(\w*)\}", text):
         if name not in PLACEHOLDERS:
@@ -41,7 +55,7 @@ def _known_placeholders(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_known_placeholders)]
+Wording = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_known_placeholders)]
 Fraction = Annotated[float, BeforeValidator(_fraction)]
 
 
@@ -58,8 +72,14 @@ class Watermark(ImageTask):
 
     task: Literal["watermark"] = "watermark"
 
-    text: Text | None = None
-    """Text of the mark, with {name}, {number}, {date} or {year}; without it the mark is the logo."""
+    text: Wording | None = None
+    """Text of the mark, with {name}, {number}, {date} or {year}; without text and image the mark is the logo."""
+
+    image: Annotated[str, Field(max_length=LONGEST), AfterValidator(_known_image)] | None = None
+    """Image of the mark: the name of a stored one, or a PNG, WebP or JPEG as a data: URL."""
+
+    font: Annotated[str, AfterValidator(_known_font)] | None = None
+    """Font of the text; another one stands in when it lacks a letter."""
 
     position: layout.Position = "tile"
     """Where the mark stands; "tile" covers the whole picture with it."""
@@ -82,11 +102,27 @@ class Watermark(ImageTask):
     rotation: Annotated[float, Field(ge=-360, le=360)] | None = None
     """Degrees counterclockwise; left out, a tiled mark is turned by 30 and a single one stands upright."""
 
+    blend: Blend = "normal"
+    """How the mark mixes with the picture: "multiply" only darkens, "screen" only lightens."""
+
     color: Annotated[str, AfterValidator(_known_color)] = "#ffffff"
     """Colour of the text or the logo, by name or as #rrggbb."""
 
-    effect: Effect = "shadow"
-    """What keeps the mark readable on any ground."""
+    effect: Effect | None = None
+    """What keeps the mark readable on any ground; left out, text and logo have a shadow and images nothing."""
+
+    @model_validator(mode="after")
+    def _is_one_mark(self) -> Self:
+        if self.text is not None and self.image is not None:
+            raise ValueError("A mark is a text or an image, not both; give two tasks for two marks.")
+        return self
+
+    @model_validator(mode="after")
+    def _has_every_letter(self) -> Self:
+        plain = re.sub(r"\{\w+\}", "", self.text or "")
+        if lost := missing(plain, find_font(plain, self.font)):
+            raise ValueError(f"No font here has {lost}; add one that has to the folder of assets.")
+        return self
 
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:
         """Return the picture with the mark."""
@@ -107,17 +143,24 @@ class Watermark(ImageTask):
 
     def _sprite(self, size: layout.Size, picture: Picture) -> Sprite:
         appearance = Appearance(
-            text=None if self.text is None else _filled(self.text, picture),
+            content=self._content(picture),
             color=self.color,
-            effect=self.effect,
+            effect=self.effect or ("none" if self.image else "shadow"),
             opacity=self.opacity,
             rotation=self._angle,
+            blend=self.blend,
         )
         width = max(min(size[0] * self.size, size[1] * _WIDEST), _SMALLEST)
         height = max(size[1] * _TALLEST, _SMALLEST)
         if self.position == "tile":
             width = height = max(width, layout.narrowest(size))
         return prepare(appearance, round(width), round(height))
+
+    def _content(self, picture: Picture) -> Text | ImageMark | None:
+        if self.text is not None:
+            lines = _filled(self.text, picture)
+            return Text(lines=lines, font=find_font(lines, self.font))
+        return find_image(self.image) if self.image else None
 
     @property
     def _angle(self) -> float:

@@ -1,0 +1,69 @@
+"""Marks made of an image: one of the folder of assets, or one that came with the options."""
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+
+from PIL import Image, UnidentifiedImageError
+
+from .assets import assets
+
+LONGEST = 2_000_000  # characters of an image that came with the options, about 1.5 million bytes
+_MOST_PIXELS = 25_000_000
+_FORMATS = ("PNG", "WEBP", "JPEG")
+_INLINE = re.compile(r"data:image/(?:png|webp|jpeg);base64,(?P<data>[A-Za-z0-9+/=\s]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageMark:
+    """An image file that a mark is made of, known by its digest."""
+
+    digest: str
+    data: bytes
+
+    def __hash__(self) -> int:
+        """Return the digest's, not that of a million bytes."""
+        return hash(self.digest)
+
+    def open(self) -> Image.Image:
+        """Return the image as RGBA, cropped to what is not transparent."""
+        image = Image.open(BytesIO(self.data), formats=_FORMATS).convert("RGBA")
+        return image.crop(image.getchannel("A").getbbox() or (0, 0, 1, 1))
+
+
+def find_image(value: str) -> ImageMark:
+    """Return the image that `value` names or holds as a data: URL; ValueError says what is allowed."""
+    if value.startswith("data:"):
+        return _inline(value)
+    path = assets().marks.get(value)
+    if path is None:
+        known = ", ".join(assets().marks) or "none here"
+        raise ValueError(f'An image is the name of a stored mark ({known}) or "data:image/png;base64,...".')
+    return _checked(path.read_bytes())
+
+
+@lru_cache(maxsize=8)
+def _inline(value: str) -> ImageMark:
+    match = _INLINE.fullmatch(value)
+    try:
+        data = base64.b64decode(match["data"] if match else "", validate=False)
+    except binascii.Error:
+        data = b""
+    if not data:
+        raise ValueError('An image that comes with the options is a PNG, WebP or JPEG as "data:image/png;base64,...".')
+    return _checked(data)
+
+
+def _checked(data: bytes) -> ImageMark:
+    try:
+        image = Image.open(BytesIO(data), formats=_FORMATS)
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError(f"The image of the mark has more than {_MOST_PIXELS // 1_000_000} million pixels.")
+        image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError):
+        raise ValueError("The image of the mark is no PNG, WebP or JPEG, or it is damaged.") from None
+    return ImageMark(digest=hashlib.sha256(data).hexdigest(), data=data)
