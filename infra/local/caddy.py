@@ -37,54 +37,40 @@ class PublicAddress:
         return f"http://{LOOPBACK}:{self.port}"
 
 
-def caddy_part(
-    folder: DataFolder,
-    address: PublicAddress,
-    gateway_port: int,
-    functions: dict[str, list[int]],
-    public: list[str],
-    store: str,
-    max_job_bytes: int,
-    binaries: Path,
-) -> Part:
-    """The server; writes its configuration.
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What Caddy serves."""
 
-    Args:
-        gateway_port: where the connector reaches every function; on the loopback only.
-        functions: the ports of each function's copies.
-        public: the functions that people may call by name.
-        store: the object store's address.
-        max_job_bytes: the largest job, in bytes.
-    """
-    configuration = write_caddyfile(folder, address, gateway_port, functions, public, store, max_job_bytes)
+    address: PublicAddress
+    gateway_port: int
+    """Where the connector reaches every function; on the loopback only."""
+    functions: dict[str, list[int]]
+    """The ports of each function's copies."""
+    public: list[str]
+    """The functions that people may call by name."""
+    store: str
+    """The object store's address."""
+    max_job_bytes: int
+
+
+def caddy_part(folder: DataFolder, site: Site, binaries: Path) -> Part:
+    """The server; writes its configuration."""
+    configuration = render_to(
+        folder.configuration / "Caddyfile",
+        "caddy/Caddyfile.j2",
+        port=site.address.port,
+        hosts=site.address.hosts,
+        gateway_port=site.gateway_port,
+        functions={name: [f"{LOOPBACK}:{port}" for port in ports] for name, ports in site.functions.items()},
+        public=site.public,
+        store=site.store,
+        max_body_bytes=site.max_job_bytes + FRAMING_BYTES,
+        web=str(ROOT / "web"),
+        storage=str(folder.root / "caddy"),
+    )
     return Part(
         name="caddy",
         group="gateway",
         command=[str(binaries / "caddy"), "run", "--adapter", "caddyfile", "--config", str(configuration)],
-        check=answers(f"{address.local_url}/healthz"),
-    )
-
-
-def write_caddyfile(
-    folder: DataFolder,
-    address: PublicAddress,
-    gateway_port: int,
-    functions: dict[str, list[int]],
-    public: list[str],
-    store: str,
-    max_job_bytes: int,
-) -> Path:
-    """Write Caddy's configuration."""
-    return render_to(
-        folder.configuration / "Caddyfile",
-        "caddy/Caddyfile.j2",
-        port=address.port,
-        gateway_port=gateway_port,
-        public=public,
-        hosts=address.hosts,
-        functions={name: [f"{LOOPBACK}:{port}" for port in ports] for name, ports in functions.items()},
-        store=store,
-        max_body_bytes=max_job_bytes + FRAMING_BYTES,
-        web=str(ROOT / "web"),
-        storage=str(folder.root / "caddy"),
+        check=answers(f"{site.address.local_url}/healthz"),
     )

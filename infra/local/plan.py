@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from countermark.settings import InvalidSettings, Settings, load_settings
 
 from infra.local import nats, postgres, seaweedfs
-from infra.local.caddy import PublicAddress, caddy_part
+from infra.local.caddy import PublicAddress, Site, caddy_part
 from infra.local.errors import PlatformError
 from infra.local.folder import ROOT, DataFolder
 from infra.local.parts import SECONDS_TO_ANSWER, Part, answers
@@ -48,16 +48,15 @@ def make_plan(folder: DataFolder, address: PublicAddress) -> Plan:
     servers = _servers(folder, ports)
     settings = _settings()
     _require_reachable(settings)
-    gateway = caddy_part(
-        folder,
-        address,
-        ports["gateway"],
-        {function.name: [ports[copy] for copy in function.copies()] for function in functions},
-        [function.name for function in functions if function.public],
-        settings.s3_endpoint,
-        settings.max_job_bytes,
-        BINARIES,
+    site = Site(
+        address=address,
+        gateway_port=ports["gateway"],
+        functions={function.name: [ports[copy] for copy in function.copies()] for function in functions},
+        public=[function.name for function in functions if function.public],
+        store=settings.s3_endpoint,
+        max_job_bytes=settings.max_job_bytes,
     )
+    gateway = caddy_part(folder, site, BINARIES)
     workers = [part for function in functions for part in _function_parts(function, ports)]
     return Plan([*servers, gateway, *workers, _connector_part(ports)], settings)
 

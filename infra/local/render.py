@@ -9,6 +9,8 @@ import jinja2
 from infra.local.errors import PlatformError
 from infra.local.folder import ROOT
 
+QUOTES = "\"'"
+
 
 def command_line(words: list[str]) -> str:
     """A command as the supervisor's configuration takes it."""
@@ -30,13 +32,13 @@ def environment(variables: dict[str, str]) -> str:
     """An environment as the supervisor's configuration takes it.
 
     Raises:
-        PlatformError: a value has both kinds of quotes, for which there is no way to write it.
+        PlatformError: a value has both kinds of quotes, or one at an end, for which there is no way to write it.
     """
     pairs = []
     for name, value in variables.items():
         quote = "'" if '"' in value else '"'
-        if quote in value:
-            raise PlatformError(f"{name} can't be passed on, for it has both kinds of quotes: {value!r}")
+        if quote in value or value != value.strip(QUOTES):
+            raise PlatformError(f"{name} can't be passed on because of its quotes: {value!r}")
         pairs.append(f"{name}={quote}{literal(value)}{quote}")
     return ",".join(pairs)
 

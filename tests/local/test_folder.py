@@ -1,0 +1,34 @@
+"""One platform at a time on a data folder."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.local.errors import PlatformError
+from infra.local.folder import DataFolder
+
+
+def test_others_cannot_look_into_the_secrets(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "new" / "data")
+    folder.create()
+    assert folder.secrets.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_platform_is_told_who_holds_the_folder(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    with folder.locked(), pytest.raises(PlatformError, match=rf"process {os.getpid()}\b"), folder.locked():
+        pass
+    with folder.locked():
+        pass
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match="too long"):
+        DataFolder(tmp_path / ("x" * 100)).create()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PlatformError, match=str(tmp_path / "file")):
+        DataFolder(tmp_path / "file" / "data").create()

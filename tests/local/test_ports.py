@@ -1,0 +1,61 @@
+"""Ports are free ones, remembered, and named when taken."""
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.local.errors import PlatformError
+from infra.local.ports import CHOICE, is_free, pick_free_port, pick_ports, require_free
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that this process listens on."""
+    with socket.create_server(("127.0.0.1", pick_free_port())) as server:
+        yield server.getsockname()[1]
+
+
+def test_every_name_gets_a_port_of_its_own(tmp_path: Path) -> None:
+    ports = pick_ports([f"part-{number}" for number in range(50)], tmp_path / "ports.json")
+    assert len(set(ports.values())) == 50
+    assert all(port in CHOICE and is_free(port) for port in ports.values())
+
+
+def test_ports_are_remembered(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    first = pick_ports(["a", "b"], file)
+    assert pick_ports(["b", "a", "c"], file).items() >= first.items()
+
+
+def test_a_remembered_port_that_is_taken_is_replaced(tmp_path: Path, taken: int) -> None:
+    file = tmp_path / "ports.json"
+    file.write_text(json.dumps({"a": taken, "b": 20_001}))
+    ports = pick_ports(["a"], file)
+    assert ports["a"] not in {taken, 20_001}
+    assert json.loads(file.read_text()) == {"a": ports["a"], "b": 20_001}
+
+
+def test_a_port_is_free_again_right_after_its_connections_ended() -> None:
+    port = pick_free_port()
+    with socket.create_server(("127.0.0.1", port)) as server, socket.create_connection(("127.0.0.1", port)):
+        server.accept()[0].close()  # the side that closes first keeps the port for a minute, in TIME_WAIT
+    assert is_free(port)
+
+
+def test_a_taken_public_port_is_named_with_its_program(taken: int) -> None:
+    with pytest.raises(PlatformError) as caught:
+        require_free(taken, ["127.0.0.1"])
+    message = str(caught.value)
+    assert f"Port {taken} is taken by {psutil.Process().name()} (process {os.getpid()})" in message
+    assert f"PORT={taken + 1}" in message
+    assert "\n" not in message
+
+
+def test_an_address_that_this_machine_does_not_have_is_named() -> None:
+    with pytest.raises(PlatformError, match=r"198\.51\.100\.7, port 8080"):
+        require_free(8080, ["198.51.100.7"])

@@ -1,0 +1,99 @@
+"""What is rendered is accepted by the programs that read it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import jinja2
+import pytest
+from supervisor.datatypes import dict_of_key_value_pairs
+
+from infra.local import nats, seaweedfs
+from infra.local.caddy import PublicAddress, Site, caddy_part
+from infra.local.errors import PlatformError
+from infra.local.folder import DataFolder
+from infra.local.plan import BINARIES
+from infra.local.render import command_line, environment, render, render_to
+from infra.local.secrets import generate_secrets
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    """A data folder whose path needs quotes."""
+    made = DataFolder(tmp_path / "a folder")
+    made.create()
+    return made
+
+
+def run(*command: str | Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("store", ["http://127.0.0.1:9000", "https://store.example.org"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "192.0.2.1", "::"])  # noqa: S104 -- nothing listens
+def test_caddy_accepts_its_configuration(folder: DataFolder, host: str, store: str) -> None:
+    site = Site(
+        address=PublicAddress(host, 8080),
+        gateway_port=20_000,
+        functions={"watermark": [20_001, 20_002], "status": [20_003], "expire": [20_004]},
+        public=["watermark", "status"],
+        store=store,
+        max_job_bytes=10_000_000,
+    )
+    configuration = caddy_part(folder, site, BINARIES).command[-1]
+    run(BINARIES / "caddy", "validate", "--adapter", "caddyfile", "--config", configuration)
+    adapted = json.loads(run(BINARIES / "caddy", "adapt", "--adapter", "caddyfile", "--config", configuration))
+    assert adapted["admin"] == {"disabled": True, "config": {"persist": False}}
+    listeners = {address for server in adapted["apps"]["http"]["servers"].values() for address in server["listen"]}
+    assert {address for address in listeners if address.endswith(":20000")} == {"127.0.0.1:20000"}
+
+
+def test_nats_accepts_its_configuration(folder: DataFolder) -> None:
+    secrets = generate_secrets(folder.secrets)
+    part = nats.nats_part(folder, dict.fromkeys(nats.PORTS, 20_001), secrets, BINARIES)
+    run(*part.command, "-t")
+    assert secrets["nats-password"] not in " ".join(part.command)
+
+
+def test_the_stores_identities_are_json_with_two_key_pairs(folder: DataFolder) -> None:
+    secrets = generate_secrets(folder.secrets)
+    ports = dict.fromkeys([*seaweedfs.PORTS, "connector"], 20_001)
+    part = seaweedfs.seaweedfs_part(folder, ports, secrets, BINARIES)
+    known = json.loads((folder.configuration / "identities.json").read_text())["identities"]
+    assert [identity["credentials"][0]["secretKey"] for identity in known] == [
+        secrets["s3-secret-key"],
+        secrets["drop-secret-key"],
+    ]
+    assert not any(secret in " ".join(part.command) for secret in secrets.values())
+
+
+@pytest.mark.parametrize("value", ["plain", "50%", "two words", "a,b=c", 'a "quote" in it', "it's", "", "%(here)s"])
+def test_an_environment_arrives_as_it_was(value: str) -> None:
+    text = environment({"FIRST": value, "SECOND": "2"})
+    assert dict_of_key_value_pairs(text.replace("%%", "%")) == {"FIRST": value, "SECOND": "2"}
+
+
+@pytest.mark.parametrize("value", ["both \" and ' in it", '"whole"', "two\nlines"])
+def test_an_environment_that_cannot_be_passed_on_is_refused(value: str) -> None:
+    with pytest.raises(PlatformError, match="passed on"):
+        environment({"NAME": value})
+
+
+def test_a_command_keeps_its_words() -> None:
+    assert command_line(["/a path/program", "--at=100%"]) == "'/a path/program' --at=100%%"
+
+
+def test_a_file_with_secrets_is_for_its_owner_even_if_it_was_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "nats.conf"
+    path.write_text("old")
+    path.chmod(0o644)
+    render_to(path, "postgres/pg_hba.conf.j2")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "scram-sha-256" in path.read_text()
+
+
+def test_a_forgotten_value_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError, match="port"):
+        render("postgres/postgresql.conf.j2")
