@@ -37,19 +37,18 @@ export async function createJob(entries, options, signal) {
 }
 
 /**
- * Send each entry to its link. The entries' `state` and `sent` (bytes) tell how far each is; `changed(entry)` is called after every change.
- * Ends when each is sent or given up; a given up one can be sent again with the same links.
+ * Send each entry to its `link`. The entries' `state` and `sent` (bytes) tell how far each is; `changed(entry)` is called after every change.
+ * Ends when each is sent or given up; one given up can be sent again with the same link.
  */
-export async function sendFiles(entries, uploads, signal, changed) {
-  const links = new Map(uploads.map((upload) => [entries[upload.number - 1], upload]));
-  const waiting = entries.filter((entry) => entry.state !== "sent");
+export async function sendFiles(entries, signal, changed) {
+  const waiting = entries.filter(({ state }) => state !== "sent");
   const worker = async () => {
-    for (let entry; (entry = waiting.shift()) && !signal.aborted; ) await sendFile(entry, links.get(entry), signal, changed);
+    for (let entry; (entry = waiting.shift()) && !signal.aborted; ) await sendFile(entry, signal, changed);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-async function sendFile(entry, link, signal, changed) {
+async function sendFile(entry, signal, changed) {
   const update = (state, sent) => {
     Object.assign(entry, { state, sent });
     changed(entry);
@@ -57,17 +56,19 @@ async function sendFile(entry, link, signal, changed) {
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     update("sending", 0);
     try {
-      await request(link.method, link.url, entry.file, signal, (bytes) => update("sending", bytes));
+      await request(entry.link.method, entry.link.url, entry.file, signal, (bytes) => update("sending", bytes));
       return update("sent", entry.file.size);
     } catch (error) {
       if (signal.aborted) return update("chosen", 0);
-      const hopeless = error instanceof Refusal && error.status < 500 && ![408, 429].includes(error.status);
-      if (hopeless || attempt === ATTEMPTS) return update("unsent", 0);
+      if (isFinal(error) || attempt === ATTEMPTS) return update("unsent", 0);
       update("stalled", 0);
       await pause(attempt, signal);
     }
   }
 }
+
+/** Whether another try would end the same. */
+const isFinal = (error) => error instanceof Refusal && error.status < 500 && ![408, 429].includes(error.status);
 
 /** Wait longer after each attempt, and at once go on when the connection is back. */
 function pause(attempt, signal) {

@@ -87,7 +87,7 @@ def render_job(job: Mapping[str, Any], language: str = "en") -> str:
 def render_problem(status: int, code: str, title: str, detail: str, language: str = "en") -> str:
     """The page of a problem, with the answer's `status` and the members of its problem document."""
     kind = _PROBLEMS.get(status, "server" if status >= 500 else "bad")
-    return _render("problem.html", language, status=status, code=code, title=title, detail=detail, kind=kind)
+    return _render("problem.html", language, code=code, title=title, detail=detail, kind=kind)
 
 
 def _headline(job: Mapping[str, Any]) -> str:

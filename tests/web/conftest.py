@@ -1,0 +1,62 @@
+"""What the tests of the pages share: a real browser before the running platform."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.client import PHOTOGRAPHS, Caller, File
+from tests.web.visitor import Visitor
+
+DESKTOP = {"width": 1280, "height": 860}
+PHONE = {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium if there is one, else Playwright's own."""
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses its sandbox to root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, platform: Any) -> Iterator[Callable[..., Visitor]]:
+    """Make visitors: `visit(locale="ru-RU", color_scheme="dark")`. What the browser complains about fails the test."""
+    visitors: list[Visitor] = []
+
+    def make(**options: Any) -> Visitor:
+        context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+        context.set_default_timeout(20_000)
+        visitors.append(Visitor(context.new_page(), platform.url))
+        return visitors[-1]
+
+    yield make
+    for visitor in visitors:
+        visitor.page.context.close()
+    assert [visitor.complaints for visitor in visitors if visitor.complaints] == []
+
+
+@pytest.fixture
+def visitor(visit: Callable[..., Visitor]) -> Visitor:
+    """A visitor at a desk who reads English."""
+    return visit()
+
+
+@pytest.fixture(scope="session")
+def caller(platform: Any) -> Iterator[Caller]:
+    """A program that uses the platform."""
+    caller = Caller(platform.url)
+    yield caller
+    caller.http.close()
+
+
+@pytest.fixture(scope="session")
+def photographs() -> list[File]:
+    """Real photographs."""
+    return [(path.name, path.read_bytes()) for path in PHOTOGRAPHS]

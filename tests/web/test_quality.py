@@ -1,0 +1,93 @@
+"""What holds for every page: accessible, light, steady and fit for any window."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.client import File, picture
+from tests.web.conftest import DESKTOP, PHONE
+from tests.web.visitor import Gate, Visitor
+
+MANY = 300
+MOST_TILES = 120  # in the page of a job, before "show more"
+MOST_REQUESTS = 20
+MOST_BYTES = 60_000
+
+MEASURE = """async () => {
+    let shift = 0;
+    new PerformanceObserver((list) => {
+        for (const each of list.getEntries()) shift += each.value;
+    }).observe({ type: "layout-shift", buffered: true });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const files = ["resource", "navigation"].flatMap((kind) => performance.getEntriesByType(kind));
+    const ours = files.filter((each) => !each.name.includes("/function/watermark"));
+    return { requests: ours.length, bytes: ours.reduce((sum, each) => sum + each.transferSize, 0), shift };
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_accessible_and_fitting(
+    visit: Callable[..., Visitor], photographs: list[File], scheme: str, viewport: dict[str, int]
+) -> None:
+    """No state of a page has a problem that axe-core knows, or is wider than the window."""
+    gate = Gate()
+    visitor = visit(color_scheme=scheme, viewport=viewport, reduced_motion="reduce")
+
+    def check(state: str) -> None:
+        assert (state, visitor.accessibility_problems()) == (state, [])
+        assert (state, visitor.overflow()) == (state, 0)
+
+    visitor.open()
+    check("start")
+    visitor.page.get_by_role("button", name="Text in the corner").click()
+    for summary in visitor.page.locator("#options summary").all():
+        summary.click()
+    visitor.choose([*photographs, (f"{'long' * 40}.jpg", photographs[0][1][:300]), ("text.txt", b"hello")])
+    expect(visitor.page.locator("#rejected")).not_to_be_empty()
+    check("chosen")
+    visitor.page.route("**/uploads/**", gate)
+    visitor.page.locator("#send").click()
+    visitor.see("#job-link")
+    check("sending")
+    gate.open()
+    visitor.wait_for_job()
+    check("waiting")
+    visitor.wait_until_ready()
+    visitor.page.get_by_text("Delete now").click()
+    check("ready")
+    visitor.page.get_by_role("button", name="Yes, delete everything").click()
+    expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone")
+    check("gone")
+    visitor.open(f"/job/{'0' * 32}")
+    check("unknown")
+
+
+def test_light_and_steady(visitor: Visitor) -> None:
+    """The first page is a few small files, and nothing in it jumps."""
+    visitor.open()
+    expect(visitor.page.locator("#preview[src]")).to_be_visible()
+    measured = visitor.page.evaluate(MEASURE)
+    assert measured["requests"] <= MOST_REQUESTS
+    assert measured["bytes"] < MOST_BYTES
+    assert measured["shift"] < 0.02
+
+
+def test_many_images(visitor: Visitor) -> None:
+    """Hundreds of images keep the pages small: only what is near the window is drawn."""
+    visitor.open()
+    visitor.choose([(f"{number:03}.png", picture((64, 48), f"#{number:06x}", "PNG")) for number in range(MANY)])
+    expect(visitor.tiles()).to_have_count(MANY)
+    expect(visitor.page.locator("#chosen canvas").first).to_be_visible()
+    assert visitor.page.locator("#chosen canvas").count() < MANY / 2
+    visitor.send()
+    visitor.wait_until_ready()
+    expect(visitor.tiles()).to_have_count(MOST_TILES)
+    expect(visitor.page.locator("#hidden")).to_have_text(f"{MANY - MOST_TILES} more images are not shown here.")
+    visitor.page.get_by_role("button", name="Show more").click()
+    expect(visitor.tiles()).to_have_count(2 * MOST_TILES)
+    visitor.page.get_by_role("button", name="Show more").click()
+    expect(visitor.tiles()).to_have_count(MANY)
+    expect(visitor.page.get_by_role("button", name="Show more")).to_be_hidden()
+    assert len(visitor.download()) == MANY + 1

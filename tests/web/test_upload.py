@@ -1,0 +1,348 @@
+"""The way of images through the pages, in a real browser and through the real platform."""
+
+import base64
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Route, expect
+
+from tests.client import Caller, File, is_marked, picture
+from tests.web.conftest import PHONE
+from tests.web.visitor import Gate, Visitor, payload
+
+TRANSFER = """(element, [event, name, data]) => {
+    const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], name));
+    const Kind = event === "drop" ? DragEvent : ClipboardEvent;
+    const carried = { dataTransfer: transfer, clipboardData: transfer };
+    element.dispatchEvent(new Kind(event, { bubbles: true, cancelable: true, ...carried }));
+}"""
+
+
+def broken(photograph: File) -> File:
+    """A photograph of which only the beginning is there."""
+    return f"broken {photograph[0]}", photograph[1][:300]
+
+
+def test_images_go_in_and_a_zip_comes_out(visitor: Visitor, photographs: list[File]) -> None:
+    """Choose, send, wait, download: every image is in the ZIP and is marked."""
+    visitor.open()
+    visitor.choose(photographs)
+    expect(visitor.tiles()).to_have_count(len(photographs))
+    expect(visitor.page.locator("#chosen canvas")).to_have_count(len(photographs))
+    expect(visitor.page.locator("#summary")).to_contain_text(f"{len(photographs)} images")
+    visitor.send()
+    visitor.wait_until_ready()
+    expect(visitor.page.locator("h1:visible")).to_have_text("Your images are ready")
+    expect(visitor.page).to_have_title(re.compile("ready"))
+    expect(visitor.tiles().locator("canvas")).to_have_count(len(photographs))
+    files = visitor.download()
+    for name, data in photographs:
+        assert is_marked(data, files[name]), name
+
+
+def test_options_are_kept(visitor: Visitor) -> None:
+    """The options of the form reach the images, and the next visit begins with them."""
+    visitor.open()
+    plain = picture((400, 300), "#808080")
+    visitor.choose([("grey.jpg", plain)])
+    visitor.page.get_by_role("button", name="Text in the corner").click()
+    visitor.page.get_by_label("Your text").fill("MARK")
+    visitor.page.locator("[name=position][value=top-left]").check(force=True)
+    visitor.page.get_by_text("File format and quality").click()
+    visitor.page.get_by_label("Format").select_option("PNG")
+    visitor.send()
+    visitor.wait_until_ready()
+    data = visitor.download()["grey.png"]
+    assert data.startswith(b"\x89PNG")
+    corner, rest = (0, 0, 200, 150), (200, 150, 400, 300)
+    assert is_marked(crop(plain, corner), crop(data, corner))
+    assert not is_marked(crop(plain, rest), crop(data, rest))
+    visitor.open()
+    expect(visitor.page.get_by_label("Your text")).to_have_value("MARK")
+    expect(visitor.page.locator("[name=position][value=top-left]")).to_be_checked()
+    visitor.page.get_by_role("button", name="Back to the defaults").click()
+    expect(visitor.page.locator("[name=position][value=tile]")).to_be_checked()
+    expect(visitor.page.get_by_label("Your text")).to_be_hidden()
+
+
+def crop(data: bytes, box: tuple[int, int, int, int]) -> bytes:
+    """A part of an image, as PNG."""
+    out = io.BytesIO()
+    Image.open(io.BytesIO(data)).convert("RGB").crop(box).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_bad_image_among_good(visitor: Visitor, photographs: list[File]) -> None:
+    """A damaged image fails alone, with its reason on the page."""
+    visitor.open()
+    visitor.choose([photographs[0], broken(photographs[1]), photographs[2]])
+    visitor.send()
+    visitor.wait_until_ready()
+    expect(visitor.page.locator("h1:visible")).to_have_text("Ready, except for 1 image")
+    expect(visitor.page.locator("#failures")).to_contain_text(f"broken {photographs[1][0]}")
+    expect(visitor.page.locator(".tile.failed")).to_have_count(1)
+    assert {photographs[0][0], photographs[2][0]} <= set(visitor.download())
+
+
+def test_all_images_bad(visitor: Visitor, photographs: list[File]) -> None:
+    """A job without a single marked image says so."""
+    visitor.open()
+    visitor.choose([broken(photograph) for photograph in photographs[:2]])
+    visitor.send()
+    expect(visitor.page.locator("h1:visible")).to_have_text("None of the images could be marked", timeout=60_000)
+    expect(visitor.page.locator("#failures li")).to_have_count(2)
+
+
+def test_what_is_refused_is_said_at_once(visitor: Visitor, photographs: list[File]) -> None:
+    """Files that the server would refuse are not even sent; leftovers of a system are passed over silently."""
+    visitor.open()
+    visitor.choose([photographs[0], ("text.jpg", b"hello"), ("none.png", b""), (".DS_Store", b"x"), photographs[0]])
+    expect(visitor.tiles()).to_have_count(2)  # the same photograph twice: the browser gives each its own time
+    refused = visitor.page.locator("#rejected li")
+    expect(refused).to_have_text(["text.jpg: not an image", "none.png: empty file"])
+
+
+def test_folder_names_are_kept(visitor: Visitor, photographs: list[File], tmp_path: Path) -> None:
+    """A chosen folder comes back with its folders."""
+    (tmp_path / "wedding/day 1").mkdir(parents=True)
+    (tmp_path / "wedding/день 2").mkdir()
+    (tmp_path / "wedding/day 1/a.jpg").write_bytes(photographs[0][1])
+    (tmp_path / "wedding/день 2/a.jpg").write_bytes(photographs[1][1])
+    visitor.open()
+    visitor.choose_folder(tmp_path / "wedding")
+    expect(visitor.tiles()).to_have_count(2)
+    visitor.send()
+    visitor.wait_until_ready()
+    assert {"wedding/day 1/a.jpg", "wedding/день 2/a.jpg"} <= set(visitor.download())
+
+
+def test_zip(visitor: Visitor, photographs: list[File]) -> None:
+    """A ZIP is unpacked by the server, beside other images."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("inside/a.jpg", photographs[0][1])
+    visitor.open()
+    visitor.choose([("many.zip", packed.getvalue()), photographs[1]])
+    visitor.send()
+    visitor.wait_until_ready()
+    files = visitor.download()
+    assert photographs[1][0] in files
+    assert any(name.endswith("inside/a.jpg") for name in files)
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_drop_and_paste(visitor: Visitor, photographs: list[File], event: str) -> None:
+    """Images dropped or pasted anywhere on the page are added."""
+    visitor.open()
+    visitor.page.locator(".intro").evaluate(
+        TRANSFER,
+        [event, photographs[0][0], base64.b64encode(photographs[0][1]).decode()],
+    )
+    expect(visitor.tiles()).to_have_count(1)
+
+
+def test_remove(visitor: Visitor, photographs: list[File]) -> None:
+    """A removed image is not sent, and the keyboard stays where it was."""
+    visitor.open()
+    visitor.choose(photographs[:3])
+    visitor.page.get_by_role("button", name=f"Remove {photographs[1][0]}").press("Enter")
+    expect(visitor.tiles()).to_have_count(2)
+    expect(visitor.page.get_by_role("button", name=f"Remove {photographs[2][0]}")).to_be_focused()
+    visitor.page.get_by_role("button", name="Remove all").click()
+    expect(visitor.tiles()).to_have_count(0)
+    visitor.page.locator("#send").click()
+    expect(visitor.page.get_by_role("alert")).to_have_text("Choose at least one image first.")
+
+
+def test_preview_is_what_comes(visitor: Visitor, photographs: list[File]) -> None:
+    """The preview shows the visitor's image with the mark, and changes with the options."""
+    visitor.open()
+    image = visitor.page.locator("#preview")
+    visitor.choose(photographs[:2])
+    expect(image).to_have_attribute("alt", f"{photographs[0][0]} with the mark")
+    before = image.get_attribute("src")
+    visitor.page.get_by_role("button", name="Text in the corner").click()
+    expect(image).not_to_have_attribute("src", str(before))
+    visitor.page.get_by_role("button", name=f"Show the mark on {photographs[1][0]}").click()
+    expect(image).to_have_attribute("alt", f"{photographs[1][0]} with the mark")
+    assert image.evaluate("(element) => element.decode().then(() => element.naturalWidth)") > 100
+
+
+def test_keyboard_alone(visitor: Visitor, photographs: list[File]) -> None:
+    """Everything from choosing to downloading goes without a mouse."""
+    visitor.open()
+    with visitor.page.expect_file_chooser() as chooser:
+        press_tab_until(visitor, "#choose-files")
+        visitor.page.keyboard.press("Enter")
+    chooser.value.set_files(payload(photographs[:2]))
+    press_tab_until(visitor, "#send")
+    visitor.page.keyboard.press("Enter")
+    visitor.wait_for_job()
+    visitor.wait_until_ready()
+    press_tab_until(visitor, "#download")
+    with visitor.page.expect_download():
+        visitor.page.keyboard.press("Enter")
+
+
+def press_tab_until(visitor: Visitor, selector: str) -> None:
+    """Go to an element by the keyboard."""
+    for _ in range(60):
+        visitor.page.keyboard.press("Tab")
+        if visitor.page.locator(f"{selector}:focus").count():
+            return
+    raise AssertionError(f"{selector} is not reached by the keyboard")
+
+
+def test_without_scripts(visit: Callable[..., Visitor], photographs: list[File]) -> None:
+    """A plain form, a page that refreshes, and a link."""
+    visitor = visit(java_script_enabled=False)
+    visitor.page.goto(f"{visitor.url}/")
+    visitor.choose([*photographs[:2], broken(photographs[2])])
+    visitor.page.get_by_label("Your text").fill("© 2026")
+    visitor.page.locator("#send").click()
+    visitor.wait_for_job()
+    visitor.wait_until_ready()
+    expect(visitor.page.locator("#failures")).to_contain_text(f"broken {photographs[2][0]}")
+    expect(visitor.page.get_by_role("link", name=f"Open {photographs[0][0]}")).to_be_attached()
+    files = visitor.download()
+    assert is_marked(photographs[0][1], files[photographs[0][0]])
+    visitor.page.get_by_text("Delete now").click()
+    visitor.page.get_by_role("button", name="Yes, delete everything").click()
+    expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone")
+
+
+def test_russian(visit: Callable[..., Visitor], photographs: list[File]) -> None:
+    """A Russian browser gets Russian pages; the language can be changed and stays changed."""
+    visitor = visit(locale="ru-RU", viewport=PHONE)
+    visitor.open()
+    expect(visitor.page.locator("h1:visible")).to_have_text("Ваш знак сразу на всех снимках.")
+    visitor.choose(photographs[:3])
+    expect(visitor.page.locator("#send")).to_have_text("Нанести знак на 3 изображения")
+    visitor.send()
+    visitor.wait_until_ready()
+    expect(visitor.page.locator("h1:visible")).to_have_text("Ваши изображения готовы")
+    visitor.page.get_by_role("link", name="English").click()
+    expect(visitor.page.locator("h1:visible")).to_have_text("Your images are ready")
+    visitor.open()
+    expect(visitor.page.locator("h1:visible")).to_have_text("Your mark on every image, at once.")
+
+
+def test_deleted_expired_and_unknown_jobs(visitor: Visitor, caller: Caller) -> None:
+    """Who comes too late, or by a wrong address, is told so and led on."""
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    visitor.open(f"/job/{job}")
+    visitor.page.get_by_text("Delete now").click()
+    visitor.page.get_by_role("button", name="Yes, delete everything").click()
+    expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone")
+    visitor.open(f"/job/{'0' * 32}")
+    expect(visitor.page.locator("h1:visible")).to_have_text("There is no such job")
+    visitor.page.get_by_role("link", name="Mark new images").click()
+    expect(visitor.page.locator("#choose-files")).to_be_attached()
+
+
+def test_job_deleted_while_watched(visitor: Visitor, caller: Caller) -> None:
+    """The page of a running job notices that the job is gone."""
+    answer = caller.http.post("/function/upload", json={"files": [{"name": "a.jpg", "size": 10}], "options": {}})
+    visitor.open(f"/job/{answer.json()['job']}")
+    expect(visitor.page.locator("#counts")).to_have_text("0 of 1 image finished")
+    caller.http.delete(f"/job/{answer.json()['job']}")
+    expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone")
+
+
+def test_connection_breaks_off(visitor: Visitor, photographs: list[File]) -> None:
+    """A lost connection only makes the upload longer."""
+    refusals = iter([True] * 3)
+
+    def refuse(route: Route) -> None:
+        route.abort() if next(refusals, False) else route.continue_()
+
+    visitor.open()
+    visitor.page.route("**/uploads/**", refuse)
+    visitor.choose(photographs[:3])
+    visitor.page.locator("#send").click()
+    expect(visitor.page.locator("#stalled")).to_contain_text("No connection")
+    visitor.wait_for_job()
+    visitor.wait_until_ready()
+    assert {name for name, _ in photographs[:3]} <= set(visitor.download())
+    visitor.complaints.clear()  # the browser names each broken connection
+
+
+def test_one_file_cannot_be_sent(visitor: Visitor, photographs: list[File]) -> None:
+    """What the store refuses is said, can be tried again, and the others go on without it."""
+
+    visitor.open()
+    visitor.page.route(re.compile(r"/uploads/direct/\w+/1(\?|$)"), lambda route: route.fulfill(status=403))
+    visitor.choose(photographs[:3])
+    visitor.page.locator("#send").click()
+    expect(visitor.page.locator("#unsent")).to_have_text("1 image could not be sent.")
+    expect(visitor.page.locator("#again")).to_be_focused()
+    visitor.page.locator("#again").click()
+    expect(visitor.page.locator("#unsent")).to_have_text("1 image could not be sent.")
+    visitor.page.locator("#go-on").click()
+    visitor.wait_for_job()
+    visitor.wait_until_ready()
+    assert {photographs[1][0], photographs[2][0]} <= set(visitor.download())
+    visitor.complaints.clear()  # the refusals
+
+
+def test_cancel(visitor: Visitor, caller: Caller, photographs: list[File]) -> None:
+    """A cancelled upload leaves nothing on the server and its images in the list."""
+    visitor.open()
+    visitor.page.route("**/uploads/**", Gate())  # nothing arrives
+    visitor.choose(photographs[:2])
+    visitor.page.locator("#send").click()
+    link = str(visitor.see("#job-link").get_attribute("href"))
+    visitor.page.locator("#cancel").click()
+    expect(visitor.page.get_by_role("alert")).to_contain_text("Cancelled")
+    expect(visitor.tiles()).to_have_count(2)
+    assert caller.http.get(link, headers={"Accept": "application/json"}).status_code == 410
+
+
+def test_reload_while_sending(visitor: Visitor, photographs: list[File]) -> None:
+    """An upload that a reload has interrupted goes on when the same files are chosen again."""
+    gate = Gate()
+    visitor.open()
+    visitor.page.route(re.compile(r"/uploads/direct/\w+/[23](\?|$)"), gate)
+    visitor.choose(photographs[:3])
+    visitor.page.locator("#send").click()
+    expect(visitor.page.locator("#chosen .tile.done")).to_have_count(1)
+    link = str(visitor.see("#job-link").get_attribute("href"))
+    visitor.page.reload()
+    gate.is_open = True
+    expect(visitor.page.locator("#arrived")).to_have_text("1 of 3 images have arrived.")
+    assert visitor.accessibility_problems() == []
+    visitor.choose([photographs[4]])
+    expect(visitor.page.locator("#wrong-files")).to_contain_text("None of these files")
+    visitor.choose([photographs[1]])
+    expect(visitor.page.locator("#arrived")).to_have_text("2 of 3 images have arrived.", timeout=20_000)
+    visitor.choose(photographs[:3])
+    assert f"/job/{visitor.wait_for_job()}" == link
+    visitor.wait_until_ready()
+    assert {name for name, _ in photographs[:3]} <= set(visitor.download())
+
+
+def test_interrupted_upload_is_given_up(visitor: Visitor, caller: Caller, photographs: list[File]) -> None:
+    """What has arrived of an interrupted upload can be taken as it is, or deleted."""
+    for button, state in (("Go on without the missing ones", 200), ("Delete what has arrived", 410)):
+        visitor.open()
+        visitor.page.route(re.compile(r"/uploads/direct/\w+/2(\?|$)"), Gate())
+        visitor.choose(photographs[:2])
+        visitor.page.locator("#send").click()
+        expect(visitor.page.locator("#chosen .tile.done")).to_have_count(1)
+        job = str(visitor.see("#job-link").get_attribute("href")).rsplit("/", 1)[1]
+        visitor.page.reload()
+        visitor.page.get_by_role("button", name=button).click()
+        if state == 200:
+            visitor.wait_until_ready()
+            expect(visitor.page.locator("#failures")).to_contain_text(photographs[1][0])
+        else:
+            expect(visitor.page.locator("#interrupted")).to_be_hidden()
+        assert caller.http.get(f"/function/status/{job}").status_code == state
