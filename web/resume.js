@@ -1,7 +1,8 @@
 // An upload that a reload has interrupted: the job and its links are kept in the tab, so that only the missing files are sent
 // when the visitor chooses them again (a page may not read files by itself).
 
-const KEPT = "upload";
+const KEPT = "upload"; // {job, page, files: [{link, name, size}]}
+const SENT = "upload-sent"; // the numbers of the files that are sent, apart because it is written often
 
 /** Keep a job that is being sent: {job, page, uploads}, and the sizes of its files. */
 export function keepJob({ job, page, uploads }, entries) {
@@ -13,9 +14,17 @@ export function keepJob({ job, page, uploads }, entries) {
   }
 }
 
+/** Keep in mind that a file is sent. */
+export function keepSent({ link }) {
+  if (link && sessionStorage.getItem(KEPT)) sessionStorage.setItem(SENT, JSON.stringify([...sentNumbers(), link.number]));
+}
+
 export function forgetJob() {
   sessionStorage.removeItem(KEPT);
+  sessionStorage.removeItem(SENT);
 }
+
+const sentNumbers = () => JSON.parse(sessionStorage.getItem(SENT) ?? "[]");
 
 /** The interrupted job, its `missing` files [{link, name, size}] and how many have `arrived`; null if there is none. */
 export async function interruptedJob() {
@@ -23,8 +32,9 @@ export async function interruptedJob() {
   if (!kept) return null;
   const answer = await fetch(`/function/status/${kept.job}`, { cache: "no-store" }).catch(() => null);
   if (!answer) return null;
-  const status = answer.ok ? await answer.json() : null;
-  const waiting = new Set(status?.images.filter(({ state }) => state === "waiting").map(({ number }) => number));
+  const status = answer.ok ? await answer.json() : { images: [] };
+  const waiting = new Set(status.images.filter(({ state }) => state === "waiting").map(({ number }) => number));
+  for (const number of sentNumbers()) waiting.delete(number);
   const missing = kept.files.filter(({ link }) => waiting.has(link.number));
   if (missing.length) return { ...kept, missing, arrived: kept.files.length - missing.length };
   forgetJob();

@@ -6,7 +6,7 @@ import { selected, transferred } from "./files.js";
 import { keepOptions, readFields, readOptions, watchOptions } from "./options.js";
 import { drawSample, preview } from "./preview.js";
 import { restart, showBytes, showFile, showJob, showSending, showUnsent } from "./progress.js";
-import { forgetJob, interruptedJob, keepJob, matching } from "./resume.js";
+import { forgetJob, interruptedJob, keepJob, keepSent, matching } from "./resume.js";
 import { createJob, NoAnswer, Refusal, sendFiles, sendWhole } from "./sending.js";
 import { language, loadTexts, say, size, translate } from "./texts.js";
 
@@ -63,12 +63,18 @@ async function sendRest() {
   const { signal } = sending;
   showJob(sending);
   restart();
-  await sendFiles(chosen, signal, showFile);
+  await sendFiles(chosen, signal, (entry) => {
+    if (entry.state === "sent") keepSent(entry);
+    showFile(entry);
+  });
   if (signal.aborted) return;
   const unsent = chosen.filter(({ state }) => state !== "sent").length;
-  if (unsent) showUnsent(unsent);
-  else if (interrupted) await showInterrupted();
-  else finish();
+  if (unsent) return showUnsent(unsent);
+  interrupted = interrupted && (await interruptedJob());
+  if (!interrupted) return finish();
+  clear();
+  stop("");
+  showInterrupted();
 }
 
 function finish() {
@@ -94,10 +100,10 @@ async function cancel() {
 }
 
 async function deleteJob(job) {
+  if (job) await fetch(`/job/${job}`, { method: "DELETE" }).catch(() => {}); // else it ends by its deadline
   forgetJob();
   interrupted = null;
-  $("interrupted").hidden = true;
-  if (job) await fetch(`/job/${job}`, { method: "DELETE" }).catch(() => {}); // else it ends by its deadline
+  showInterrupted();
 }
 
 /** The words for what went wrong. */
@@ -108,11 +114,8 @@ function explain(error) {
   return [say("sending.error"), ...(fields.length ? fields : [error.message])].join(" ");
 }
 
-/** Offer to go on with an upload that was interrupted; without a rest of it, go to its page. */
-async function showInterrupted() {
-  const before = interrupted;
-  interrupted = await interruptedJob();
-  if (before && !interrupted) return finish();
+/** Offer to go on with an upload that was interrupted. */
+function showInterrupted() {
   $("interrupted").hidden = !interrupted;
   if (!interrupted) return;
   const { arrived, missing } = interrupted;
@@ -191,7 +194,8 @@ async function start() {
   watchChosen(() => ($("wrong").textContent = "", show()));
   watchOptions(form, kind, show);
   watchButtons();
-  await Promise.all([readRules(), showInterrupted()]);
+  [interrupted] = await Promise.all([interruptedJob(), readRules()]);
+  showInterrupted();
   if (rules) watchFiles();
 }
 
