@@ -1,5 +1,7 @@
 """A platform of its own for tests: started as people start it, on a temporary data folder and a free port."""
 
+import json
+import json
 import os
 import shutil
 import signal
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 
 from infra.local import supervise
@@ -52,6 +55,11 @@ class Platform:
         assert self._up is not None
         return self._up
 
+    @property
+    def is_up(self) -> bool:
+        """Whether ``up`` runs."""
+        return self._up is not None and self._up.poll() is None
+
     def launch(self) -> subprocess.Popen[bytes]:
         """Start ``up`` and wait for nothing."""
         command = [sys.executable, "-m", "infra.local", "up", "--data", str(self.data), "--port", str(self.port)]
@@ -65,21 +73,32 @@ class Platform:
         """Start it and return after how many seconds it was ready."""
         started = time.monotonic()
         process = self.launch()
-        wait_until(lambda: self.folder.running.is_file() or process.poll() is not None, SECONDS_TO_START)
+        wait_until(lambda: self._is_ready(process.pid) or process.poll() is not None, SECONDS_TO_START)
         assert process.poll() is None, self.output.read_text()
         return time.monotonic() - started
 
     def close(self) -> None:
-        """Stop it as Ctrl-C does, and make sure that nothing is left."""
-        if self.up.poll() is None:
+        """Stop it as Ctrl-C does, if it runs, and make sure that nothing is left."""
+        if self.is_up:
             self.up.send_signal(signal.SIGINT)
-        code = self.up.wait(SECONDS_TO_STOP)
-        assert code == 0, self.output.read_text()
+            code = self.up.wait(SECONDS_TO_STOP)
+            assert code == 0, self.output.read_text()
         assert find_leftovers(self.folder) == []
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports of the parts, by name."""
+        ports: dict[str, int] = json.loads(self.folder.ports.read_text())
+        return ports
 
     def secret(self, name: str) -> str:
         """A secret, such as ``s3-access-key``."""
         return (self.folder.secrets / name).read_text()
+
+    @property
+    def store_url(self) -> str:
+        """The object store's own address, behind Caddy."""
+        return f"http://127.0.0.1:{json.loads(self.folder.ports.read_text())['s3']}"
 
     def processes(self, name: str) -> list[str]:
         """The names of the processes that are meant."""
@@ -92,6 +111,10 @@ class Platform:
         running = supervise.processes(self.folder)
         return [running[each]["pid"] for each in self.processes(name) if running[each]["pid"]]
 
+    def all_pids(self) -> dict[str, int]:
+        """The id of each process that runs, by its name."""
+        return {name: each["pid"] for name, each in supervise.processes(self.folder).items() if each["pid"]}
+
     def kill(self, name: str) -> int:
         """End one process at once, as a crash does; the supervisor starts it again. Returns the id that it had."""
         pid = self.pids(name)[0]
@@ -100,13 +123,15 @@ class Platform:
 
     def stop(self, name: str) -> None:
         """Stop the processes; they stay away until started."""
-        for full_name in self._full_names(name):
-            supervise.connect(self.folder).stopProcess(full_name)
+        with supervise.connected(self.folder) as supervisor:
+            for full_name in self._full_names(name):
+                supervisor.stopProcess(full_name)
 
     def start(self, name: str) -> None:
         """Start the processes that were stopped."""
-        for full_name in self._full_names(name):
-            supervise.connect(self.folder).startProcess(full_name)
+        with supervise.connected(self.folder) as supervisor:
+            for full_name in self._full_names(name):
+                supervisor.startProcess(full_name)
 
     def logs(self, name: str) -> str:
         """What the processes have logged."""
@@ -115,11 +140,23 @@ class Platform:
     def memory(self) -> dict[str, int]:
         """Resident bytes of each process that runs, with its children."""
         found = {}
-        for name, process in supervise.processes(self.folder).items():
-            if process["pid"]:
-                family = psutil.Process(process["pid"])
-                found[name] = sum(each.memory_info().rss for each in (family, *family.children(recursive=True)))
+        for name, pid in self.all_pids().items():
+            process = psutil.Process(pid)
+            found[name] = sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
         return found
+
+    def answers(self, path: str) -> bool:
+        """Whether a path is answered by what stands behind it, be it only with "there is no such job"."""
+        try:
+            return httpx.get(self.url + path, timeout=20).status_code < httpx.codes.INTERNAL_SERVER_ERROR
+        except httpx.HTTPError:
+            return False
+
+    def _is_ready(self, pid: int) -> bool:
+        try:
+            return json.loads(self.folder.running.read_text())["process"] == pid  # not of one that was killed
+        except (OSError, ValueError):
+            return False
 
     def _full_names(self, name: str) -> list[str]:
         known = supervise.processes(self.folder)

@@ -12,8 +12,8 @@ from infra.local.errors import PlatformError
 ROOT = Path(__file__).resolve().parents[2]
 """The folder with stack.yml, functions, web and the rest."""
 
-SOCKET_PATH_BYTES = 107
-"""What the address of a Unix socket may take."""
+SOCKET_PATH_BYTES = 107 - len(".4194304")
+"""What the address of a Unix socket may take; the supervisor makes it under a name with its process's id first."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ def running_platform(folder: DataFolder, address: PublicAddress, say: Say) -> It
         signal.signal(number, signal.default_int_handler)
     folder.create()
     with folder.locked():
+        folder.running.unlink(missing_ok=True)
         if count := stop_leftovers(folder):
             say(f"Stopped {count} processes that an earlier start had left behind.")
         require_free(address.port, address.hosts)

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
@@ -23,10 +25,14 @@ OTHERS_SETTINGS = ("AWS_", "PG", "SUPERVISOR_", "WEED_", "CADDY_", "S3_BUCKET", 
 """Variables for the caller's own clients and servers, which ours would read as well."""
 
 
-def connect(folder: DataFolder) -> Any:
+@contextmanager
+def connected(folder: DataFolder) -> Iterator[Any]:
     """The supervisor's interface; its methods raise OSError while it does not run."""
     transport = SupervisorTransport(None, None, f"unix://{folder.socket}")
-    return ServerProxy("http://127.0.0.1", transport).supervisor
+    try:
+        yield ServerProxy("http://127.0.0.1", transport).supervisor
+    finally:
+        transport.close()
 
 
 def start(folder: DataFolder, parts: list[Part]) -> subprocess.Popen[bytes]:
@@ -63,12 +69,14 @@ def inherited_environment() -> dict[str, str]:
 
 def start_part(folder: DataFolder, part: Part) -> None:
     """Start a part that does not start at once."""
-    connect(folder).startProcess(f"{part.group}:{part.name}", False)
+    with connected(folder) as supervisor:
+        supervisor.startProcess(f"{part.group}:{part.name}", False)
 
 
 def processes(folder: DataFolder) -> dict[str, dict[str, Any]]:
     """What the supervisor knows of each process, by name; empty while it does not run."""
     try:
-        return {process["name"]: process for process in connect(folder).getAllProcessInfo()}
+        with connected(folder) as supervisor:
+            return {process["name"]: process for process in supervisor.getAllProcessInfo()}
     except (OSError, Fault):
         return {}

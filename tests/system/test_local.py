@@ -1,0 +1,221 @@
+"""The platform starts, goes on with its data, and stops without a trace, however it is treated."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from pg8000.native import Connection, DatabaseError
+
+from infra.local import postgres
+from infra.local.folder import ROOT
+from infra.local.leftovers import find_leftovers
+from infra.local.ports import pick_free_port
+from infra.store import BUCKETS, connect
+from tests.platform_driver import Platform, temporary_folder, wait_until
+
+SERVERS = {"nats", "postgres", "seaweedfs"}
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Platform]:
+    """A platform whose data folder stays while it is stopped and started."""
+    with temporary_folder() as folder:
+        platform = Platform(folder / "data", pick_free_port())
+        yield platform
+        platform.close()
+
+
+@pytest.fixture
+def running(kept: Platform) -> Platform:
+    """That platform, running."""
+    if not kept.is_up:
+        kept.open()
+    return kept
+
+
+@pytest.fixture
+def stopped() -> Iterator[Platform]:
+    """A platform that has never been started; nothing of it may be left at the end."""
+    with temporary_folder() as folder:
+        platform = Platform(folder / "data", pick_free_port())
+        yield platform
+        assert find_leftovers(platform.folder) == []
+
+
+def run(*words: str | Path, **environment: str) -> tuple[int, str]:
+    """A command of infra.local: its exit code and all that it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.local", *words],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def supervisor(platform: Platform) -> psutil.Process:
+    (found,) = [
+        process for process in psutil.Process(platform.up.pid).children() if "supervisor" in process.cmdline()[2]
+    ]
+    return found
+
+
+def store(platform: Platform) -> Any:
+    return connect(platform.url, platform.secret("s3-access-key"), platform.secret("s3-secret-key"))
+
+
+def test_it_says_where_everything_is(running: Platform) -> None:
+    text = running.output.read_text()
+    assert f"{running.url}/" in text
+    assert f"aws --endpoint-url {running.url} s3 cp photo.jpg s3://drop/wedding/" in text
+    assert str(running.folder.logs) in text
+    assert [line.split()[0] for line in text.splitlines() if "ready after" in line][-1] == "connector"
+    code, listed = run("status", "--data", running.data)
+    assert code == 0
+    assert running.url in listed
+    assert len(re.findall(r"^  \S+ +running ", listed, re.MULTILINE)) == len(running.all_pids())
+
+
+def test_it_listens_on_the_loopback_alone(running: Platform) -> None:
+    pids = {process.pid for process in find_leftovers(running.folder)}
+    listening = [each for each in psutil.net_connections("inet") if each.status == "LISTEN" and each.pid in pids]
+    assert len(listening) > len(pids) / 2
+    assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("name", ["status", "caddy", "nats"])
+def test_what_dies_is_started_again(running: Platform, name: str) -> None:
+    before = running.kill(name)
+    wait_until(lambda: running.pids(name) not in ([], [before]))
+    wait_until(lambda: running.answers("/function/status/0"))
+
+
+def test_a_second_start_on_the_same_folder_is_refused_in_one_line(running: Platform) -> None:
+    code, text = run("up", "--data", running.data, "--port", str(pick_free_port()))
+    assert code == 1
+    assert f"already runs on {running.data} (process {running.up.pid})" in text.splitlines()[-1]
+    assert running.answers("/healthz")
+
+
+def test_a_taken_port_is_named_with_who_holds_it(running: Platform, stopped: Platform) -> None:
+    code, text = run("up", "--data", stopped.data, "--port", str(running.port))
+    assert code == 1
+    assert f"Port {running.port} is taken by caddy (process {running.pids('caddy')[0]})" in text.splitlines()[-1]
+
+
+def test_the_next_start_goes_on_with_the_data(running: Platform) -> None:
+    secrets = {path.name: path.read_text() for path in running.folder.secrets.iterdir()}
+    store(running).put_object(Bucket="drop", Key="kept/a.txt", Body=b"kept")
+    running.close()
+    seconds = running.open()
+    assert {path.name: path.read_text() for path in running.folder.secrets.iterdir()} == secrets
+    kept = store(running).get_object(Bucket="drop", Key="kept/a.txt")["Body"].read()
+    assert kept == b"kept"
+    assert seconds < 10, "it takes 3 s on two idle cores; tests share theirs"
+
+
+def test_the_buckets_are_emptied_by_the_store_itself_in_the_end(running: Platform) -> None:
+    client = connect(
+        f"http://127.0.0.1:{running.ports['s3']}", running.secret("s3-access-key"), running.secret("s3-secret-key")
+    )
+    for bucket in BUCKETS:
+        (rule,) = client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+        assert (rule["Status"], rule["Expiration"]["Days"]) == ("Enabled", 1)
+
+
+def test_all_stops_when_it_is_killed(running: Platform) -> None:
+    running.up.kill()
+    running.up.wait()
+    wait_until(lambda: find_leftovers(running.folder) == [])
+
+
+def test_what_a_killed_supervisor_leaves_behind_is_stopped_by_the_next_start(running: Platform) -> None:
+    watching = supervisor(running)
+    os.kill(running.up.pid, signal.SIGSTOP)  # so that it does not clean up before it is killed
+    watching.kill()
+    running.up.kill()
+    running.up.wait()
+    left = {process.pid for process in find_leftovers(running.folder)}
+    assert left
+    running.open()
+    assert "left behind" in running.output.read_text()
+    assert not left & {process.pid for process in find_leftovers(running.folder)}
+
+
+def test_without_its_supervisor_it_ends_and_leaves_nothing(running: Platform) -> None:
+    supervisor(running).kill()
+    assert running.up.wait(60) == 1
+    assert "supervisor ended" in running.output.read_text()
+    assert find_leftovers(running.folder) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_can_be_stopped_while_it_starts(stopped: Platform, number: signal.Signals) -> None:
+    process = stopped.launch()
+    wait_until(lambda: "ready after" in stopped.output.read_text())
+    process.send_signal(number)
+    assert process.wait(60) == 0
+    assert "Ready" not in stopped.output.read_text()
+
+
+def test_a_wrong_setting_is_named_in_one_line(stopped: Platform) -> None:
+    code, text = run("up", "--data", stopped.data, "--port", str(stopped.port), JOB_LIFETIME="soon", MAX_FILES="0")
+    assert code == 1
+    assert "JOB_LIFETIME" in text.splitlines()[-1]
+    assert "MAX_FILES" in text.splitlines()[-1]
+
+
+def test_a_part_that_does_not_start_is_named_with_the_end_of_its_log(stopped: Platform) -> None:
+    started = time.monotonic()
+    code, text = run("up", "--data", stopped.data, "--port", str(stopped.port), max_inflight="many")
+    assert code == 1
+    assert re.search(r"^\S+ does not start\. The end of .*\.log:$", text, re.MULTILINE)
+    assert "ValueError" in text
+    assert time.monotonic() - started < 45
+
+
+def test_a_server_that_is_given_and_not_there_is_named(stopped: Platform) -> None:
+    nowhere = f"postgresql://a:b@127.0.0.1:{pick_free_port()}/c"
+    code, text = run("up", "--data", stopped.data, "--port", str(stopped.port), DATABASE_URL=nowhere)
+    assert code == 1
+    assert text.splitlines()[-1].startswith("DATABASE_URL: nothing answers at 127.0.0.1")
+
+
+def test_given_servers_replace_the_embedded_ones(stopped: Platform, running: Platform) -> None:
+    borrowed = {
+        "NATS_URL": running.secret("nats-url"),
+        "DATABASE_URL": running.secret("database-url"),
+        "S3_ENDPOINT": f"http://127.0.0.1:{running.ports['s3']}",
+        "S3_ACCESS_KEY": running.secret("s3-access-key"),
+        "S3_SECRET_KEY": running.secret("s3-secret-key"),
+    }
+    borrower = Platform(stopped.data, stopped.port, borrowed)
+    borrower.open()
+    try:
+        assert not SERVERS & set(borrower.all_pids())
+        assert borrower.answers("/function/status/" + "0" * 32)
+    finally:
+        borrower.close()
+
+
+def test_postgres_takes_nobody_without_the_password(running: Platform) -> None:
+    with pytest.raises(DatabaseError, match="28P01"):
+        Connection(postgres.USER, host="127.0.0.1", port=running.ports["postgres"], password="guessed", timeout=5)
+
+
+def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:
+    code, text = run("doctor", "--data", tmp_path, "--port", str(pick_free_port()))
+    assert code == 0, text
+    assert {"python", "nats", "postgres", "seaweedfs", "caddy"} <= {line.split()[1] for line in text.splitlines()}
