@@ -9,7 +9,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
-from .exif import Exif
+from .exif import EXIF_IFD, GPS, Exif
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_pixels
 from .turned import UPRIGHT
@@ -21,6 +21,8 @@ register_heif_opener(thumbnails=False)
 
 _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
 _KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
+#: ImageDescription, Make, Model, Orientation, Software, DateTime, Artist, HostComputer, Copyright
+_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0112, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
 #: What Pillow raises for damaged files.
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, struct.error, OverflowError)
 _DEEP = {"I", "I;16B", "I;16L", "I;16N"}
@@ -74,9 +76,10 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
         for frame in ImageSequence.Iterator(opened.image) if opened.frames > 1 else [opened.image]:
             deadline.check()
             frame.load()
-            # Pillow turns TIFF upright by itself, and HEIC comes so.
+            # Pillow turns TIFF upright by itself, and HEIC comes so. TIFF's writer takes tags from an image that its
+            # reader made, so that one is not handed on.
             orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
-            yield _editable(frame, orientation, copied=opened.frames > 1)
+            yield _editable(frame, orientation, copied=opened.frames > 1 or opened.format == "TIFF")
     except ImageError:
         raise
     except MemoryError:
@@ -104,9 +107,19 @@ def _editable(frame: Image.Image, orientation: int, *, copied: bool) -> Image.Im
 def _exif(image: Image.Image) -> bytes:
     """Return the raw EXIF block, empty when there is none."""
     if image.format == "TIFF":
-        return image.getexif().tobytes()
+        return _described(image.getexif()).tobytes()
     found = image.info.get("exif", b"")
     return found if isinstance(found, bytes) else b""
+
+
+def _described(tags: Image.Exif) -> Image.Exif:
+    """Return what the tags of a TIFF file say of the picture, without what they say of the file."""
+    found = Image.Exif()
+    found.update({tag: tags[tag] for tag in _DESCRIPTIVE if tag in tags})
+    for directory in (EXIF_IFD, GPS):
+        if values := tags.get_ifd(directory):
+            found.get_ifd(directory).update(values)
+    return found
 
 
 def _unknown(head: bytes) -> ImageError:

@@ -9,6 +9,7 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin
 from .color import to_srgb
 from .decode import Opened
 from .errors import CannotEncode
+from .exif import EXIF_IFD, GPS
 from .formats import FORMATS, Format
 from .metadata import Metadata
 from .segments import ICC, kept_segments, put_segments, segments_of
@@ -16,6 +17,7 @@ from .task import Output
 
 #: Quality where there is none to keep.
 USUAL_QUALITY = {"JPEG": 90, "WebP": 85, "AVIF": 70}
+_XMP = 0x02BC
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
@@ -70,8 +72,6 @@ def _settings(frames: list[Image.Image], opened: Opened, output: Output) -> dict
         return {"quality": USUAL_QUALITY["WebP"] if quality == "keep" else quality, "method": 3}
     if output.format == "AVIF":
         return {"quality": USUAL_QUALITY["AVIF"] if quality == "keep" else quality, "speed": 8}
-    if output.format == "TIFF":
-        return {"compression": "tiff_lzw"}
     return {}
 
 
@@ -105,6 +105,8 @@ def _carried(image: Image.Image, form: Format, metadata: Metadata) -> dict[str, 
         return settings
     if profile := metadata.profile_of(image.mode):
         settings["icc_profile"] = profile
+    if form.name == "TIFF":
+        return settings | _tiff_tags(metadata)
     if metadata.exif:
         settings["exif"] = metadata.exif
     if metadata.xmp and form.name in {"WebP", "AVIF"}:
@@ -114,6 +116,16 @@ def _carried(image: Image.Image, form: Format, metadata: Metadata) -> dict[str, 
         text.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
         settings["pnginfo"] = text
     return settings
+
+
+def _tiff_tags(metadata: Metadata) -> dict[str, Any]:
+    """Return EXIF and XMP as tags, and a compression whose writer can write them."""
+    tags = Image.Exif()
+    tags.load(metadata.exif)
+    if metadata.xmp:
+        tags[_XMP] = metadata.xmp
+    nested = bool(tags.get_ifd(EXIF_IFD) or tags.get_ifd(GPS))  # libtiff, which compresses, takes no directories
+    return {"compression": None if nested else "tiff_lzw"} | ({"exif": tags.tobytes()} if tags else {})
 
 
 def _with_segments(data: bytes, mode: str, opened: Opened, output: Output, metadata: Metadata) -> bytes:
