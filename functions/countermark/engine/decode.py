@@ -24,7 +24,21 @@ _KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?x
 #: ImageDescription, Make, Model, Orientation, Software, DateTime, Artist, HostComputer, Copyright
 _DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0112, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
 #: What Pillow raises for damaged files.
-_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, struct.error, OverflowError)
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    EOFError,
+    struct.error,
+    OverflowError,
+    RuntimeError,
+)
+_SCAN = b"\xff\xda"
+#: A progressive JPEG with more scans is an attack: each of them goes over the whole picture.
+MAX_SCANS = 200
 _DEEP = {"I", "I;16B", "I;16L", "I;16N"}
 _MODES = {"1": "L", "F": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 _EDITED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
@@ -54,6 +68,8 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         check_pixels(*image.size, 1, limits)
         frames = getattr(image, "n_frames", 1) if FORMATS[form].animated else 1
         check_pixels(*image.size, frames, limits)
+        if image.info.get("progressive") and source.count(_SCAN) > MAX_SCANS:
+            raise DamagedImage(f"The JPEG image has more than {MAX_SCANS} scans.")
         return Opened(source=source, image=image, format=form, frames=frames, exif=Exif(_exif(image)))
     except ImageError:
         raise

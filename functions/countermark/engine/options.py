@@ -158,7 +158,7 @@ def _errors(error: ValidationError, model: type[BaseModel]) -> Iterator[dict[str
         # The arms of a union ("literal[...]", "constrained-int") are no names of fields.
         path = [str(part) for part in each["loc"] if isinstance(part, int) or part in model.model_fields]
         if each["type"] == "extra_forbidden":
-            name = ".".join(str(part) for part in each["loc"])
+            name = ".".join(str(part) for part in each["loc"]) or "options"
             found = [{"field": name, "message": f"There is no such option; there are {', '.join(model.model_fields)}."}]
         elif "errors" in context:
             found = [{**inner, "field": ".".join([*path, inner["field"]])} for inner in context["errors"]]
