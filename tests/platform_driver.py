@@ -1,7 +1,6 @@
 """A platform of its own for tests: started as people start it, on a temporary data folder and a free port."""
 
 import json
-import json
 import os
 import shutil
 import signal
@@ -154,7 +153,7 @@ class Platform:
 
     def _is_ready(self, pid: int) -> bool:
         try:
-            return json.loads(self.folder.running.read_text())["process"] == pid  # not of one that was killed
+            return bool(json.loads(self.folder.running.read_text())["process"] == pid)  # not of one that was killed
         except (OSError, ValueError):
             return False
 

@@ -51,6 +51,8 @@ class ObjectCreated:
     key: str
     etag: str = ""
     bytes: int = 0
+    time: int = 0
+    """When they were stored, in seconds since 1970; 0 where nobody asks."""
 
 
 class Events:
@@ -85,9 +87,9 @@ class Events:
         headers = {"Nats-Schedule": f"@at {time}", "Nats-Schedule-Target": subject}
         self._run(self._publish(f"schedules.{subject}.{name}", data, headers))
 
-    def publish_created(self, created: ObjectCreated, revision: int = 0) -> None:
-        """Tell that an image has arrived; the same object is told once."""
-        self.publish(f"{OBJECT_CREATED}.{created.bucket}", created_record(created), created_id(created, revision))
+    def publish_created(self, created: ObjectCreated, again: str = "") -> None:
+        """Tell that an image has arrived; the same object is told once, and once more for each ``again``."""
+        self.publish(f"{OBJECT_CREATED}.{created.bucket}", created_record(created), created_id(created, again))
 
     def publish_complete(self, job_id: str, revision: int) -> None:
         """Tell that every image of a job has ended."""
@@ -125,10 +127,13 @@ async def _log_error(error: Exception) -> None:
     log.warning("stream connection", error=str(error) or type(error).__name__)
 
 
-def created_id(created: ObjectCreated, revision: int = 0) -> str:
-    """The id of the message about an object, the same whoever sends it. Uploads are stored once; what lies in the drop
-    bucket may be replaced, or be processed again at a later revision."""
-    version = f"/{created.etag}/{revision}" if created.bucket == DROP else ""
+def created_id(created: ObjectCreated, again: str = "") -> str:
+    """The id of the message about an object, the same whoever sends it.
+
+    Uploads are stored once. What lies in the drop bucket may be replaced, also by the same bytes, or be processed
+    ``again``.
+    """
+    version = f"/{created.etag}/{again or created.time}" if created.bucket == DROP else ""
     return f"{created.bucket}/{created.key}{version}"
 
 
@@ -140,6 +145,7 @@ def created_record(created: ObjectCreated) -> dict[str, Any]:
             {
                 "eventSource": "countermark:s3",
                 "eventName": "ObjectCreated:Put",
+                "eventTime": datetime.fromtimestamp(created.time, UTC).isoformat().replace("+00:00", "Z"),
                 "s3": {"bucket": {"name": created.bucket}, "object": item},
             }
         ]

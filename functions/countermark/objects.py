@@ -42,6 +42,8 @@ class Object:
     key: str
     etag: str
     bytes: int
+    time: int
+    """When it was stored, in seconds since 1970."""
 
 
 class ObjectStore:
@@ -120,7 +122,12 @@ class ObjectStore:
         with _store_errors():
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for item in page.get("Contents", []):
-                    yield Object(key=item["Key"], etag=item["ETag"].strip('"'), bytes=item["Size"])
+                    yield Object(
+                        key=item["Key"],
+                        etag=item["ETag"].strip('"'),
+                        bytes=item["Size"],
+                        time=int(item["LastModified"].timestamp()),
+                    )
 
     def exists(self, bucket: str, key: str) -> bool:
         """Whether the object is there."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import structlog
 from countermark.calls import DONE, Event, message_data, message_subject
-from countermark.events import JOB_COMPLETE, JOB_EXPIRED, OBJECT_CREATED, read_created
+from countermark.events import JOB_COMPLETE, JOB_EXPIRED, OBJECT_CREATED, ObjectCreated, read_created
 from countermark.jobs import Ending
-from countermark.problems import WrongMethod
+from countermark.problems import Problem, WrongMethod
 from countermark.services import services
 
 from .sweep import settle, sweep
@@ -33,13 +33,21 @@ def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's
     return DONE
 
 
+def _readable(data: dict[str, Any]) -> list[ObjectCreated]:
+    """The objects that a message tells of; none when it was given up because nobody can read it."""
+    try:
+        return list(read_created(data))
+    except Problem:
+        return []
+
+
 def give_up(failed: dict[str, Any]) -> None:
     """End what was waiting for a message that nobody could handle, so that its job ends."""
     own = services()
     subject, data = failed["subject"], failed["data"]
     log.warning("message given up", subject=subject, reason=failed["reason"])
     if subject.startswith(OBJECT_CREATED):
-        for created in read_created(data):
+        for created in _readable(data):
             found = own.jobs.find_image(created.bucket, created.key)
             if found is None:
                 continue
@@ -47,7 +55,7 @@ def give_up(failed: dict[str, Any]) -> None:
             ending = own.jobs.fail_image(image, "given_up", "It could not be processed, also after several attempts.")
             if ending is Ending.COMPLETE:
                 own.events.publish_complete(job.id, job.revision)
-    elif subject == JOB_COMPLETE:
+    elif subject == JOB_COMPLETE and "job" in data:
         reason = "The archive could not be made, also after several attempts."
         expires_at = own.jobs.fail_job(data["job"], reason, lifetime=own.settings.job_lifetime)
         if expires_at:

@@ -55,10 +55,12 @@ def announce_drops(services: Services) -> int:
     """Announce objects in the drop bucket that belong to no job, or were replaced since, or are still waiting."""
     count = 0
     known = services.drops.known(DROP)
-    waiting = {image.key: image.revision for image in services.overdue.waiting() if image.bucket == DROP}
+    waiting = {image.key: image for image in services.overdue.waiting() if image.bucket == DROP}
     for item in services.objects.list(DROP):
         if known.get(item.key) != item.etag or item.key in waiting:
-            created = ObjectCreated(bucket=DROP, key=item.key, etag=item.etag, bytes=item.bytes)
-            services.events.publish_created(created, waiting.get(item.key, 0))
+            created = ObjectCreated(bucket=DROP, key=item.key, etag=item.etag, bytes=item.bytes, time=item.time)
+            image = waiting.get(item.key)
+            again = f"{image.job_id}/{image.revision}" if image and image.revision else ""
+            services.events.publish_created(created, again)
             count += 1
     return count

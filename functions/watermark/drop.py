@@ -56,7 +56,7 @@ def _take_options(services: Services, folder: str) -> None:
     log.info("options of a folder", job=job.id, problem=problem, again=len(images))
     for image in images:
         created = ObjectCreated(bucket=image.bucket, key=image.key, etag=image.etag or "")
-        services.events.publish_created(created, image.revision)
+        services.events.publish_created(created, again=f"{job.id}/{image.revision}")
     if job.quiet_at:
         services.events.schedule(RECONCILE_JOB, {"job": job.id}, name=job.id, at=job.quiet_at)
 

@@ -20,7 +20,7 @@ class ConnectorSettings(SecretSettings):
     bind: str = "127.0.0.1"
     stream_replicas: int = Field(1, ge=1, le=5)
     """Copies of each stream: 3 on a NATS cluster."""
-    ack_wait: float = Field(30, ge=1)
+    ack_wait: float = Field(15, ge=1)
     """Seconds after which the stream delivers a message again that nobody has answered or extended."""
     attempts: int = Field(10, ge=1)
     """Deliveries of one message after which it is given up."""

@@ -25,7 +25,14 @@ def read_notification(body: dict[str, Any]) -> ObjectCreated | None:
     bucket, _, key = path.removeprefix(BUCKETS).partition("/")
     if not key or ".uploads/" in f"/{key}" or entry.get("is_directory"):
         return None  # folders, and parts of uploads that are not complete
-    return ObjectCreated(bucket=bucket, key=key, etag=_etag(entry), bytes=entry["attributes"].get("file_size", 0))
+    attributes = entry["attributes"]
+    return ObjectCreated(
+        bucket=bucket,
+        key=key,
+        etag=_etag(entry),
+        bytes=attributes.get("file_size", 0),
+        time=attributes.get("mtime", 0),
+    )
 
 
 def _etag(entry: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from infra.connector.webhook import read_notification
 def notification(key: str = "/buckets/drop/w/a b+é.jpg", event: str = "create", **entry: Any) -> dict[str, Any]:
     new_entry = {
         "name": key.rpartition("/")[2],
-        "attributes": {"file_size": 100, "md5": base64.b64encode(bytes.fromhex("00ff")).decode()},
+        "attributes": {"file_size": 100, "mtime": 1795496302, "md5": base64.b64encode(bytes.fromhex("00ff")).decode()},
         "extended": {"Seaweed-X-Amz-ETag": base64.b64encode(b"abc-2").decode()},
         **entry,
     }
@@ -20,7 +20,7 @@ def notification(key: str = "/buckets/drop/w/a b+é.jpg", event: str = "create",
 
 
 def test_a_new_object_is_told_with_its_raw_key() -> None:
-    expected = ObjectCreated(bucket="drop", key="w/a b+é.jpg", etag="abc-2", bytes=100)
+    expected = ObjectCreated(bucket="drop", key="w/a b+é.jpg", etag="abc-2", bytes=100, time=1795496302)
     assert read_notification(notification()) == expected
 
 

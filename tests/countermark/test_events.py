@@ -1,5 +1,7 @@
 """Event records of the object stores are read alike, and the same object has one message id."""
 
+from dataclasses import replace
+
 import pytest
 from countermark.events import ObjectCreated, created_id, created_record, read_created
 from countermark.problems import Problem
@@ -35,5 +37,7 @@ def test_what_is_published_is_read_back(key: str) -> None:
 def test_ids_tell_apart_what_is_to_be_processed_again() -> None:
     upload = ObjectCreated(bucket="uploads", key="direct/j/1", etag="x")
     assert created_id(upload) == created_id(ObjectCreated(bucket="uploads", key="direct/j/1"))
-    first, replaced = (ObjectCreated(bucket="drop", key="w/a.jpg", etag=etag) for etag in ("x", "y"))
-    assert len({created_id(first), created_id(replaced), created_id(first, revision=1)}) == 3
+    first = ObjectCreated(bucket="drop", key="w/a.jpg", etag="x", time=1)
+    other_bytes, same_bytes_later = replace(first, etag="y"), replace(first, time=2)
+    ids = {created_id(first), created_id(other_bytes), created_id(same_bytes_later), created_id(first, again="job/1")}
+    assert len(ids) == 4

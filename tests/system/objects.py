@@ -34,5 +34,5 @@ class Objects:
         """Wait until something is true of the store."""
         end = time.monotonic() + seconds
         while not true():
-            assert time.monotonic() < end
+            assert time.monotonic() < end, true()
             time.sleep(0.2)

@@ -28,7 +28,7 @@ def caller(hasty: Any) -> Iterator[Caller]:
 @pytest.fixture(scope="module")
 def objects(hasty: Any) -> Iterator[Objects]:
     """What is in that platform's object store."""
-    objects = Objects(hasty.url, hasty.secret("s3-access-key"), hasty.secret("s3-secret-key"))
+    objects = Objects(hasty.store_url, hasty.secret("s3-access-key"), hasty.secret("s3-secret-key"))
     yield objects
     objects.store.close()
 
