@@ -9,8 +9,6 @@ from infra.local.render import render_to
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 -- told apart, not bound
-FRAMING_BYTES = 16 * 1024 * 1024
-"""What the boundaries and headers of a large form may add to the bytes of its files."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +36,33 @@ class PublicAddress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """A function as Caddy sees it."""
+
+    ports: list[int]
+    """Of each of its copies."""
+    max_body_bytes: int
+    public: bool
+    """Whether people may call it by its name."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where its copies are."""
+        return [f"{LOOPBACK}:{port}" for port in self.ports]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Site:
     """What Caddy serves."""
 
     address: PublicAddress
     gateway_port: int
     """Where the connector reaches every function; on the loopback only."""
-    functions: dict[str, list[int]]
-    """The ports of each function's copies."""
-    public: list[str]
-    """The functions that people may call by name."""
+    functions: dict[str, Upstream]
     store: str
     """The object store's address."""
-    max_job_bytes: int
+    max_object_bytes: int
+    """The largest body that goes to the store, in bytes."""
 
 
 def caddy_part(folder: DataFolder, site: Site, binaries: Path) -> Part:
@@ -61,10 +73,9 @@ def caddy_part(folder: DataFolder, site: Site, binaries: Path) -> Part:
         port=site.address.port,
         hosts=site.address.hosts,
         gateway_port=site.gateway_port,
-        functions={name: [f"{LOOPBACK}:{port}" for port in ports] for name, ports in site.functions.items()},
-        public=site.public,
+        functions=site.functions,
         store=site.store,
-        max_body_bytes=site.max_job_bytes + FRAMING_BYTES,
+        max_object_bytes=site.max_object_bytes,
         web=str(ROOT / "web"),
         storage=str(folder.root / "caddy"),
     )

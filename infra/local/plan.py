@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from countermark.settings import InvalidSettings, Settings, load_settings
 
 from infra.local import nats, postgres, seaweedfs
-from infra.local.caddy import PublicAddress, Site, caddy_part
+from infra.local.caddy import PublicAddress, Site, Upstream, caddy_part
 from infra.local.errors import PlatformError
 from infra.local.folder import ROOT, DataFolder
 from infra.local.parts import SECONDS_TO_ANSWER, Part, answers
@@ -51,10 +51,9 @@ def make_plan(folder: DataFolder, address: PublicAddress) -> Plan:
     site = Site(
         address=address,
         gateway_port=ports["gateway"],
-        functions={function.name: [ports[copy] for copy in function.copies()] for function in functions},
-        public=[function.name for function in functions if function.public],
+        functions={function.name: _upstream(function, ports) for function in functions},
         store=settings.s3_endpoint,
-        max_job_bytes=settings.max_job_bytes,
+        max_object_bytes=settings.max_job_bytes,
     )
     gateway = caddy_part(folder, site, BINARIES)
     workers = [part for function in functions for part in _function_parts(function, ports)]
@@ -104,6 +103,14 @@ def _require_reachable(settings: Settings) -> None:
             socket.create_connection((host, port), timeout=SECONDS_TO_ANSWER).close()
         except OSError as error:
             raise PlatformError(f"{name}: nothing answers at {host}, port {port}: {error}.") from None
+
+
+def _upstream(function: Function, ports: dict[str, int]) -> Upstream:
+    return Upstream(
+        ports=[ports[copy] for copy in function.copies()],
+        max_body_bytes=function.max_body_bytes,
+        public=function.public,
+    )
 
 
 def _function_parts(function: Function, ports: dict[str, int]) -> list[Part]:

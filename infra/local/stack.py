@@ -11,6 +11,8 @@ from infra.local.errors import PlatformError
 
 REPLICAS = "countermark.local/replicas"
 PUBLIC = "countermark/public"
+DEFAULT_BODY_BYTES = 100 * 1024 * 1024
+"""What index.py takes when the entry does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class Function:
     replicas: int
     public: bool
     """Whether people may call it by its name."""
+    max_body_bytes: int
     environment: dict[str, str]
 
     def copies(self) -> list[str]:
@@ -40,18 +43,22 @@ def read_functions(path: Path) -> list[Function]:
     """
     try:
         functions: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["functions"]
-        return [
-            Function(
-                name=name,
-                handler=(path.parent / entry["handler"]).resolve(strict=True),
-                replicas=_replicas((entry.get("annotations") or {}).get(REPLICAS, "1")),
-                public=(entry.get("annotations") or {}).get(PUBLIC) == "true",
-                environment={key: str(value) for key, value in (entry.get("environment") or {}).items()},
-            )
-            for name, entry in functions.items()
-        ]
+        return [_function(path.parent, name, entry) for name, entry in functions.items()]
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise PlatformError(f"{path} can't be used: {type(error).__name__}: {error}") from error
+
+
+def _function(folder: Path, name: str, entry: dict[str, Any]) -> Function:
+    notes = entry.get("annotations") or {}
+    environment = {key: str(value) for key, value in (entry.get("environment") or {}).items()}
+    return Function(
+        name=name,
+        handler=(folder / entry["handler"]).resolve(strict=True),
+        replicas=_replicas(notes.get(REPLICAS, "1")),
+        public=notes.get(PUBLIC) == "true",
+        max_body_bytes=int(environment.get("max_body_bytes", DEFAULT_BODY_BYTES)),
+        environment=environment,
+    )
 
 
 def _replicas(text: str) -> int:

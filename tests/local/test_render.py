@@ -9,7 +9,7 @@ import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
 from infra.local import nats, seaweedfs
-from infra.local.caddy import PublicAddress, Site, caddy_part
+from infra.local.caddy import PublicAddress, Site, Upstream, caddy_part
 from infra.local.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.plan import BINARIES
@@ -37,10 +37,13 @@ def test_caddy_accepts_its_configuration(folder: DataFolder, host: str, store: s
     site = Site(
         address=PublicAddress(host, 8080),
         gateway_port=20_000,
-        functions={"watermark": [20_001, 20_002], "status": [20_003], "expire": [20_004]},
-        public=["watermark", "status"],
+        functions={
+            "watermark": Upstream(ports=[20_001, 20_002], max_body_bytes=1_000_000, public=True),
+            "status": Upstream(ports=[20_003], max_body_bytes=1_000_000, public=True),
+            "expire": Upstream(ports=[20_004], max_body_bytes=1_000_000, public=False),
+        },
         store=store,
-        max_job_bytes=10_000_000,
+        max_object_bytes=10_000_000,
     )
     configuration = caddy_part(folder, site, BINARIES).command[-1]
     run(BINARIES / "caddy", "validate", "--adapter", "caddyfile", "--config", configuration)
