@@ -44,7 +44,8 @@ def make_plan(folder: DataFolder, address: PublicAddress) -> Plan:
     """
     functions = read_functions(STACK)
     copies = [copy for function in functions for copy in function.copies()]
-    ports = pick_ports([*nats.PORTS, *postgres.PORTS, *seaweedfs.PORTS, "gateway", "connector", *copies], folder.ports)
+    names = [*nats.PORTS, *postgres.PORTS, *seaweedfs.PORTS, "gateway", "connector", *copies]
+    ports = pick_ports(names, folder.ports, seaweedfs.PORT_OFFSETS)
     servers = _servers(folder, ports)
     settings = _settings()
     _require_reachable(settings)

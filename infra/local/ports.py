@@ -4,15 +4,16 @@ import errno
 import json
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import psutil
 
 from infra.local.errors import PlatformError
 
+OUTGOING = 32_768
+"""From here on Linux gives ports to outgoing connections, so that one of those may sit on any of them."""
 CHOICE = range(20_000, 30_000)
-"""Below what Linux gives to outgoing connections (32768 and up), so that none of those sits on a port of ours."""
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -34,14 +35,19 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def pick_ports(names: Iterable[str], file: Path) -> dict[str, int]:
-    """A free port for each name: the one that the file remembers, or another when that is taken."""
+def pick_ports(names: Iterable[str], file: Path, offsets: Mapping[str, int] | None = None) -> dict[str, int]:
+    """A free port for each name: the one that the file remembers, or another when that is taken.
+
+    Args:
+        offsets: for a name whose program takes a second port as well, how far that one is from the first.
+    """
     remembered: dict[str, int] = json.loads(file.read_text()) if file.is_file() else {}
     ports: dict[str, int] = {}
     for name in names:
+        offset = (offsets or {}).get(name, 0)
         port = remembered.get(name)
-        if port is None or port in ports.values() or not is_free(port):
-            port = _pick(taken={*ports.values(), *remembered.values()})
+        if port is None or port in ports.values() or not _are_free(port, offset):
+            port = _pick({*ports.values(), *remembered.values()}, offset)
         ports[name] = port
     file.write_text(json.dumps(remembered | ports, indent=1))
     return ports
@@ -49,7 +55,7 @@ def pick_ports(names: Iterable[str], file: Path) -> dict[str, int]:
 
 def pick_free_port() -> int:
     """A free port for something that is used once."""
-    return _pick(taken=set())
+    return _pick(set())
 
 
 def require_free(port: int, hosts: Iterable[str]) -> None:
@@ -62,11 +68,18 @@ def require_free(port: int, hosts: Iterable[str]) -> None:
         raise PlatformError(f"Port {port} is taken by {_holder(port)}; choose another one, such as PORT={port + 1}.")
 
 
-def _pick(taken: set[int]) -> int:
-    for port in random.sample(CHOICE, len(CHOICE)):
-        if port not in taken and is_free(port):
+def _pick(taken: set[int], offset: int = 0) -> int:
+    choice = range(CHOICE.start, min(CHOICE.stop, OUTGOING - offset))
+    # In a row from anywhere: two platforms that start together rarely meet.
+    first = random.randrange(len(choice))  # noqa: S311 -- no secret
+    for port in (*choice[first:], *choice[:first]):
+        if port not in taken and _are_free(port, offset):
             return port
-    raise PlatformError(f"No port between {CHOICE.start} and {CHOICE.stop} is free.")
+    raise PlatformError(f"No port between {choice.start} and {choice.stop} is free.")
+
+
+def _are_free(port: int, offset: int) -> bool:
+    return all(is_free(each) for each in {port, port + offset})
 
 
 def _holder(port: int) -> str:

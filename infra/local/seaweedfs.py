@@ -8,10 +8,10 @@ from infra.local.render import render_to
 from infra.local.secrets import write_private
 from infra.store import connect
 
-# The admin server's gRPC port is always looked for at its port + 10000; the others' can be given.
-ADMIN_OFFSET = 10_000
 SERVERS = ("master", "volume", "filer", "s3")
 PORTS = (*SERVERS, *(f"{server}-grpc" for server in SERVERS), "admin")
+PORT_OFFSETS = {"admin": 10_000}
+"""The port for gRPC can be given for all of them, but for the admin server it is looked for at this distance."""
 
 CREDENTIALS = """[default]
 aws_access_key_id = {drop-access-key}

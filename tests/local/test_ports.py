@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from infra.local.errors import PlatformError
-from infra.local.ports import CHOICE, is_free, pick_free_port, pick_ports, require_free
+from infra.local.ports import CHOICE, OUTGOING, is_free, pick_free_port, pick_ports, require_free
 
 
 @pytest.fixture
@@ -38,6 +38,14 @@ def test_a_remembered_port_that_is_taken_is_replaced(tmp_path: Path, taken: int)
     ports = pick_ports(["a"], file)
     assert ports["a"] not in {taken, 20_001}
     assert json.loads(file.read_text()) == {"a": ports["a"], "b": 20_001}
+
+
+def test_a_second_port_of_a_program_is_free_and_is_none_for_outgoing_connections(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    port = pick_ports(["a"], file, {"a": 10_000})["a"]
+    assert port + 10_000 < OUTGOING
+    with socket.create_server(("127.0.0.1", port + 10_000)):
+        assert pick_ports(["a"], file, {"a": 10_000})["a"] != port
 
 
 def test_a_port_is_free_again_right_after_its_connections_ended() -> None:
