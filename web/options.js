@@ -1,6 +1,9 @@
 // The form of the options: what it says while it changes, and what is sent.
 
+import { forgetLogo, keepLogo, ownLogo } from "./logo.js";
 import { say } from "./texts.js";
+
+const $ = (id) => document.getElementById(id);
 
 const KEPT = "options"; // the name under which the browser keeps them for the next time
 const TILED_ANGLE = 30; // degrees by which the engine turns a mark if it is not told, when tiled; else it stands upright
@@ -17,6 +20,8 @@ const PRESETS = {
 export function watchOptions(form, kind, changed) {
   const { rotation, text } = form.elements;
   const show = () => {
+    $("logo").hidden = !ownLogo();
+    if (ownLogo()) $("logo").src = ownLogo();
     if (!rotation.dataset.touched) rotation.value = form.elements.position.value === "tile" ? TILED_ANGLE : 0;
     for (const output of form.querySelectorAll("output[data-unit]")) {
       const value = Math.round(form.elements[output.htmlFor.value].value * (output.dataset.times ?? 1));
@@ -37,9 +42,21 @@ export function watchOptions(form, kind, changed) {
   rotation.addEventListener("input", () => (rotation.dataset.touched = "yes"));
   form.addEventListener("input", show);
   for (const radio of kind.elements.kind) radio.addEventListener("input", () => set({}));
-  for (const button of form.querySelectorAll("[data-preset]")) button.addEventListener("click", () => set(PRESETS[button.dataset.preset]));
+  for (const button of form.querySelectorAll("[data-preset]")) {
+    button.addEventListener("click", () => {
+      const preset = PRESETS[button.dataset.preset];
+      set(preset.kind === "logo" && ownLogo() ? { ...preset, kind: "image" } : preset);
+    });
+  }
+  $("choose-logo").addEventListener("change", async ({ target }) => {
+    const [file] = target.files;
+    target.value = "";
+    $("wrong-logo").textContent = await keepLogo(file).then(() => "", () => say("options.image_wrong"));
+    show();
+  });
   form.addEventListener("reset", () => {
     kind.reset();
+    forgetLogo();
     localStorage.removeItem(KEPT);
     setTimeout(() => set({})); // the values change after the event
   });
@@ -48,14 +65,17 @@ export function watchOptions(form, kind, changed) {
 
 /** Keep the options in this browser for the next time. */
 export function keepOptions(form, kind) {
-  localStorage.setItem(KEPT, JSON.stringify({ kind: kind.elements.kind.value, ...readFields(form, kind) }));
+  const { image, ...fields } = readFields(form, kind); // the logo is kept by itself
+  localStorage.setItem(KEPT, JSON.stringify({ kind: kind.elements.kind.value, ...fields }));
 }
 
 /** The options as fields of a form: name -> text. */
 export function readFields(form, kind) {
-  const fields = Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string"));
-  if (kind.elements.kind.value === "logo" || !fields.text.trim()) delete fields.text;
-  if (!form.elements.rotation.dataset.touched) delete fields.rotation;
+  const { text, rotation, ...fields } = Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string" && value.trim()));
+  const chosen = kind.elements.kind.value;
+  if (chosen === "text" && text) fields.text = text;
+  if (chosen === "image" && ownLogo()) fields.image = ownLogo();
+  if (form.elements.rotation.dataset.touched) fields.rotation = rotation;
   return fields;
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
 
 from tests.client import File, picture
 from tests.web.conftest import DESKTOP, PHONE
@@ -29,7 +29,7 @@ MEASURE = """async () => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_accessible_and_fitting(
-    visit: Callable[..., Visitor], photographs: list[File], scheme: str, viewport: dict[str, int]
+    visit: Callable[..., Visitor], photographs: list[File], scheme: str, viewport: ViewportSize
 ) -> None:
     """No state of a page has a problem that axe-core knows, or is wider than the window."""
     gate = Gate()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 from playwright.sync_api import Route, expect
 
 from tests.client import Caller, File, is_marked, picture
@@ -175,6 +175,30 @@ def test_preview_is_what_comes(visitor: Visitor, photographs: list[File]) -> Non
     assert image.evaluate("(element) => element.decode().then(() => element.naturalWidth)") > 100
 
 
+def test_own_logo(visitor: Visitor) -> None:
+    """The visitor's logo is the mark, in the preview and in the result, and is there the next time."""
+    logo = io.BytesIO()
+    Image.new("RGBA", (900, 900), "#ff0000").save(logo, "PNG")
+    plain = picture((400, 300), "#808080", "PNG")
+    visitor.open()
+    visitor.page.locator("[name=kind][value=image]").check(force=True)
+    visitor.page.set_input_files("#choose-logo", payload([("text.png", b"no logo")]))
+    expect(visitor.page.locator("#wrong-logo")).to_have_text("This file cannot be used as a logo.")
+    visitor.page.set_input_files("#choose-logo", payload([("logo.png", logo.getvalue())]))
+    expect(visitor.page.locator("#wrong-logo")).to_be_empty()
+    visitor.page.get_by_role("button", name="Logo in the corner").click()
+    visitor.choose([("grey.png", plain)])
+    expect(visitor.page.locator("#preview")).to_have_attribute("alt", "grey.png with the mark")
+    visitor.send()
+    visitor.wait_until_ready()
+    marked = Image.open(io.BytesIO(visitor.download()["grey.png"])).convert("RGB")
+    red, green, _ = marked.split()
+    assert ImageChops.subtract(red, green).getextrema()[1] > 80
+    visitor.open()
+    expect(visitor.page.locator("[name=kind][value=image]")).to_be_checked()
+    expect(visitor.page.locator("#logo")).to_be_visible()
+
+
 def test_keyboard_alone(visitor: Visitor, photographs: list[File]) -> None:
     """Everything from choosing to downloading goes without a mouse."""
     visitor.open()
@@ -296,11 +320,13 @@ def test_one_file_cannot_be_sent(visitor: Visitor, photographs: list[File]) -> N
 def test_cancel(visitor: Visitor, caller: Caller, photographs: list[File]) -> None:
     """A cancelled upload leaves nothing on the server and its images in the list."""
     visitor.open()
-    visitor.page.route("**/uploads/**", Gate())  # nothing arrives
+    gate = Gate()
+    visitor.page.route("**/uploads/**", gate)  # nothing arrives
     visitor.choose(photographs[:2])
     visitor.page.locator("#send").click()
     link = str(visitor.see("#job-link").get_attribute("href"))
     visitor.page.locator("#cancel").click()
+    gate.drop()
     expect(visitor.page.get_by_role("alert")).to_contain_text("Cancelled")
     expect(visitor.tiles()).to_have_count(2)
     assert caller.http.get(link, headers={"Accept": "application/json"}).status_code == 410
@@ -316,7 +342,7 @@ def test_reload_while_sending(visitor: Visitor, photographs: list[File]) -> None
     expect(visitor.page.locator("#chosen .tile.done")).to_have_count(1)
     link = str(visitor.see("#job-link").get_attribute("href"))
     visitor.page.reload()
-    gate.is_open = True
+    gate.drop()
     expect(visitor.page.locator("#arrived")).to_have_text("1 of 3 images have arrived.")
     assert visitor.accessibility_problems() == []
     visitor.choose([photographs[4]])
@@ -333,12 +359,14 @@ def test_interrupted_upload_is_given_up(visitor: Visitor, caller: Caller, photog
     """What has arrived of an interrupted upload can be taken as it is, or deleted."""
     for button, state in (("Go on without the missing ones", 200), ("Delete what has arrived", 410)):
         visitor.open()
-        visitor.page.route(re.compile(r"/uploads/direct/\w+/2(\?|$)"), Gate())
+        gate = Gate()
+        visitor.page.route(re.compile(r"/uploads/direct/\w+/2(\?|$)"), gate)
         visitor.choose(photographs[:2])
         visitor.page.locator("#send").click()
         expect(visitor.page.locator("#chosen .tile.done")).to_have_count(1)
         job = str(visitor.see("#job-link").get_attribute("href")).rsplit("/", 1)[1]
         visitor.page.reload()
+        gate.drop()
         visitor.page.get_by_role("button", name=button).click()
         if state == 200:
             visitor.wait_until_ready()

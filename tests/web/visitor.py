@@ -47,6 +47,12 @@ class Gate:
         while self.waiting:
             self.waiting.pop().continue_()
 
+    def drop(self) -> None:
+        """Break off those that wait, and let those go on that come."""
+        self.is_open = True
+        while self.waiting:
+            self.waiting.pop().abort()
+
 
 @dataclass
 class Visitor:
