@@ -2,9 +2,10 @@
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
+from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
@@ -14,6 +15,8 @@ from pg8000.native import Connection
 from countermark.problems import Unavailable
 
 log = structlog.get_logger()
+
+Answer = TypeVar("Answer")
 
 MIGRATION_LOCK = 0x636D
 """The advisory lock that lets one process at a time apply migrations."""
@@ -34,6 +37,24 @@ class Database:
         self._local = threading.local()
         self._migrated = False
         self._lock = threading.Lock()
+
+    def query(self, ask: Callable[[Connection], Answer]) -> Answer:
+        """The answer to statements that each are a transaction of their own, and may be run twice.
+
+        Raises:
+            Unavailable: the server does not answer, also on a new connection.
+        """
+        try:
+            return ask(self._connected())
+        except (*_AWAY, DatabaseError) as error:
+            self._drop()
+            if isinstance(error, DatabaseError) and _sqlstate(error) not in _SHUTTING_DOWN:
+                raise
+        try:
+            return ask(self._connected())
+        except _AWAY as error:
+            self._drop()
+            raise Unavailable("The database does not answer.") from error
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -59,20 +80,21 @@ class Database:
             raise
 
     def _begin(self) -> Connection:
-        try:
-            kept: Connection | None = getattr(self._local, "connection", None)
-            if kept is not None:
-                kept.run("BEGIN")
-                return kept
-        except (*_AWAY, DatabaseError):
-            self._drop()  # the server was restarted since: one new connection, nothing was done yet
-        try:
-            connection = self._connect()
+        def begin(connection: Connection) -> Connection:
             connection.run("BEGIN")
-        except (*_AWAY, DatabaseError) as error:
+            return connection
+
+        return self.query(begin)
+
+    def _connected(self) -> Connection:
+        kept: Connection | None = getattr(self._local, "connection", None)
+        if kept is not None:
+            return kept
+        try:
+            return self._connect()
+        except DatabaseError as error:
             self._drop()
-            raise Unavailable("The database does not answer.") from error
-        return connection
+            raise Unavailable("The database is not ready.") from error
 
     def _connect(self) -> Connection:
         url = self._url

@@ -26,3 +26,4 @@ def configure_logs() -> None:
         structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared)
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests may wait: that is what the queue is for

@@ -90,17 +90,13 @@ class DropStore:
 
     def is_open(self, folder: str) -> bool:
         """Whether the folder has a job already."""
-        with self._database.transaction() as connection:
-            return bool(
-                connection.run(
-                    "SELECT FROM jobs WHERE folder = :folder AND source = 'drop' AND state <> 'expired'", folder=folder
-                )
-            )
+        sql = "SELECT FROM jobs WHERE folder = :folder AND source = 'drop' AND state <> 'expired'"
+        return bool(self._database.query(lambda connection: connection.run(sql, folder=folder)))
 
     def known(self, bucket: str) -> dict[str, str | None]:
         """The keys of a bucket that belong to a job, with the ``etag`` that was seen last."""
-        with self._database.transaction() as connection:
-            return dict(connection.run("SELECT key, etag FROM images WHERE bucket = :bucket", bucket=bucket) or [])
+        sql = "SELECT key, etag FROM images WHERE bucket = :bucket"
+        return dict(self._database.query(lambda connection: connection.run(sql, bucket=bucket)) or [])
 
     def _open(self, connection: Connection, folder: str, options: dict[str, Any]) -> Job:
         """The folder's job, its row locked."""

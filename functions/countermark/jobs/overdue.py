@@ -28,8 +28,8 @@ class Overdue:
 
     def archiving(self) -> list[Job]:
         """Jobs that are to be archived."""
-        with self.database.transaction() as connection:
-            return fetch(Job, connection, "SELECT * FROM jobs WHERE state = 'archiving'")
+        sql = "SELECT * FROM jobs WHERE state = 'archiving'"
+        return self.database.query(lambda connection: fetch(Job, connection, sql))
 
     def expired(self) -> list[str]:
         """Ids of jobs whose time is over and whose files may still be there."""
@@ -40,25 +40,20 @@ class Overdue:
 
     def waiting(self) -> list[Image]:
         """Images that have been waiting for some time, by job."""
-        with self.database.transaction() as connection:
-            return fetch(
-                Image,
-                connection,
-                "SELECT images.* FROM images JOIN jobs ON jobs.id = job_id"
-                " WHERE images.state = 'waiting' AND jobs.state IN ('receiving', 'processing')"
-                " AND updated_at < now() - make_interval(secs => :grace) ORDER BY job_id, number",
-                grace=GRACE,
-            )
+        sql = (
+            "SELECT images.* FROM images JOIN jobs ON jobs.id = job_id"
+            " WHERE images.state = 'waiting' AND jobs.state IN ('receiving', 'processing')"
+            " AND updated_at < now() - make_interval(secs => :grace) ORDER BY job_id, number"
+        )
+        return self.database.query(lambda connection: fetch(Image, connection, sql, grace=GRACE))
 
     def purge(self) -> None:
         """Forget the jobs that expired long ago."""
-        with self.database.transaction() as connection:
-            connection.run(
-                "DELETE FROM jobs WHERE state = 'expired' AND expires_at < now() - make_interval(secs => :keep)"
-                " AND NOT EXISTS (SELECT FROM images WHERE job_id = jobs.id)",
-                keep=KEEP,
-            )
+        sql = (
+            "DELETE FROM jobs WHERE state = 'expired' AND expires_at < now() - make_interval(secs => :keep)"
+            " AND NOT EXISTS (SELECT FROM images WHERE job_id = jobs.id)"
+        )
+        self.database.query(lambda connection: connection.run(sql, keep=KEEP))
 
     def _ids(self, sql: str) -> list[str]:
-        with self.database.transaction() as connection:
-            return [job_id for (job_id,) in connection.run(sql) or []]
+        return [job_id for (job_id,) in self.database.query(lambda connection: connection.run(sql)) or []]

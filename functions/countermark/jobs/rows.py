@@ -30,7 +30,8 @@ def insert_images(connection: Connection, job_id: str, images: list[NewImage]) -
         connection.run(
             "INSERT INTO images (job_id, number, name, bucket, key, bytes)"
             " SELECT :job, * FROM unnest(CAST(:numbers AS int[]), CAST(:names AS text[]), CAST(:buckets AS text[]),"
-            " CAST(:keys AS text[]), CAST(:sizes AS bigint[]))",
+            " CAST(:keys AS text[]), CAST(:sizes AS bigint[]))"
+            " ON CONFLICT (job_id, number) DO NOTHING",
             job=job_id,
             numbers=[image.number for image in images],
             names=[image.name for image in images],
@@ -47,10 +48,10 @@ def lock(connection: Connection, job_id: str) -> None:
 
 def ending(connection: Connection, job_id: str) -> Ending:
     """Complete the job if all its images have ended, and tell; the job's row must be locked."""
-    connection.run(
-        "UPDATE jobs SET state = 'archiving' WHERE id = :id AND state = 'processing'"
-        " AND NOT EXISTS (SELECT FROM images WHERE job_id = jobs.id AND state = 'waiting')",
+    rows = connection.run(
+        "WITH completed AS (UPDATE jobs SET state = 'archiving' WHERE id = :id AND state = 'processing'"
+        " AND NOT EXISTS (SELECT FROM images WHERE job_id = jobs.id AND state = 'waiting') RETURNING state)"
+        " SELECT coalesce((SELECT state FROM completed), (SELECT state FROM jobs WHERE id = :id))",
         id=job_id,
     )
-    rows = connection.run("SELECT state FROM jobs WHERE id = :id", id=job_id)
-    return Ending.of(rows[0][0] if rows else "expired")
+    return Ending.of(rows[0][0] or "expired")

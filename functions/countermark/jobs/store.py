@@ -49,8 +49,7 @@ class JobStore:
 
     def add_image(self, job_id: str, image: NewImage) -> None:
         """Add an image to a job that is receiving; do it before the object is stored, so that its event finds it."""
-        with self._database.transaction() as connection:
-            insert_images(connection, job_id, [image])
+        self._database.query(lambda connection: insert_images(connection, job_id, [image]))
 
     def seal(self, job_id: str) -> Ending:
         """All images of a receiving job are there."""
@@ -60,54 +59,35 @@ class JobStore:
 
     def find_job(self, job_id: str) -> Job | None:
         """The job, also when it has expired not long ago."""
-        with self._database.transaction() as connection:
-            return fetch_one(Job, connection, "SELECT * FROM jobs WHERE id = :id", id=job_id)
+        return self._database.query(
+            lambda connection: fetch_one(Job, connection, "SELECT * FROM jobs WHERE id = :id", id=job_id)
+        )
 
     def images(self, job_id: str, state: str = "") -> list[Image]:
         """The job's images by number: all, or those in one state."""
-        with self._database.transaction() as connection:
-            return fetch(
-                Image,
-                connection,
-                "SELECT * FROM images WHERE job_id = :id AND (:state = '' OR state = :state) ORDER BY number",
-                id=job_id,
-                state=state,
-            )
+        sql = "SELECT * FROM images WHERE job_id = :id AND (:state = '' OR state = :state) ORDER BY number"
+        return self._database.query(lambda connection: fetch(Image, connection, sql, id=job_id, state=state))
 
     def image(self, job_id: str, number: int) -> Image | None:
         """One image of a job."""
-        with self._database.transaction() as connection:
-            return fetch_one(
-                Image,
-                connection,
-                "SELECT * FROM images WHERE job_id = :id AND number = :number",
-                id=job_id,
-                number=number,
-            )
+        sql = "SELECT * FROM images WHERE job_id = :id AND number = :number"
+        return self._database.query(lambda connection: fetch_one(Image, connection, sql, id=job_id, number=number))
 
     def progress(self, job_id: str) -> Progress:
         """How many of the job's images are in each state."""
-        with self._database.transaction() as connection:
-            rows = fetch(
-                Progress,
-                connection,
-                "SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,"
-                " count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'failed') AS failed,"
-                " max(updated_at) AS changed_at FROM images WHERE job_id = :id",
-                id=job_id,
-            )
-            return rows[0]
+        sql = (
+            "SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,"
+            " count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'failed') AS failed,"
+            " max(updated_at) AS changed_at FROM images WHERE job_id = :id"
+        )
+        return self._database.query(lambda connection: fetch(Progress, connection, sql, id=job_id)[0])
 
     def find_image(self, bucket: str, key: str) -> tuple[Job, Image] | None:
         """The image whose bytes are at this place, and its job."""
-        with self._database.transaction() as connection:
-            image = fetch_one(
-                Image, connection, "SELECT * FROM images WHERE bucket = :bucket AND key = :key", bucket=bucket, key=key
-            )
-            if image is None:
-                return None
-            job = fetch_one(Job, connection, "SELECT * FROM jobs WHERE id = :id", id=image.job_id)
-            return (job, image) if job else None
+        sql = "SELECT * FROM images WHERE bucket = :bucket AND key = :key"
+        image = self._database.query(lambda connection: fetch_one(Image, connection, sql, bucket=bucket, key=key))
+        job = self.find_job(image.job_id) if image else None
+        return (job, image) if job and image else None
 
     def finish_image(self, image: Image, result: Result, *, etag: str, size: int) -> Ending:
         """The image is marked; a second time, or after its object was replaced, this changes nothing."""
