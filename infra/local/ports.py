@@ -1,6 +1,7 @@
 """Ports: free ones, the same at every start as long as nobody else takes them."""
 
 import errno
+import itertools
 import json
 import random
 import socket
@@ -72,7 +73,7 @@ def _pick(taken: set[int], offset: int = 0) -> int:
     choice = range(CHOICE.start, min(CHOICE.stop, OUTGOING - offset))
     # In a row from anywhere: two platforms that start together rarely meet.
     first = random.randrange(len(choice))  # noqa: S311 -- no secret
-    for port in (*choice[first:], *choice[:first]):
+    for port in itertools.chain(choice[first:], choice[:first]):
         if port not in taken and _are_free(port, offset):
             return port
     raise PlatformError(f"No port between {choice.start} and {choice.stop} is free.")
