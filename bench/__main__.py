@@ -12,12 +12,11 @@ import platform as machine
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.platform_driver import temporary_platform
-
 from bench.ceiling import images_a_second
 from bench.memory import Peaks
 from bench.photographs import SIZES, photographs
 from bench.pipeline import measure
+from tests.platform_driver import temporary_platform
 
 COUNT = 24
 
@@ -28,8 +27,8 @@ def address(url: str | None) -> Iterator[tuple[str, Peaks]]:
     if url:
         yield url, Peaks(None)
         return
-    with temporary_platform() as own:
-        yield own.url, Peaks(own.up.pid)
+    with temporary_platform() as own, Peaks(own.up.pid) as peaks:
+        yield own.url, peaks
 
 
 def main() -> None:

@@ -1,13 +1,17 @@
-"""The most memory that each process of the platform has had."""
+"""The most memory that each program of the platform has had, while somebody looks."""
 
+import threading
 from collections import defaultdict
-from pathlib import Path
+from types import TracebackType
 
 import psutil
 
+SECONDS = 0.5
+MIB = 1024 * 1024
+
 
 class Peaks:
-    """Reads the peaks that the kernel keeps (VmHWM) of a process and all that it started.
+    """Samples the proportional set size (PSS: shared pages count once in all) of a process and all that it started.
 
     Args:
         pid: of the platform's first process; None when it is not ours to look at.
@@ -15,32 +19,42 @@ class Peaks:
 
     def __init__(self, pid: int | None) -> None:
         self._pid = pid
+        self._peaks: dict[str, int] = defaultdict(int)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> "Peaks":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
 
     def print(self) -> None:
-        """Print a line for each program, the largest first, and the sum of all."""
-        if self._pid is None:
-            return
-        peaks: dict[str, list[int]] = defaultdict(list)
-        for process in psutil.Process(self._pid).children(recursive=True):
-            try:
-                peaks[_name(process)].append(_peak(process.pid))
-            except (psutil.NoSuchProcess, FileNotFoundError):
-                continue
-        print(f"\n{'peak memory':26}{'MiB':>9}")
-        for name, values in sorted(peaks.items(), key=lambda item: -sum(item[1])):
-            copies = f" ({len(values)})" if len(values) > 1 else ""
-            print(f"{name + copies:26}{sum(values):9d}")
-        print(f"{'all':26}{sum(map(sum, peaks.values())):9d}")
+        """Print a line for each program, the largest first, and the sum of all at its peak."""
+        if self._peaks:
+            print(f"\n{'peak memory, MiB':26}{'':>9}")
+        for name, peak in sorted(self._peaks.items(), key=lambda item: -item[1]):
+            print(f"{name:26}{peak / MIB:9.0f}")
+
+    def _sample(self) -> None:
+        while self._pid and not self._stop.wait(SECONDS):
+            now: dict[str, int] = defaultdict(int)
+            for process in psutil.Process(self._pid).children(recursive=True):
+                try:
+                    used = process.memory_full_info().pss
+                    now[_name(process)] += used
+                    now["all"] += used
+                except psutil.NoSuchProcess:
+                    continue
+            for name, used in now.items():
+                self._peaks[name] = max(self._peaks[name], used)
 
 
 def _name(process: psutil.Process) -> str:
     command = process.cmdline()
     name = process.environ().get("FUNCTION_NAME")
     return name or ("connector" if "infra.connector" in command else process.name())
-
-
-def _peak(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) // 1024
-    return 0

@@ -97,7 +97,7 @@ class Platform:
     @property
     def store_url(self) -> str:
         """The object store's own address, behind Caddy."""
-        return f"http://127.0.0.1:{json.loads(self.folder.ports.read_text())['s3']}"
+        return f"http://127.0.0.1:{self.ports['s3']}"
 
     def processes(self, name: str) -> list[str]:
         """The names of the processes that are meant."""

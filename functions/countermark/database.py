@@ -116,6 +116,10 @@ class Database:
                 self._migrated = True
         return connection
 
+    def close(self) -> None:
+        """Close this thread's connection; the next question makes another."""
+        self._drop()
+
     def _drop(self) -> None:
         connection: Connection | None = getattr(self._local, "connection", None)
         self._local.connection = None
