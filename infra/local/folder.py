@@ -63,8 +63,10 @@ class DataFolder:
         try:
             for folder in (self.root, self.logs, self.configuration, self.secrets):
                 folder.mkdir(parents=True, exist_ok=True)
-            self.configuration.chmod(0o711)  # PostgreSQL may run as another user, and reads its files there
-            self.secrets.chmod(0o700)
+            for folder in (self.root, self.configuration):
+                folder.chmod(0o711)  # PostgreSQL may run as another user, whose files are below
+            for folder in (self.logs, self.secrets):
+                folder.chmod(0o700)
         except OSError as error:
             raise PlatformError(f"The data folder can't be used: {error}.") from error
 

@@ -25,7 +25,7 @@ def seaweedfs_part(folder: DataFolder, ports: dict[str, int], secrets: dict[str,
     """The server; writes who may do what, and where it announces new objects."""
     write_private(folder.secrets / "drop-credentials", CREDENTIALS.format(**secrets))
     data = folder.root / "seaweedfs"
-    data.mkdir(exist_ok=True)
+    data.mkdir(mode=0o700, exist_ok=True)
     identities = render_to(
         folder.configuration / "identities.json",
         "seaweedfs/identities.json.j2",

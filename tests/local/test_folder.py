@@ -9,9 +9,10 @@ from infra.local.errors import PlatformError
 from infra.local.folder import DataFolder
 
 
-def test_others_cannot_look_into_the_secrets(tmp_path: Path) -> None:
+def test_others_cannot_look_into_it(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path / "new" / "data")
     folder.create()
+    assert all(path.stat().st_mode & 0o066 == 0 for path in (folder.root, *folder.root.iterdir()))
     assert folder.secrets.stat().st_mode & 0o777 == 0o700
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
+from infra.store import connect
 from tests.client import Caller, picture
 from tests.platform_driver import Platform, wait_until
 
@@ -63,6 +65,23 @@ def test_what_is_in_the_store_runs_no_scripts(platform: Platform) -> None:
     assert answer.status_code == 403
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_an_s3_client_sees_what_it_may_and_nothing_else(platform: Platform) -> None:
+    client = connect(platform.url, platform.secret("drop-access-key"), platform.secret("drop-secret-key"))
+    client.put_object(Bucket="drop", Key="client/a.txt", Body=b"a")
+    assert "drop" in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    assert client.list_objects_v2(Bucket="drop", Prefix="client/")["KeyCount"] == 1
+    assert client.list_objects_v2(Bucket="results", Prefix="drop/client/")["KeyCount"] == 0
+    for denied in (
+        lambda: client.list_objects_v2(Bucket="results"),
+        lambda: client.get_object(Bucket="results", Key="0/1"),
+        lambda: client.get_object(Bucket="uploads", Key="direct/0/1"),
+        lambda: client.copy_object(Bucket="drop", Key="client/b", CopySource="uploads/direct/0/1"),
+        lambda: client.put_object(Bucket="results", Key="drop/client/a.txt", Body=b""),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            denied()
 
 
 def test_the_page_is_compressed_and_not_sent_again(platform: Platform) -> None:
