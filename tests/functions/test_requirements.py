@@ -1,0 +1,52 @@
+"""Each function's requirements.txt names what its handler imports, and nothing that it does not."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+LATE = {"pillow-heif"}
+"""Imported when the first picture of its kind comes."""
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
+IMPORTED = """
+import json, sys
+from functions.{name} import handler
+print(json.dumps(sorted({{module.partition(".")[0] for module in sys.modules}})))
+"""
+
+
+def required(name: str) -> list[str]:
+    """The lines of a function's requirements."""
+    return (ROOT / "functions" / name / "requirements.txt").read_text().split()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_requires_what_it_imports(name: str) -> None:
+    code = IMPORTED.format(name=name)
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True)
+    distributions = packages_distributions()
+    modules = json.loads(answer.stdout)
+    imported = {canonicalize_name(each) for module in modules for each in distributions.get(module, [])}
+    asked = {canonicalize_name(Requirement(line).name) for line in required(name)}
+    ours = {canonicalize_name(Requirement(line).name) for line in dependencies()}
+    assert asked - LATE <= imported
+    assert imported & ours - {"jinja2"} <= asked  # Flask brings Jinja2 everywhere
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_requires_the_versions_that_the_project_does(name: str) -> None:
+    assert set(required(name)) <= set(dependencies())
+
+
+def dependencies() -> list[str]:
+    """The project's own."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed: list[str] = project["dependencies"]
+    return listed
