@@ -11,7 +11,7 @@ from infra.local.parts import Part
 from infra.local.supervise import processes
 
 SECONDS_TO_START = 60
-SECONDS_BETWEEN_CHECKS = 0.05
+SECONDS_BETWEEN_CHECKS = 0.1
 ENDINGS_TO_GIVE_UP = 2
 """How often a part may end at once before waiting for it makes no more sense."""
 LOG_LINES = 12
