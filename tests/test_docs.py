@@ -20,7 +20,7 @@ def test_every_setting_is_documented_with_its_default(kind: type[Settings | Conn
     for name, field in kind.model_fields.items():
         assert f"`{name.upper()}`" in text
         if isinstance(field.default, int | float):
-            line = next(line for line in text.splitlines() if f"`{name.upper()}`" in line and line.startswith("|"))
+            line = next(line for line in text.splitlines() if line.startswith(f"| `{name.upper()}`"))
             assert f"`{field.default:g}`" in line or f"`{field.default}`" in line, line
 
 
