@@ -3,14 +3,14 @@
 
 import "./page.js";
 import { clock, language, loadTexts, moment, reason, roughly, say } from "./texts.js";
-import { showThumbnail } from "./thumbnails.js";
+import { showThumbnail, shrink } from "./thumbnails.js";
 
 const QUICK = 500; // milliseconds between two questions while something happens
 const SLOW = 5000; // while nothing does
 const HIDDEN = 15000; // while nobody looks: the tab's title goes on
 const LISTED = 300; // jobs up to this size are asked with their images every time, larger ones every LIST_EVERY
 const LIST_EVERY = 4000; // milliseconds
-const SHOWN = 120; // tiles that one press on "show more" adds
+const SHOWN = 120; // tiles at first, and how many more one press adds
 const LARGEST_PICTURE = 25 * 2 ** 20; // bytes of a result that is fetched to show it small
 
 const $ = (id) => document.getElementById(id);
@@ -20,6 +20,7 @@ const title = document.title;
 let images = []; // as the status gives them
 let pace = null; // {at, finished}: when the first image was seen finished, for the time left
 let listed = 0; // when the images were last asked for
+let room = SHOWN; // tiles that may be shown
 let interval = QUICK;
 let tag = {}; // address -> ETag
 let timer = 0;
@@ -120,10 +121,35 @@ function tell() {
 
 function showTiles() {
   const list = $("tiles");
-  if (!list) return location.reload(); // the page was rendered before the first image came
+  if (!list) return images.length && location.reload(); // the page was rendered before the first image came
   const byNumber = new Map(images.map((image) => [image.number, image]));
   for (const tile of list.children) showTile(tile, byNumber.get(Number(tile.dataset.number)));
-  showHidden();
+  fill(list);
+}
+
+/** Make tiles for images that have none yet, as far as there is room. */
+function fill(list) {
+  for (const image of images.slice(list.children.length, room)) {
+    const tile = list.children[0].cloneNode(true);
+    tile.dataset.number = image.number;
+    delete tile.dataset.shown;
+    const picture = Object.assign(document.createElement("span"), { className: "picture" });
+    tile.querySelector(".picture").replaceWith(picture);
+    Object.assign(tile.querySelector(".name"), { textContent: image.name, title: image.name });
+    list.append(tile);
+    showTile(tile, image);
+  }
+  const count = images.length - list.children.length;
+  $("hidden").hidden = $("more").hidden = count <= 0;
+  $("hidden").textContent = say("job.more_hidden", { count });
+}
+
+function showMore() {
+  const list = $("tiles");
+  const from = list.children.length;
+  room = from + SHOWN;
+  fill(list);
+  list.children[from]?.querySelector("a")?.focus();
 }
 
 function showTile(tile, image) {
@@ -135,37 +161,20 @@ function showTile(tile, image) {
   const picture = Object.assign(document.createElement("a"), { className: "picture", href: image.result.url });
   picture.setAttribute("aria-label", say("job.open", { name: image.name }));
   tile.querySelector(".picture").replaceWith(picture);
-  if (image.result.bytes <= LARGEST_PICTURE) showThumbnail(picture, () => fetchResult(image.result.url));
+  if (image.result.bytes <= LARGEST_PICTURE) showThumbnail(picture, smallResult(image.result.url));
 }
 
-async function fetchResult(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(answer.statusText);
-  return answer.blob();
-}
-
-function showMore() {
-  const list = $("tiles");
-  const from = list.children.length;
-  for (const image of images.slice(from, from + SHOWN)) {
-    const tile = list.children[0].cloneNode(true);
-    tile.dataset.number = image.number;
-    delete tile.dataset.shown;
-    tile.querySelector(".picture").replaceChildren();
-    Object.assign(tile.querySelector(".name"), { textContent: image.name, title: image.name });
-    list.append(tile);
-    showTile(tile, image);
-  }
-  list.children[from]?.querySelector("a")?.focus();
-  showHidden();
-}
-
-function showHidden() {
-  const count = images.length - $("tiles").children.length;
-  const line = $("hidden");
-  if (line) line.hidden = count <= 0;
-  if (line && count > 0) line.textContent = say("job.more_hidden", { count });
-  $("more").hidden = count <= 0;
+/** The marked image made small, fetched once however often its tile comes and goes. */
+function smallResult(url) {
+  let small = null;
+  return async () => {
+    if (!small) {
+      const answer = await fetch(url);
+      if (!answer.ok) throw new Error(answer.statusText);
+      small = await shrink(await answer.blob());
+    }
+    return small;
+  };
 }
 
 // ---------------------------------------------------------------- the ready job

@@ -1,7 +1,7 @@
 // The mark as it will be: a small version of the visitor's own image is sent to the same function that marks the large one.
 
 import { say } from "./texts.js";
-import { smaller } from "./thumbnails.js";
+import { shrink } from "./thumbnails.js";
 
 const EDGE = 800; // pixels of the longer side
 const PAUSE = 150; // milliseconds without a change before it is asked for
@@ -21,7 +21,7 @@ export function preview({ image, problem, fields, source }) {
     const { signal } = (call = new AbortController());
     try {
       const { name, file } = await source();
-      if (small.file !== file) small = { file, blob: await shrink(file) };
+      if (small.file !== file) small = { file, blob: await shrink(file, EDGE) };
       const answer = await mark(small.blob, fields(), signal);
       problem.textContent = answer.ok ? "" : ((await answer.json().catch(() => null))?.detail ?? say("sending.error"));
       if (answer.ok) replace(image, await answer.blob(), name && say("preview.alt", { name }));
@@ -47,13 +47,6 @@ function replace(image, blob, alt) {
   URL.revokeObjectURL(image.src);
   image.src = URL.createObjectURL(blob);
   image.alt = alt;
-}
-
-async function shrink(file) {
-  const bitmap = await smaller(file, EDGE);
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
-  return canvas.convertToBlob({ type: "image/webp", quality: 0.9 });
 }
 
 let sample = null;

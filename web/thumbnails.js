@@ -65,11 +65,19 @@ async function draw(picture) {
 }
 
 /** The image within EDGE x EDGE pixels. @returns {Promise<ImageBitmap>} */
-export async function smaller(blob, edge = EDGE) {
+async function smaller(blob, edge = EDGE) {
   const { width, height } = await dimensions(blob);
   const scale = Math.min(1, edge / Math.max(width, height));
   const resized = (pixels) => Math.max(1, Math.round(pixels * scale));
   return createImageBitmap(blob, { resizeWidth: resized(width), resizeHeight: resized(height), resizeQuality: "medium" });
+}
+
+/** The image within edge x edge pixels as a file of its own. @returns {Promise<Blob>} */
+export async function shrink(blob, edge = EDGE) {
+  const bitmap = await smaller(blob, edge);
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
+  return canvas.convertToBlob({ type: "image/webp", quality: 0.9 });
 }
 
 /** Width and height in pixels, as shown. Asked for first: a resize by one side alone would make a 1 x 20000 image huge. */

@@ -35,7 +35,10 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with temporary_platform() as platform, chromium() as browser:
         for device, viewport, scheme, locale in LOOKS:
-            context = browser.new_context(viewport=viewport, color_scheme=scheme, locale=locale)
+            phone = device == "phone"
+            context = browser.new_context(
+                viewport=viewport, color_scheme=scheme, locale=locale, is_mobile=phone, has_touch=phone
+            )
             visitor = Visitor(context.new_page(), platform.url)
             name = f"{device}-{scheme}-{locale[:2]}"
             walk(visitor, partial(shoot, visitor, folder, name))

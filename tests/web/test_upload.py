@@ -6,7 +6,9 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Route, expect
@@ -193,7 +195,7 @@ def test_own_logo(visitor: Visitor) -> None:
     visitor.wait_until_ready()
     marked = Image.open(io.BytesIO(visitor.download()["grey.png"])).convert("RGB")
     red, green, _ = marked.split()
-    assert ImageChops.subtract(red, green).getextrema()[1] > 80
+    assert ImageChops.subtract(red, green).point(lambda value: value > 80 and 255).getbbox()
     visitor.open()
     expect(visitor.page.locator("[name=kind][value=image]")).to_be_checked()
     expect(visitor.page.locator("#logo")).to_be_visible()
@@ -374,3 +376,32 @@ def test_interrupted_upload_is_given_up(visitor: Visitor, caller: Caller, photog
         else:
             expect(visitor.page.locator("#interrupted")).to_be_hidden()
         assert caller.http.get(f"/function/status/{job}").status_code == state
+
+
+def test_server_gone_and_back(visitor: Visitor, platform: Any) -> None:
+    """A page that is open while the server is away says so, and goes on when it is back."""
+    answer = httpx.post(f"{visitor.url}/function/upload", json={"files": [{"name": "a.jpg", "size": 1000}]})
+    job = answer.json()["job"]
+    visitor.open(f"/job/{job}")
+    platform.stop("status")
+    expect(visitor.page.locator("#connection")).to_contain_text("No connection", timeout=20_000)
+    platform.start("status")
+    expect(visitor.page.locator("#connection")).to_be_empty(timeout=30_000)
+    httpx.delete(f"{visitor.url}/job/{job}")
+    expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone", timeout=20_000)
+    visitor.complaints.clear()  # the browser names each answer that failed
+
+
+def test_marked_while_others_are_sent(visitor: Visitor, photographs: list[File]) -> None:
+    """The first images are marked, and seen on the job's page, before the last is sent."""
+    gate = Gate()
+    visitor.open()
+    visitor.page.route(re.compile(r"/uploads/direct/\w+/3(\?|$)"), gate)
+    visitor.choose(photographs[:3])
+    visitor.page.locator("#send").click()
+    with visitor.page.context.expect_page() as opened:
+        visitor.see("#job-link").click(modifiers=["Control"])
+    expect(opened.value.locator(".tile.done canvas")).to_have_count(2, timeout=20_000)
+    gate.open()
+    expect(opened.value.locator("#download")).to_be_visible(timeout=20_000)
+    visitor.wait_for_job()
