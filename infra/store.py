@@ -27,14 +27,14 @@ SECONDS_A_DAY = 86_400
 NOT_SUPPORTED = {"NotImplemented", "MethodNotAllowed"}
 
 
-def connect(endpoint: str, access_key: str, secret_key: str) -> Any:
+def connect(endpoint: str, access_key: str, secret_key: str, region: str = "us-east-1") -> Any:
     """A client that asks once and says at once what is wrong."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
-        region_name="us-east-1",
+        region_name=region,
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},

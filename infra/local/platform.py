@@ -68,9 +68,8 @@ def _bring_up(folder: DataFolder, plan: Plan, say: Say) -> None:
 
 
 def _set_up_store(settings: Settings) -> None:
-    client = connect(
-        settings.s3_endpoint, settings.s3_access_key.get_secret_value(), settings.s3_secret_key.get_secret_value()
-    )
+    keys = settings.s3_access_key.get_secret_value(), settings.s3_secret_key.get_secret_value()
+    client = connect(settings.s3_endpoint, *keys, settings.s3_region)
     try:
         set_up_buckets(client, seconds=settings.upload_seconds + settings.job_lifetime)
     except (BotoCoreError, ClientError) as error:
