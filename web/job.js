@@ -190,6 +190,11 @@ function enhance() {
       setTimeout(() => (copy.textContent = say("job.copy")), 3000);
     };
   }
+  const again = $("again");
+  if (again && sessionStorage.getItem("sent-here") === location.pathname) {
+    again.hidden = false;
+    again.onclick = () => history.back(); // where the browser still has the images
+  }
   const notify = $("notify");
   if (notify && window.Notification?.permission === "default") {
     notify.hidden = false;

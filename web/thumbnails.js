@@ -5,14 +5,18 @@ const EDGE = 320; // pixels of the longer side: a tile on a screen with two pixe
 const AT_ONCE = 2;
 
 const sources = new WeakMap(); // tile's picture element -> function that gives the image as a Blob
-const waiting = new Set();
+const nearby = new WeakSet(); // picture elements near the window
+const waiting = new Set(); // those of them that are to be drawn
 let running = 0;
 
 const near = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) waiting.add(target);
-      else {
+      if (isIntersecting) {
+        nearby.add(target);
+        waiting.add(target);
+      } else {
+        nearby.delete(target);
         waiting.delete(target);
         target.querySelector("canvas")?.remove();
       }
@@ -51,7 +55,7 @@ async function draw(picture) {
   const source = sources.get(picture);
   try {
     const bitmap = await smaller(await source());
-    if (sources.get(picture) !== source) return;
+    if (sources.get(picture) !== source || !nearby.has(picture)) return bitmap.close();
     const canvas = document.createElement("canvas");
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;

@@ -82,6 +82,7 @@ function finish() {
   announce(say("sending.finished"));
   forgetJob();
   sending = null; // leaving the page is right now
+  sessionStorage.setItem("sent-here", page);
   location.assign(page);
 }
 
@@ -175,6 +176,8 @@ function watchButtons() {
   $("go-on").onclick = () => goOn(sending);
   $("go-on-interrupted").onclick = () => goOn(interrupted);
   $("forget").onclick = () => deleteJob(interrupted.job);
+  // Back from the job's page the browser shows this one as it was, with its images: they can be sent again with other options.
+  addEventListener("pageshow", (event) => event.persisted && stop(""));
   addEventListener("beforeunload", (event) => sending && event.preventDefault());
 }
 

@@ -21,7 +21,11 @@ def chromium() -> Iterator[Browser]:
     """The system's Chromium if there is one, else Playwright's own."""
     sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses its sandbox to root
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=sandbox)
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=sandbox,
+            ignore_default_args=["--disable-back-forward-cache"],  # people's browsers have it
+        )
         yield browser
         browser.close()
 

@@ -5,6 +5,7 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -405,3 +406,31 @@ def test_marked_while_others_are_sent(visitor: Visitor, photographs: list[File])
     gate.open()
     expect(opened.value.locator("#download")).to_be_visible(timeout=20_000)
     visitor.wait_for_job()
+
+
+def test_again_with_other_options(visitor: Visitor, photographs: list[File]) -> None:
+    """From the result there is a way back to the same images, to mark them in another way."""
+    visitor.open()
+    visitor.choose(photographs[:2])
+    first = visitor.send()
+    visitor.wait_until_ready()
+    visitor.page.get_by_role("button", name="Same images, other options").click()
+    expect(visitor.tiles()).to_have_count(2)
+    visitor.page.get_by_role("button", name="Text in the corner").click()
+    second = visitor.send()
+    visitor.wait_until_ready()
+    assert first != second
+    files = visitor.download()
+    assert is_marked(photographs[0][1], files[photographs[0][0]])
+
+
+def test_expiry_while_watched(visit: Callable[..., Visitor], make_platform: Any) -> None:
+    """The page of a ready job counts down, and says so when the time is over."""
+    with make_platform(JOB_LIFETIME="5") as platform, closing(Caller(platform.url).http) as http:
+        job = http.post("/function/upload", files=[("files", ("a.jpg", picture()))]).json()["job"]
+        visitor = visit()
+        visitor.url = platform.url
+        visitor.open(f"/job/{job}")
+        visitor.wait_until_ready()
+        expect(visitor.page.locator("#countdown")).to_have_text(re.compile(r"\(00:0\d left\)"))
+        expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone", timeout=20_000)
