@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 from countermark.settings import Settings
 
-from infra.local import supervise
+from infra.local import seaweedfs, supervise
 from infra.local.caddy import PublicAddress
 from infra.local.errors import PlatformError
 from infra.local.folder import DataFolder
@@ -87,4 +87,5 @@ def _stop(folder: DataFolder, supervisor: subprocess.Popen[bytes], say: Say) -> 
         supervisor.kill()
         supervisor.wait()
     kill_leftovers(folder)
+    seaweedfs.remove_sockets(json.loads(folder.ports.read_text()))
     say("Stopped.")

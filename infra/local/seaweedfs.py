@@ -62,3 +62,10 @@ def _options(data: Path, ports: dict[str, int]) -> list[str]:
     options |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "webdav": "false", "admin.ui": "false"}
     options |= {"master.telemetry": "false", "s3.autoCreateBucket": "false"}
     return [f"-{name}={value}" for name, value in options.items()]
+
+
+def remove_sockets(ports: dict[str, int]) -> None:
+    """Delete the sockets that a store which was not given the time to do so itself has left in /tmp."""
+    for name in PORTS:
+        for path in Path("/tmp").glob(f"seaweedfs-*-{ports[name]}.sock"):  # noqa: S108 -- the store's own choice
+            path.unlink(missing_ok=True)
