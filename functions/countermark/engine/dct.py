@@ -6,10 +6,10 @@ of them is missing, `kernel()` is None, `why_missing()` says why, and JPEG files
 
 import ctypes
 import importlib.machinery
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -72,28 +72,42 @@ class Kernel:
         """Load the kernel at `path`; raise OSError or AttributeError when a part is missing."""
         library = ctypes.CDLL(str(path))
         addresses = [ctypes.cast(getattr(jpeg, name), ctypes.c_void_p).value for name in _FUNCTIONS]
-        self._library = (ctypes.c_void_p * len(addresses))(*addresses)
-        self._mark = library.mark_jpeg
-        self._mark.argtypes = (
-            ctypes.c_void_p,
-            ctypes.c_char_p,
-            ctypes.c_size_t,
-            ctypes.POINTER(_Component),
-            ctypes.c_int,
-            ctypes.c_double,
-            ctypes.POINTER(ctypes.c_void_p),
-            ctypes.POINTER(ctypes.c_size_t),
+        self._libjpeg = (ctypes.c_void_p * len(addresses))(*addresses)
+        self._in_scan, self._in_coefficients, self._release = (
+            library.mark_scan,
+            library.mark_coefficients,
+            library.release,
         )
-        self._release = library.release
+        self._in_scan.argtypes = _ARGUMENTS
+        self._in_coefficients.argtypes = (ctypes.c_void_p, *_ARGUMENTS)
         self._release.argtypes = (ctypes.c_void_p,)
         self._release.restype = None
 
     def mark(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
-        """Return a result and the marked file without its metadata; empty unless the result is DONE."""
+        """Return a result and the marked file, whose metadata is not to be relied on; empty unless it is DONE.
+
+        A plain baseline file is marked in its scan, any other in its coefficients.
+        """
+        result, marked = self.mark_scan(source, components, seconds)
+        if result in {DONE, TOOK_TOO_LONG}:
+            return result, marked
+        return self.mark_coefficients(source, components, seconds)
+
+    def mark_scan(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
+        """Mark a baseline file, copying the bits of what is not touched."""
+        return self._run(self._in_scan, source, components, seconds)
+
+    def mark_coefficients(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
+        """Mark any file that libjpeg reads, decoding and encoding all its coefficients."""
+        return self._run(partial(self._in_coefficients, self._libjpeg), source, components, seconds)
+
+    def _run(
+        self, way: Callable[..., int], source: bytes, components: Sequence[Component], seconds: float
+    ) -> tuple[int, bytes]:
         native = (_Component * len(components))()
         held = [_fill(each, component) for each, component in zip(native, components, strict=True)]
         marked, size = ctypes.c_void_p(), ctypes.c_size_t()
-        result = self._mark(self._library, source, len(source), native, len(native), seconds, marked, size)
+        result = way(source, len(source), native, len(native), seconds, marked, size)
         del held  # the kernel has read what it points to
         if result != DONE or marked.value is None:
             return result, b""
@@ -101,6 +115,17 @@ class Kernel:
             return result, ctypes.string_at(marked.value, size.value)
         finally:
             self._release(marked)
+
+
+_ARGUMENTS = (
+    ctypes.c_char_p,
+    ctypes.c_size_t,
+    ctypes.POINTER(_Component),
+    ctypes.c_int,
+    ctypes.c_double,
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(ctypes.c_size_t),
+)
 
 
 def _fill(native: _Component, component: Component) -> list[object]:

@@ -34,19 +34,25 @@ class Segment:
 
 def read_segments(source: bytes) -> list[Segment]:
     """Return the segments before the first scan that a copy may carry."""
-    return [segment for segment in _walk(source) if segment.marker in _CARRIED]
+    return [segment for segment, _ in _walk(source) if segment.marker in _CARRIED]
 
 
 def put_segments(data: bytes, segments: list[Segment]) -> bytes:
     """Return the JPEG file `data` with `segments` in the place of those that it has."""
-    head = [segment for segment in _walk(data) if segment.marker == _JFIF]
-    rest_at = 2
-    for segment in _walk(data):
-        if segment.marker not in _CARRIED and segment.marker != _JFIF:
-            break
-        rest_at += len(bytes(segment))
+    head, tables, scan_at = [], [], 2
+    for segment, end in _walk(data):
+        scan_at = end
+        if segment.marker == _JFIF:
+            head += _without_thumbnail(segment)
+        elif segment.marker not in _CARRIED:
+            tables.append(segment)
     # EXIF wants to be first, but every reader accepts it behind JFIF.
-    return b"".join([data[:2], *map(bytes, head), *map(bytes, segments), data[rest_at:]])
+    return b"".join([data[:2], *map(bytes, (*head, *segments, *tables)), memoryview(data)[scan_at:]])
+
+
+def _without_thumbnail(segment: Segment) -> list[Segment]:
+    """Return a JFIF segment without the picture that it may hold, and nothing for an extension of one."""
+    return [Segment(_JFIF, segment.payload[:12] + b"\0\0")] if segment.payload.startswith(b"JFIF\0") else []
 
 
 def kept_segments(source: bytes, choice: str, *, upright: bool) -> list[Segment]:
@@ -175,8 +181,8 @@ def segments_of(exif: bytes, xmp: bytes, profile: bytes | None, comment: bytes) 
     return [segment for segment in found if len(segment.payload) <= _LONGEST]
 
 
-def _walk(data: bytes) -> Iterator[Segment]:
-    """Yield the segments before the first scan; stop where the file is damaged."""
+def _walk(data: bytes) -> Iterator[tuple[Segment, int]]:
+    """Yield the segments before the first scan, each with where it ends; stop where the file is damaged."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -188,5 +194,5 @@ def _walk(data: bytes) -> Iterator[Segment]:
         length = struct.unpack_from(">H", data, at + 2)[0]
         if length < 2 or at + 2 + length > len(data):
             return
-        yield Segment(marker, data[at + 4 : at + 2 + length])
+        yield Segment(marker, data[at + 4 : at + 2 + length]), at + 2 + length
         at += 2 + length

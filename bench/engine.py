@@ -1,0 +1,275 @@
+"""python -m bench.engine: the engine beside other ways of marking the same photographs, in one process and one run.
+
+Every way sees every photograph in turn, round after round, so that what slows the machine slows all of them; the
+median round counts. Quote the ratios, not the times.
+"""
+
+import argparse
+import os
+import platform as machine
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+from countermark import engine
+from countermark.engine.dct import DONE, Component, kernel, why_missing
+from countermark.engine.tasks.watermark import Stamp
+from PIL import Image
+
+from bench.photographs import SIZES, photographs
+
+try:
+    import pyvips
+except (ImportError, OSError):
+    pyvips = None
+
+RESULTS = Path(__file__).parent / "engine.md"
+TILED = engine.Options()
+CORNER = engine.parse_options({"position": "bottom-right", "size": "0.2"})
+#: 4:2:0 with nothing to mark: the entropy coder alone.
+NOTHING = [Component(sampling=factors, stencils=[], places=[]) for factors in ((2, 2), (1, 1), (1, 1))]
+
+Way = Callable[[bytes], object]
+
+
+def stamp(options: engine.Options, size: tuple[int, int]) -> Stamp:
+    """Return the engine's own mark for a picture, so that every way paints the same."""
+    output = engine.Output(format="JPEG", quality="keep", metadata="keep")
+    picture = engine.Picture(name="", number=1, frames=1, taken=None, profile=None, output=output)
+    return options.tasks[0].stamp(size, picture)
+
+
+def entropy(source: bytes) -> None:
+    """Decode to coefficients and encode again: the wall that no way of marking JPEG passes."""
+    found = kernel()
+    if found is None or found.mark_coefficients(source, NOTHING, 60)[0] != DONE:
+        raise SystemExit(f"The limit cannot be measured. {why_missing()}")
+
+
+def decode_encode(source: bytes) -> None:
+    """Open and save with Pillow, nothing marked."""
+    image = Image.open(BytesIO(source))
+    image.save(BytesIO(), "JPEG", quality="keep")
+
+
+def careful_pillow(options: engine.Options) -> Way:
+    """Paste a prepared mark with its mask and keep the quality."""
+
+    def mark(source: bytes) -> None:
+        image = Image.open(BytesIO(source))
+        image.load()
+        sprite, spots = stamp(options, image.size)
+        alpha, color = sprite.image.getchannel("A"), sprite.image.convert("RGB")
+        for spot in spots:
+            image.paste(color, spot, alpha)
+        image.save(BytesIO(), "JPEG", quality="keep")
+
+    return mark
+
+
+def layers(options: engine.Options) -> Way:
+    """Compose a whole transparent layer over a copy with alpha, and save in quality 100."""
+
+    def mark(source: bytes) -> None:
+        image = Image.open(BytesIO(source)).convert("RGBA")
+        layer = Image.new("RGBA", image.size)
+        sprite, spots = stamp(options, image.size)
+        for spot in spots:
+            layer.paste(sprite.image, spot)
+        Image.alpha_composite(image, layer).convert("RGB").save(BytesIO(), "JPEG", quality=100)
+
+    return mark
+
+
+def layer_file(options: engine.Options, size: tuple[int, int], folder: str) -> str:
+    """Return a PNG of the whole layer, as tools that know no tiling need it."""
+    layer = Image.new("RGBA", size)
+    sprite, spots = stamp(options, size)
+    for spot in spots:
+        layer.paste(sprite.image, spot)
+    path = Path(folder) / f"{size[0]}-{options.tasks[0].position}.png"
+    layer.save(path)
+    return str(path)
+
+
+def vips(path: str) -> Way:
+    """Compose with libvips, the layer kept in memory."""
+    layer = pyvips.Image.new_from_file(path).copy_memory()
+
+    def mark(source: bytes) -> None:
+        image = pyvips.Image.new_from_buffer(source, "", access="sequential")
+        image.composite2(layer, "over").flatten().jpegsave_buffer(Q=92, subsample_mode="on")
+
+    return mark
+
+
+def magick(path: str, program: str) -> Way:
+    """Compose with ImageMagick, a process for each picture."""
+
+    def mark(source: bytes) -> None:
+        subprocess.run([program, "jpg:-", path, "-composite", "jpg:-"], input=source, check=True, capture_output=True)
+
+    return mark
+
+
+def find_magick() -> str | None:
+    """Return ImageMagick's program when it is a real one."""
+    for name in ("magick", "convert"):
+        path = shutil.which(name)
+        if path and b"ImageMagick" in subprocess.run([path, "-version"], capture_output=True, check=False).stdout:
+            return path
+    return None
+
+
+def ways(size: tuple[int, int], folder: str) -> dict[str, Way]:
+    """Return every way by its name."""
+    found: dict[str, Way] = {
+        "limit: entropy decode + encode": entropy,
+        "Countermark, tiled": lambda source: engine.process(source, TILED),
+        "Countermark, corner": lambda source: engine.process(source, CORNER),
+        "careful Pillow, tiled": careful_pillow(TILED),
+        "careful Pillow, corner": careful_pillow(CORNER),
+        "Pillow decode + encode": decode_encode,
+        "RGBA layers, quality 100, tiled": layers(TILED),
+    }
+    if pyvips:
+        found["pyvips composite, tiled"] = vips(layer_file(TILED, size, folder))
+    if program := find_magick():
+        found["ImageMagick composite, tiled"] = magick(layer_file(TILED, size, folder), program)
+    return found
+
+
+def measure(found: dict[str, Way], sources: list[bytes], rounds: int) -> dict[str, float]:
+    """Return the seconds an image of each way: the median of the rounds."""
+    spent: dict[str, list[float]] = {name: [0.0] * rounds for name in found}
+    for way in found.values():
+        way(sources[0])  # marks are prepared, libraries loaded
+    for number in range(rounds):
+        for source in sources:
+            for name, way in found.items():
+                began = time.perf_counter()
+                way(source)
+                spent[name][number] += (time.perf_counter() - began) / len(sources)
+    return {name: statistics.median(seconds) for name, seconds in spent.items()}
+
+
+def table(title: str, seconds: dict[str, float]) -> list[str]:
+    """Return the lines of a table; the ratio says how many times faster Countermark's tiled mark is."""
+    ours = seconds["Countermark, tiled"]
+    lines = [f"| {title} | images/s | ms | x Countermark tiled |", "|---|--:|--:|--:|"]
+    lines += [f"| {name} | {1 / each:.1f} | {each * 1000:.1f} | {each / ours:.2f} |" for name, each in seconds.items()]
+    return [*lines, ""]
+
+
+def verdicts(seconds: dict[str, float]) -> list[str]:
+    """Return the ratios that matter, with what is aimed at."""
+    pairs = [
+        ("tiled mark: times careful Pillow", "careful Pillow, tiled", "Countermark, tiled", "at least 3"),
+        ("tiled mark: times RGBA layers", "RGBA layers, quality 100, tiled", "Countermark, tiled", "at least 4"),
+        ("corner mark: times careful Pillow", "careful Pillow, corner", "Countermark, corner", "at least 2.5"),
+        ("tiled mark: of the limit's time", "Countermark, tiled", "limit: entropy decode + encode", "at most 1.3"),
+        ("corner mark: of the limit's time", "Countermark, corner", "limit: entropy decode + encode", "at most 1.3"),
+    ]
+    return [f"- {name}: {seconds[one] / seconds[other]:.2f} ({aim})" for name, one, other, aim in pairs]
+
+
+def other_formats(sources: list[bytes], rounds: int) -> list[str]:
+    """Return marking beside decode + encode of the same settings, where there are no coefficients to work on."""
+    lines = ["| format, 2 MP | marked ms | decode + encode ms | ratio | bytes of source |", "|---|--:|--:|--:|--:|"]
+    for form, settings in (("PNG", {"compress_level": 6}), ("WebP", {"quality": 85})):
+        files = []
+        for source in sources:
+            buffer = BytesIO()
+            Image.open(BytesIO(source)).save(buffer, form, **settings)
+            files.append(buffer.getvalue())
+        plain = engine.load_options({"tasks": []})
+        both = measure(
+            {
+                "marked": lambda data: engine.process(data, TILED),
+                "plain": lambda data, o=plain: engine.process(data, o),
+            },
+            files,
+            rounds,
+        )
+        size = sum(len(engine.process(data, TILED).data) for data in files) / sum(map(len, files))
+        ratio = both["marked"] / both["plain"]
+        lines.append(f"| {form} | {both['marked'] * 1e3:.0f} | {both['plain'] * 1e3:.0f} | {ratio:.2f} | {size:.0%} |")
+    return [*lines, ""]
+
+
+def threads(sources: list[bytes], rounds: int) -> str:
+    """Return how much more two threads do than one."""
+    ratios = []
+    for _ in range(rounds):
+        seconds = []
+        for count in (1, 2):
+            with ThreadPoolExecutor(count) as pool:
+                began = time.perf_counter()
+                list(pool.map(lambda source: engine.process(source, TILED), sources * 2))
+                seconds.append(time.perf_counter() - began)
+        ratios.append(seconds[0] / seconds[1])
+    return f"- two threads: {statistics.median(ratios):.2f} times one (at least 1.85, on two idle cores)"
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from countermark import engine
+small, large, fields = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]).read_bytes(), eval(sys.argv[3])
+options = engine.parse_options(fields)
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+engine.process(small, options)
+idle = peak()
+engine.process(large, options)
+print((peak() - idle) * 1024)
+"""
+
+
+def memory(small: bytes, large: bytes, size: tuple[int, int], folder: str) -> list[str]:
+    """Return what one large picture takes above the idle process, as a share of its pixels."""
+    paths = [Path(folder) / "small.jpg", Path(folder) / "large.jpg"]
+    for path, data in zip(paths, (small, large), strict=True):
+        path.write_bytes(data)
+    lines = []
+    for name, fields in (("coefficients", {}), ("pixels", {"quality": "92"})):
+        command = [sys.executable, "-c", MEMORY, *map(str, paths), repr(fields)]
+        taken = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        share = taken / (size[0] * size[1] * 3)
+        lines.append(f"- peak memory above idle, marked on {name}: {share:.2f} of the decoded picture (at most 1.5)")
+    return lines
+
+
+def main() -> None:
+    """Measure, print, and keep the results beside this file."""
+    parser = argparse.ArgumentParser(prog="python -m bench.engine", description=__doc__.split("\n")[0])
+    parser.add_argument("--count", type=int, default=6, help="photographs of each size")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the median counts")
+    arguments = parser.parse_args()
+    lines = [
+        f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}, one process, {arguments.count} photographs"
+    ]
+    missing = [name for name, there in (("pyvips", pyvips), ("ImageMagick", find_magick())) if not there]
+    lines += [f"Not installed here, so not measured: {', '.join(missing)}." if missing else "", ""]
+    files = {name: photographs(size, arguments.count) for name, size in SIZES.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, size in SIZES.items():
+            seconds = measure(ways(size, folder), files[name], arguments.rounds)
+            lines += [*table(name, seconds), *verdicts(seconds), ""]
+        lines += other_formats(files["2 MP"], arguments.rounds)
+        lines += [
+            threads(files["2 MP"], arguments.rounds),
+            *memory(files["2 MP"][0], files["12 MP"][0], SIZES["12 MP"], folder),
+        ]
+    print("\n".join(lines))
+    RESULTS.write_text("# The engine, measured\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
