@@ -4,6 +4,7 @@
 import "./page.js";
 import { clock, language, loadTexts, moment, reason, roughly, say } from "./texts.js";
 import { showThumbnail, shrink } from "./thumbnails.js";
+import { watchTiles } from "./viewer.js";
 
 const QUICK = 500; // milliseconds between two questions while something happens
 const SLOW = 5000; // while nothing does
@@ -16,7 +17,7 @@ const LARGEST_PICTURE = 25 * 2 ** 20; // bytes of a result that is fetched to sh
 const $ = (id) => document.getElementById(id);
 const article = $("job");
 const address = `/function/status/${article.dataset.job}`;
-const title = document.title;
+let title = document.title; // without the progress
 let images = []; // as the status gives them
 let pace = null; // {at, finished}: when the first image was seen finished, for the time left
 let listed = 0; // when the images were last asked for
@@ -38,7 +39,8 @@ async function ask() {
     interval = job ? QUICK : Math.min(SLOW, interval * 1.5);
     lost(false);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // fetch's own: no connection
+    if (!(error instanceof TypeError)) console.error(error); // fetch's own means: no connection
+    tag = {}; // what was read may not have been shown
     interval = Math.min(SLOW, interval * 1.5);
     lost(true);
   }
@@ -106,7 +108,7 @@ async function changeState(job) {
   $("failures")?.remove();
   if (page.getElementById("failures")) $("state").after(page.getElementById("failures"));
   article.dataset.state = page.getElementById("job").dataset.state;
-  document.title = page.title;
+  document.title = title = page.title;
   if (had) document.querySelector("#state h1").focus();
   enhance();
   if (job.state === "ready") tell();
@@ -223,5 +225,6 @@ function countDown() {
 await loadTexts();
 enhance();
 $("more")?.addEventListener("click", showMore);
+if ($("tiles")) watchTiles($("tiles"), () => images);
 document.addEventListener("visibilitychange", () => document.hidden || ended() || ask());
 await ask();

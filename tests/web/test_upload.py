@@ -434,3 +434,25 @@ def test_expiry_while_watched(visit: Callable[..., Visitor], make_platform: Any)
         visitor.wait_until_ready()
         expect(visitor.page.locator("#countdown")).to_have_text(re.compile(r"\(00:0\d left\)"))
         expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone", timeout=20_000)
+
+
+def test_one_image_alone(visitor: Visitor, caller: Caller, photographs: list[File]) -> None:
+    """Each marked image can be seen large and downloaded by itself."""
+    job = caller.upload(photographs[:2])
+    caller.wait(job)
+    visitor.open(f"/job/{job}")
+    visitor.page.get_by_role("link", name=f"Open {photographs[0][0]}").click()
+    image = visitor.page.locator("#viewer-image")
+    expect(image).to_have_attribute("alt", f"{photographs[0][0]} with the mark")
+    assert image.evaluate("(element) => element.decode().then(() => element.naturalWidth)") > 100
+    assert visitor.accessibility_problems() == []
+    visitor.page.keyboard.press("ArrowRight")
+    expect(visitor.page.locator("#viewer-name")).to_have_text(photographs[1][0])
+    expect(visitor.page.get_by_role("button", name="Next")).to_be_disabled()
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("link", name="Download this image").click()
+    assert download.value.suggested_filename == photographs[1][0]
+    assert is_marked(photographs[1][1], Path(download.value.path()).read_bytes())
+    visitor.page.keyboard.press("Escape")
+    expect(visitor.page.locator("#viewer")).to_be_hidden()
+    expect(visitor.page.get_by_role("link", name=f"Open {photographs[0][0]}")).to_be_focused()
