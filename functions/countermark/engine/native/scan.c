@@ -34,14 +34,15 @@ struct codes {
 
 #define END 0x10000u /* an entry of `skip` ends with the end of a block */
 
-static int make_codes(struct codes *codes, const uint8_t *counts, const uint8_t *symbols) {
+/* Return 0 for a table that libjpeg refuses too: codes of ones alone are reserved, and a mean has 15 bits at most. */
+static int make_codes(struct codes *codes, const uint8_t *counts, const uint8_t *symbols, int of_means) {
   int32_t code = 0, number = 0;
   memset(codes, 0, sizeof *codes);
   for (int length = 1; length <= 16; length++) {
     codes->least[length] = code;
     codes->first[length] = number;
     for (int each = 0; each < counts[length - 1]; each++, code++, number++) {
-      if (number >= 256 || code >= 1 << length) return 0;
+      if (number >= 256 || code + 1 >= 1 << length || (of_means && symbols[number] > 15)) return 0;
       uint8_t symbol = codes->symbols[number] = symbols[number];
       codes->code[symbol] = (uint16_t)code;
       codes->length[symbol] = (uint8_t)length;
@@ -139,7 +140,7 @@ static int read_codes(struct scan *scan, const uint8_t *at, const uint8_t *end) 
     int kind = *at >> 4, number = *at & 15, total = 0;
     for (int each = 1; each <= 16; each++) total += at[each];
     if (kind > 1 || number > 3 || total > 256 || end - at < 17 + total) return 0;
-    if (!make_codes(kind ? &scan->rest[number] : &scan->means[number], at + 1, at + 17)) return 0;
+    if (!make_codes(kind ? &scan->rest[number] : &scan->means[number], at + 1, at + 17, !kind)) return 0;
     at += 17 + total;
   }
   return at == end;
