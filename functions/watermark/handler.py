@@ -11,7 +11,6 @@ from countermark import engine
 from countermark.calls import DONE, Event, message_data, message_subject
 from countermark.events import read_created
 from countermark.problems import BadOptions, NotAnImage, TooLarge, WrongMethod
-from countermark.services import services
 from countermark.settings import settings
 from flask import Response
 
@@ -24,7 +23,7 @@ def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's
     """Answer a message or a call."""
     if message_subject(event):
         for created in read_created(message_data(event)):
-            process_object(services(), created)
+            process_object(created)
         return DONE
     if event.method != "POST":
         raise WrongMethod("POST an image as the body, with the options in the query: ?text=%C2%A9%202026")

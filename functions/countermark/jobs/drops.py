@@ -7,7 +7,7 @@ from pg8000.native import Connection
 
 from countermark.database import Database
 from countermark.jobs.model import Image, Job, new_job_id
-from countermark.jobs.rows import fetch, fetch_one
+from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, fetch, fetch_one
 
 
 class DropStore:
@@ -37,7 +37,11 @@ class DropStore:
         with self._database.transaction() as connection:
             job = self._open(connection, folder, options)
             known = fetch_one(
-                Image, connection, "SELECT * FROM images WHERE bucket = :bucket AND key = :key", bucket=bucket, key=key
+                Image,
+                connection,
+                f"SELECT {IMAGE_COLUMNS} FROM images WHERE bucket = :bucket AND key = :key",
+                bucket=bucket,
+                key=key,
             )
             if known and known.job_id == job.id and known.etag == etag:
                 return job, known, False
@@ -50,7 +54,7 @@ class DropStore:
                 " ON CONFLICT (bucket, key) DO UPDATE SET job_id = excluded.job_id, etag = excluded.etag,"
                 " bytes = excluded.bytes, state = 'waiting', revision = images.revision + 1, code = NULL,"
                 " reason = NULL, updated_at = now()"
-                " RETURNING *",
+                f" RETURNING {IMAGE_COLUMNS}",
                 job=job.id,
                 name=name,
                 bucket=bucket,
@@ -71,19 +75,20 @@ class DropStore:
         """
         with self._database.transaction() as connection:
             job = self._open(connection, folder, options)
-            if job.options == options and job.options_problem == problem:
-                return job, []
-            connection.run(
-                "UPDATE jobs SET options = :options, options_problem = :problem WHERE id = :id",
+            changed = connection.run(
+                "UPDATE jobs SET options = :options, options_problem = :problem WHERE id = :id"
+                " AND (options <> :options OR options_problem IS DISTINCT FROM :problem) RETURNING id",
                 options=json.dumps(options),
                 problem=problem,
                 id=job.id,
             )
+            if not changed:
+                return job, []
             images = fetch(
                 Image,
                 connection,
                 "UPDATE images SET state = 'waiting', revision = revision + 1, code = NULL, reason = NULL,"
-                " updated_at = now() WHERE job_id = :id RETURNING *",
+                f" updated_at = now() WHERE job_id = :id RETURNING {IMAGE_COLUMNS}",
                 id=job.id,
             )
             return self._stir(connection, job.id), images
@@ -113,7 +118,8 @@ class DropStore:
         job = fetch_one(
             Job,
             connection,
-            "SELECT * FROM jobs WHERE folder = :folder AND source = 'drop' AND state <> 'expired' FOR UPDATE",
+            f"SELECT {JOB_COLUMNS} FROM jobs"
+            " WHERE folder = :folder AND source = 'drop' AND state <> 'expired' FOR UPDATE",
             folder=folder,
         )
         # It can expire between the two statements; the next delivery then opens a new one.
@@ -127,7 +133,7 @@ class DropStore:
             "UPDATE jobs SET revision = revision + CASE WHEN state = 'receiving' THEN 0 ELSE 1 END,"
             " state = 'receiving', ready_at = NULL, expires_at = NULL,"
             " quiet_at = now() + make_interval(secs => :quiet), deadline_at = now() + make_interval(secs => :seconds)"
-            " WHERE id = :id RETURNING *",
+            f" WHERE id = :id RETURNING {JOB_COLUMNS}",
             id=job_id,
             **self._times,
         )[0]

@@ -15,7 +15,6 @@ import enum
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +25,8 @@ class Job:
     source: str
     folder: str | None
     state: str
-    options: dict[str, Any]
+    options_hash: str
+    """Changes with the options, which are read by themselves."""
     options_problem: str | None
     reason: str | None
     revision: int

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from countermark.database import Database
 from countermark.jobs.model import Image, Job
-from countermark.jobs.rows import fetch
+from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, fetch
 
 GRACE = 10
 """Seconds that an image may wait, or an archive be made, before somebody looks after it."""
@@ -28,7 +28,7 @@ class Overdue:
 
     def archiving(self) -> list[Job]:
         """Jobs that are to be archived."""
-        sql = "SELECT * FROM jobs WHERE state = 'archiving'"
+        sql = f"SELECT {JOB_COLUMNS} FROM jobs WHERE state = 'archiving'"
         return self.database.query(lambda connection: fetch(Job, connection, sql))
 
     def expired(self) -> list[str]:
@@ -41,8 +41,8 @@ class Overdue:
     def waiting(self) -> list[Image]:
         """Images that have been waiting for some time, by job."""
         sql = (
-            "SELECT images.* FROM images JOIN jobs ON jobs.id = job_id"
-            " WHERE images.state = 'waiting' AND jobs.state IN ('receiving', 'processing')"
+            f"SELECT {IMAGE_COLUMNS} FROM images WHERE state = 'waiting'"
+            " AND (SELECT state FROM jobs WHERE id = job_id) IN ('receiving', 'processing')"
             " AND updated_at < now() - make_interval(secs => :grace) ORDER BY job_id, number"
         )
         return self.database.query(lambda connection: fetch(Image, connection, sql, grace=GRACE))

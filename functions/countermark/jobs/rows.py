@@ -5,17 +5,25 @@ from typing import Any, TypeVar
 
 from pg8000.native import Connection
 
-from countermark.jobs.model import Ending, NewImage
+from countermark.jobs.model import Ending, Image, Job, NewImage
 
 Row = TypeVar("Row")
 
 
+def columns(kind: type[Any]) -> str:
+    """The columns that a dataclass takes, for SELECT and RETURNING."""
+    return ", ".join(f'"{field.name}"' for field in fields(kind))
+
+
+JOB_COLUMNS = columns(Job)
+IMAGE_COLUMNS = columns(Image)
+
+
 def fetch(kind: type[Row], connection: Connection, sql: str, **parameters: Any) -> list[Row]:
-    """The rows of a query as objects of a dataclass, which takes the columns of its own names."""
+    """The rows of a query as objects of a dataclass, whose fields are the query's columns."""
     rows = connection.run(sql, **parameters) or []
     names = [column["name"] for column in connection.columns or []]
-    wanted = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return [kind(**{name: value for name, value in zip(names, row, strict=True) if name in wanted}) for row in rows]
+    return [kind(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def fetch_one(kind: type[Row], connection: Connection, sql: str, **parameters: Any) -> Row | None:

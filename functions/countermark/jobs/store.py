@@ -11,7 +11,7 @@ from typing import Any
 
 from countermark.database import Database
 from countermark.jobs.model import Ending, Image, Job, NewImage, Progress, Result
-from countermark.jobs.rows import ending, fetch, fetch_one, insert_images, lock
+from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, ending, fetch, fetch_one, insert_images, lock
 
 
 class JobStore:
@@ -60,17 +60,25 @@ class JobStore:
     def find_job(self, job_id: str) -> Job | None:
         """The job, also when it has expired not long ago."""
         return self._database.query(
-            lambda connection: fetch_one(Job, connection, "SELECT * FROM jobs WHERE id = :id", id=job_id)
+            lambda connection: fetch_one(Job, connection, f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = :id", id=job_id)
         )
+
+    def options(self, job_id: str) -> dict[str, Any]:
+        """The job's options; none when it was deleted meanwhile."""
+        sql = "SELECT options FROM jobs WHERE id = :id"
+        rows = self._database.query(lambda connection: connection.run(sql, id=job_id))
+        return dict(rows[0][0]) if rows else {}
 
     def images(self, job_id: str, state: str = "") -> list[Image]:
         """The job's images by number: all, or those in one state."""
-        sql = "SELECT * FROM images WHERE job_id = :id AND (:state = '' OR state = :state) ORDER BY number"
+        sql = (
+            f"SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND (:state = '' OR state = :state) ORDER BY number"
+        )
         return self._database.query(lambda connection: fetch(Image, connection, sql, id=job_id, state=state))
 
     def image(self, job_id: str, number: int) -> Image | None:
         """One image of a job."""
-        sql = "SELECT * FROM images WHERE job_id = :id AND number = :number"
+        sql = f"SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND number = :number"
         return self._database.query(lambda connection: fetch_one(Image, connection, sql, id=job_id, number=number))
 
     def progress(self, job_id: str) -> Progress:
@@ -84,7 +92,7 @@ class JobStore:
 
     def find_image(self, bucket: str, key: str) -> tuple[Job, Image] | None:
         """The image whose bytes are at this place, and its job."""
-        sql = "SELECT * FROM images WHERE bucket = :bucket AND key = :key"
+        sql = f"SELECT {IMAGE_COLUMNS} FROM images WHERE bucket = :bucket AND key = :key"
         image = self._database.query(lambda connection: fetch_one(Image, connection, sql, bucket=bucket, key=key))
         job = self.find_job(image.job_id) if image else None
         return (job, image) if job and image else None
@@ -205,7 +213,7 @@ class JobStore:
             return fetch_one(
                 Job,
                 connection,
-                "SELECT * FROM jobs WHERE id = :id AND state = 'expired'"
+                f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = :id AND state = 'expired'"
                 " AND (archive_key IS NOT NULL OR options <> '{}'"
                 " OR EXISTS (SELECT FROM images WHERE job_id = jobs.id))",
                 id=job_id,

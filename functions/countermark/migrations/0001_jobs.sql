@@ -5,7 +5,8 @@ CREATE TABLE jobs (
     source       text NOT NULL CHECK (source IN ('upload', 'drop')),
     folder       text,                                -- of the drop bucket
     state        text NOT NULL CHECK (state IN ('receiving', 'processing', 'archiving', 'ready', 'failed', 'expired')),
-    options      jsonb NOT NULL,
+    options      jsonb NOT NULL,                      -- read by itself: it may hold an image
+    options_hash text GENERATED ALWAYS AS (md5(options::text)) STORED,
     options_problem text,                             -- why the options of a drop folder can't be used
     reason       text,                                -- why the job failed
     revision     integer NOT NULL DEFAULT 0,          -- counts the times that a ready job was opened again
