@@ -219,16 +219,18 @@ def threads(sources: list[bytes], rounds: int) -> str:
 
 
 MEMORY = """
-import resource, sys
+import sys
 from pathlib import Path
 from countermark import engine
 small, large, fields = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]).read_bytes(), eval(sys.argv[3])
 options = engine.parse_options(fields)
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+status = lambda name: int(Path("/proc/self/status").read_text().split(name + ":")[1].split()[0]) * 1024
 engine.process(small, options)
-idle = peak()
+engine.process(large, options)  # the marks of both sizes are prepared
+idle = status("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
 engine.process(large, options)
-print((peak() - idle) * 1024)
+print(status("VmHWM") - idle)
 """
 
 
@@ -252,9 +254,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=6, help="photographs of each size")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the median counts")
     arguments = parser.parse_args()
-    lines = [
-        f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}, one process, {arguments.count} photographs"
-    ]
+    python = f"Python {machine.python_version()}, one process, {arguments.count} photographs of each size"
+    lines = [f"{os.cpu_count()} cores, {machine.machine()}, {python}, median of {arguments.rounds} rounds"]
     missing = [name for name, there in (("pyvips", pyvips), ("ImageMagick", find_magick())) if not there]
     lines += [f"Not installed here, so not measured: {', '.join(missing)}." if missing else "", ""]
     files = {name: photographs(size, arguments.count) for name, size in SIZES.items()}
