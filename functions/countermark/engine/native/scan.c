@@ -197,7 +197,7 @@ static int read_header(struct scan *scan) {
     else if (marker == 0xC4) good = read_codes(scan, data, end);
     else if (marker == 0xC0 || marker == 0xC1) good = read_frame(scan, data, end);
     else if (marker == 0xDD) good = end - data == 2 && data[0] == 0 && data[1] == 0;
-    else if (marker >= 0xC2 && marker <= 0xCF) good = 0;
+    else if (marker != 0xDA && marker != 0xFE && (marker & 0xF0) != 0xE0) good = 0;
     if (!good) return 0;
     at += 2 + length;
     if (marker == 0xDA) {
