@@ -2,7 +2,7 @@
 // The server renders the page; this script keeps it fresh, and asks the server for the page's head anew when the job's state changes.
 
 import "./page.js";
-import { clock, language, loadTexts, moment, reason, roughly, say } from "./texts.js";
+import { clock, loadTexts, moment, reason, roughly, say } from "./texts.js";
 import { showThumbnail, shrink } from "./thumbnails.js";
 import { watchTiles } from "./viewer.js";
 
@@ -116,7 +116,9 @@ async function changeState(job) {
 
 function tell() {
   $("said").textContent = say("job.say_ready");
-  if (document.hidden && window.Notification?.permission === "granted") new Notification(document.title, { body: say("job.say_ready"), icon: "/logo.svg" });
+  if (document.hidden && window.Notification?.permission === "granted") {
+    new Notification(document.title, { body: say("job.say_ready"), icon: "/logo.svg" });
+  }
 }
 
 // ---------------------------------------------------------------- tiles

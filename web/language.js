@@ -10,5 +10,8 @@
   const root = document.documentElement;
   root.lang = wishes.find((wish) => languages.includes(wish)) || languages[0];
   root.classList.add("script");
+  // Asked for now, so that the page's script finds its texts here.
+  const texts = { rel: "preload", as: "fetch", crossOrigin: "anonymous", href: `/texts/${root.lang}.json` };
+  document.head.append(Object.assign(document.createElement("link"), texts));
   if (root.lang !== "en") root.classList.add("translating");
 })();

@@ -70,7 +70,10 @@ function draw() {
     pen.fillStyle = color;
     pen.beginPath();
     pen.moveTo(0, height);
-    for (let x = 0; x <= width; x += 10) pen.lineTo(x, height * (0.5 + 0.12 * hill) + 26 * Math.sin(x / (70 + 35 * hill) + 2 * hill) + 12 * Math.sin(x / 31 + hill));
+    for (let x = 0; x <= width; x += 10) {
+      const wave = 26 * Math.sin(x / (70 + 35 * hill) + 2 * hill) + 12 * Math.sin(x / 31 + hill);
+      pen.lineTo(x, height * (0.5 + 0.12 * hill) + wave);
+    }
     pen.lineTo(width, height);
     pen.fill();
   });

@@ -48,8 +48,9 @@ export function size(bytes) {
 /** A time that is left, in seconds, as a person would say it: "about 2 min". */
 export function roughly(seconds) {
   if (seconds < 8) return say("units.moments");
-  const [value, unit] =
-    seconds < 50 ? [Math.ceil(seconds / 10) * 10, "second"] : seconds < 5400 ? [Math.ceil(seconds / 60), "minute"] : [Math.round(seconds / 3600), "hour"];
+  let [value, unit] = [Math.round(seconds / 3600), "hour"];
+  if (seconds < 5400) [value, unit] = [Math.ceil(seconds / 60), "minute"];
+  if (seconds < 50) [value, unit] = [Math.ceil(seconds / 10) * 10, "second"];
   const time = new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short" }).format(value);
   return say("units.about", { time });
 }

@@ -136,7 +136,7 @@ async function resume(found) {
 
 async function readRules() {
   try {
-    rules = await (await fetch("/function/upload", { headers: { Accept: "application/json" } })).json();
+    rules = await (await fetch("/function/upload")).json();
     const { files, file_bytes, job_bytes } = rules.limits;
     const shown = { files, file_bytes: size(file_bytes), job_bytes: size(job_bytes), formats: rules.formats.join(", ") };
     $("limits").textContent = say("upload.limits", shown);
