@@ -2,6 +2,7 @@
 
 from . import tasks  # noqa: F401 - registers the built-in tasks
 from .assets import Assets, assets, use_assets
+from .dct import why_missing as why_no_kernel
 from .errors import (
     CannotEncode,
     DamagedImage,
@@ -57,4 +58,5 @@ __all__ = [
     "registry",
     "sniff",
     "use_assets",
+    "why_no_kernel",
 ]

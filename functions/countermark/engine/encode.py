@@ -17,6 +17,11 @@ from .task import Output
 
 #: Quality where there is none to keep.
 USUAL_QUALITY = {"JPEG": 90, "WebP": 85, "AVIF": 70}
+# How hard the encoders try, chosen on photographs of 1 and 2 megapixels, by bytes and time of the next choices:
+PNG_LEVEL = 3  # 6, zlib's usual one, saves 1 to 7 % in 2.5 times the time; 1 takes 0.7 of the time and 6 % more
+WEBP_METHOD = 2  # 4, the usual one, saves 1 to 4 % in twice the time; 0 takes 0.7 of the time and 10 to 15 % more
+WEBP_LOSSLESS_METHOD = 0  # 1 saves 8 to 15 % in 4 to 5 times the time
+AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times for 10 % fewer at most
 _XMP = 0x02BC
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
@@ -65,13 +70,13 @@ def _settings(frames: list[Image.Image], opened: Opened, output: Output) -> dict
     if output.format == "JPEG":
         return _jpeg_settings(frames[0], opened, quality)
     if output.format == "PNG":
-        return {"compress_level": 4}
+        return {"compress_level": PNG_LEVEL}
     if output.format == "WebP":
         if quality == "keep" and _is_lossless_webp(opened):
-            return {"lossless": True, "quality": 40, "method": 2}
-        return {"quality": USUAL_QUALITY["WebP"] if quality == "keep" else quality, "method": 3}
+            return {"lossless": True, "quality": 40, "method": WEBP_LOSSLESS_METHOD}
+        return {"quality": USUAL_QUALITY["WebP"] if quality == "keep" else quality, "method": WEBP_METHOD}
     if output.format == "AVIF":
-        return {"quality": USUAL_QUALITY["AVIF"] if quality == "keep" else quality, "speed": 8}
+        return {"quality": USUAL_QUALITY["AVIF"] if quality == "keep" else quality, "speed": AVIF_SPEED}
     return {}
 
 
