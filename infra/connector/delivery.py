@@ -33,7 +33,8 @@ from infra.connector.streams import STREAM
 log = structlog.get_logger()
 
 FAILED_SUBJECT = "reconcile.failed"
-FETCH_SECONDS = 30.0
+FETCH_SECONDS = 5.0
+"""A request for messages is lost with the server that had it: this long nothing would come."""
 LONGEST_PAUSE = 60.0
 LONGEST_HOLD = 10.0
 MARGIN_SECONDS = 15.0

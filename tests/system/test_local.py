@@ -85,7 +85,12 @@ def test_it_says_where_everything_is(running: Platform) -> None:
     code, listed = run("status", "--data", running.data)
     assert code == 0
     assert running.url in listed
-    assert len(re.findall(r"^  \S+ +running ", listed, re.MULTILINE)) == len(running.all_pids())
+
+    def running_parts() -> int:
+        return len(re.findall(r"^  \S+ +running ", run("status", "--data", running.data)[1], re.MULTILINE))
+
+    # A part counts as running when it has lived for a second.
+    wait_until(lambda: running_parts() == len(running.all_pids()))
 
 
 def test_it_listens_on_the_loopback_alone(running: Platform) -> None:
