@@ -47,6 +47,11 @@ def narrowest(picture: Size) -> int:
     return math.ceil(max(math.sqrt(4 * picture[0] * picture[1] / MAX_COPIES), 4 * max(picture) / MAX_COPIES))
 
 
+def size_class(length: float) -> int:
+    """Return a length near `length`, one of 32 in each octave: pictures of nearly the same size share their marks."""
+    return max(round(2 ** (round(math.log2(length) * 32) / 32)), 1)
+
+
 def _anchor(layout: Layout, picture: Size, mark: Size) -> Spot:
     margin = round(layout.margin * min(picture))
     spot = []
@@ -65,7 +70,8 @@ def _anchor(layout: Layout, picture: Size, mark: Size) -> Spot:
 def _rows(layout: Layout, picture: Size, mark: Size) -> list[Spot]:
     """Upright rows and columns, centred; staggered shifts every other row by half a step."""
     step = [_step(mark[axis] * (1 + layout.spacing)) for axis in (0, 1)]
-    start = [((picture[axis] - mark[axis]) // 2) % step[axis] - step[axis] for axis in (0, 1)]
+    middle = [_on_raster((picture[axis] - mark[axis]) / 2, step[axis]) for axis in (0, 1)]
+    start = [middle[axis] % step[axis] - step[axis] for axis in (0, 1)]
     found = []
     for row, y in enumerate(range(start[1], picture[1], step[1])):
         shift = step[0] // 2 if layout.tiling == "staggered" and row % 2 else 0
@@ -116,5 +122,6 @@ def _step(length: float) -> int:
     return max(round(length / RASTER), 1) * RASTER if length >= 8 * RASTER else max(round(length), 1)
 
 
-def _on_raster(value: float, height: int) -> int:
-    return round(value / RASTER) * RASTER if height >= 6 * RASTER else round(value)
+def _on_raster(value: float, length: int) -> int:
+    """Return a position in pixels, on the raster when marks of this length do not show it."""
+    return round(value / RASTER) * RASTER if length >= 6 * RASTER else round(value)

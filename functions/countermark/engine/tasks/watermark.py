@@ -154,7 +154,7 @@ class Watermark(ImageTask):
         height = max(size[1] * _TALLEST, _SMALLEST)
         if self.position == "tile":
             width = height = max(width, layout.narrowest(size))
-        return prepare(appearance, round(width), round(height))
+        return prepare(appearance, layout.size_class(width), layout.size_class(height))
 
     def _content(self, picture: Picture) -> Text | ImageMark | None:
         if self.text is not None:
