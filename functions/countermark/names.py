@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from pathvalidate import sanitize_filename
 
+LEFTOVERS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 MAX_SEGMENT_BYTES = 255
 """The longest file name that common file systems take, in bytes of UTF-8."""
 
@@ -40,6 +41,16 @@ def _shorten(part: str, room: int = 0) -> str:
         suffix = ""
     stem = part.removesuffix(suffix).encode()[: limit - len(suffix.encode())].decode("utf-8", "ignore")
     return stem.rstrip(" .") + suffix
+
+
+def is_leftover(path: str) -> bool:
+    """Whether a file is one that systems leave beside people's own, or that they hide.
+
+    >>> is_leftover("day1/.DS_Store"), is_leftover("__MACOSX/day1/a.jpg"), is_leftover("day1/a.jpg")
+    (True, True, False)
+    """
+    parts = [part for part in path.split("/") if part not in {".", ".."}]
+    return any(part.startswith(".") or part.lower() in LEFTOVERS for part in parts)
 
 
 def with_extension(name: str, extensions: tuple[str, ...], known: Iterable[str]) -> str:

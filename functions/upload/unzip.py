@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Protocol
 
+from countermark.names import is_leftover
 from countermark.problems import TooMany
 
 MAGIC = b"PK\x03\x04"
 UTF8_FLAG = 0x800
 ENCRYPTED_FLAG = 0x1
 COPY_BYTES = 1024 * 1024
-LEFTOVERS = ("__MACOSX/", "Thumbs.db", "desktop.ini")
 
 
 class Readable(Protocol):
@@ -76,9 +76,7 @@ def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[Entry]:
 
 
 def _is_leftover(info: zipfile.ZipInfo) -> bool:
-    last = info.filename.rpartition("/")[2]
-    is_link = stat.S_ISLNK(info.external_attr >> 16)
-    return info.is_dir() or is_link or last.startswith(".") or any(name in info.filename for name in LEFTOVERS)
+    return info.is_dir() or stat.S_ISLNK(info.external_attr >> 16) or is_leftover(info.filename)
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -5,7 +5,7 @@ from countermark import engine
 from countermark.calls import json_object
 from countermark.events import RECONCILE_JOB, ObjectCreated
 from countermark.jobs import Image, Job
-from countermark.names import clean_name
+from countermark.names import clean_name, is_leftover
 from countermark.objects import DROP, NoSuchObject, ObjectTooLarge
 from countermark.problems import Problem
 from countermark.services import Services
@@ -14,8 +14,6 @@ log = structlog.get_logger()
 
 OPTIONS_NAME = "countermark.json"
 OPTIONS_BYTES = 1024 * 1024
-LEFTOVERS = {"thumbs.db", "desktop.ini", "__macosx"}
-"""What systems leave beside people's files; names that begin with a dot are passed over as well."""
 
 
 def adopt(services: Services, created: ObjectCreated) -> tuple[Job, Image] | None:
@@ -24,8 +22,7 @@ def adopt(services: Services, created: ObjectCreated) -> tuple[Job, Image] | Non
     The first part of the key is the folder; an object beside the folders belongs to the folder without a name.
     """
     folder, _, name = created.key.partition("/") if "/" in created.key else ("", "", created.key)
-    parts = created.key.split("/")
-    if any(part == "" or part.startswith(".") or part.lower() in LEFTOVERS for part in parts):
+    if created.key.endswith("/") or is_leftover(created.key):
         return None
     if name == OPTIONS_NAME:
         _take_options(services, folder)

@@ -32,6 +32,10 @@ def test_russian_names_without_the_utf8_flag_are_read(encoding: str) -> None:
     assert [entry.name for entry in entries(io.BytesIO(raw), limit=1)] == [name]
 
 
+def test_an_entry_that_points_outside_is_kept_for_its_name_to_be_cleaned() -> None:
+    assert [entry.name for entry in entries(packed("../a.jpg", "./b.jpg"), limit=2)] == ["../a.jpg", "./b.jpg"]
+
+
 def test_too_many_files_are_refused_before_one_is_read() -> None:
     with pytest.raises(TooMany, match="has 3 files"):
         list(entries(packed("a", "b", "c"), limit=2))
