@@ -24,8 +24,9 @@ class Problem(Exception):
     code = "bad_request"
     title = "Bad request"
 
-    def __init__(self, detail: str = "", **members: Any) -> None:
+    def __init__(self, detail: str = "", *, code: str = "", **members: Any) -> None:
         self.detail = detail or (self.__doc__ or "").split("\n")[0]
+        self.code = code or type(self).code
         self.members = members
         super().__init__(self.detail)
 
