@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import httpx
 import numpy as np
 
-POLL_SECONDS = 0.05
+SHORTEST_POLL = 0.05
+LONGEST_POLL = 0.5
+"""Seconds between two looks at a job's status: for one user, and as the page does for many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +40,13 @@ async def measure(url: str, jobs: Sequence[Sequence[bytes]], *, at_once: int) ->
         AssertionError: an image was not marked.
     """
     places = asyncio.Semaphore(at_once)
+    poll = min(SHORTEST_POLL * at_once, LONGEST_POLL)
     async with httpx.AsyncClient(base_url=url, timeout=300, limits=httpx.Limits(max_connections=at_once)) as client:
 
         async def one(images: Sequence[bytes]) -> float:
             async with places:
                 started = time.perf_counter()
-                await _job(client, images)
+                await _job(client, images, poll)
                 return time.perf_counter() - started
 
         started = time.perf_counter()
@@ -52,14 +55,14 @@ async def measure(url: str, jobs: Sequence[Sequence[bytes]], *, at_once: int) ->
     return Measured(images=sum(map(len, jobs)), seconds=seconds, latencies=list(latencies))
 
 
-async def _job(client: httpx.AsyncClient, images: Sequence[bytes]) -> None:
+async def _job(client: httpx.AsyncClient, images: Sequence[bytes], poll: float) -> None:
     files = [("files", (f"{number}.jpg", data, "image/jpeg")) for number, data in enumerate(images)]
     answer = await client.post("/function/upload", files=files)
     answer.raise_for_status()
     job = answer.json()["job"]
     while (status := (await client.get(f"/function/status/{job}?images=none")).json())["state"] != "ready":
         assert status["state"] != "failed", status
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(poll)
     assert status["done"] == len(images), status
     async with client.stream("GET", f"/job/{job}/archive", follow_redirects=True) as download:
         received = 0
