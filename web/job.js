@@ -101,6 +101,7 @@ function timeLeft(finished, total) {
 /** Fetch the page's head for the new state from the server, which knows how it reads. */
 async function changeState(job) {
   const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" } });
+  if (answer.status >= 500) throw new TypeError(answer.statusText); // asked again later
   if (!answer.ok) return location.reload();
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const had = $("state").contains(document.activeElement);
