@@ -47,7 +47,7 @@ class Settings(SecretSettings):
     public_url: str = ""
     """The address under which people reach the platform; empty: the one that the request came by."""
 
-    max_files: int = Field(2000, ge=1)
+    max_files: int = Field(10_000, ge=1)
     """Images in one job."""
     max_file_bytes: int = Field(100 * MIB, ge=1)
     max_job_bytes: int = Field(10 * 1024 * MIB, ge=1)

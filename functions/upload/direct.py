@@ -89,11 +89,9 @@ def close_job(services: Services, job_id: str) -> dict[str, int]:
     if job.state == "expired":
         raise Expired
     arrived = {item.key for item in services.objects.list(UPLOADS, f"direct/{job_id}/")}
-    missing = [image for image in services.jobs.images(job_id, "waiting") if image.key not in arrived]
-    for image in missing:
-        ending = services.jobs.fail_image(image, "not_uploaded", "It was not uploaded.")
-        if ending is Ending.COMPLETE:
-            services.events.publish_complete(job_id, job.revision)
+    missing = [image.number for image in services.jobs.images(job_id, "waiting") if image.key not in arrived]
+    if services.jobs.give_up(job_id, missing, "not_uploaded", "It was not uploaded.") is Ending.COMPLETE:
+        services.events.publish_complete(job_id, job.revision)
     return {"given_up": len(missing)}
 
 

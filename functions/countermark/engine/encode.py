@@ -96,7 +96,8 @@ def _jpeg_settings(image: Image.Image, opened: Opened, quality: str | int) -> di
 def _is_lossless_webp(opened: Opened) -> bool:
     if opened.format != "WebP":
         return opened.format in {"PNG", "GIF", "BMP", "TIFF"}
-    return b"VP8L" in opened.source[:64]
+    lossless, lossy = (opened.source.find(kind) for kind in (b"VP8L", b"VP8 "))  # the first frame says it for all
+    return lossless >= 0 and (lossy < 0 or lossless < lossy)
 
 
 def _carried(image: Image.Image, form: Format, metadata: Metadata) -> dict[str, Any]:

@@ -74,18 +74,20 @@ def prepare(appearance: Appearance, width: int, height: int) -> Sprite:
 def _draw(appearance: Appearance, width: int, height: int) -> Sprite:
     image = _flat(appearance, width, height)
     flat = image.size
-    if appearance.rotation % 360:
-        image = image.rotate(appearance.rotation, Image.Resampling.BICUBIC, expand=True)
-    red, green, blue, alpha = image.split()
-    alpha = alpha.point([0 if value < _UNSEEN else value for value in range(256)])
-    image.putalpha(alpha)
-    grey = _same(red, green, alpha) and _same(red, blue, alpha)
-    blend = appearance.blend
+    grey, blend = _is_grey(image), appearance.blend
     if grey and blend != "normal":  # then it is a normal mark of another colour and alpha
         image, blend = _as_normal(image, blend), "normal"
+    if appearance.rotation % 360:
+        image = image.rotate(appearance.rotation, Image.Resampling.BICUBIC, expand=True)
+    image.putalpha(image.getchannel("A").point([0 if value < _UNSEEN else value for value in range(256)]))
     if box := image.getchannel("A").getbbox():
         image = image.crop(box)
     return Sprite(image=image, flat=flat, grey=grey, blend=blend, key=(appearance, width, height))
+
+
+def _is_grey(image: Image.Image) -> bool:
+    red, green, blue, alpha = image.split()
+    return _same(red, green, alpha) and _same(red, blue, alpha)
 
 
 def _same(one: Image.Image, other: Image.Image, alpha: Image.Image) -> bool:

@@ -137,6 +137,20 @@ class JobStore:
             )
             return ending(connection, image.job_id)
 
+    def give_up(self, job_id: str, numbers: list[int], code: str, reason: str) -> Ending:
+        """Of these images those that are still waiting will not come."""
+        with self._database.transaction() as connection:
+            lock(connection, job_id)
+            connection.run(
+                "UPDATE images SET state = 'failed', code = :code, reason = :reason, updated_at = now()"
+                " WHERE job_id = :job AND number = ANY(CAST(:numbers AS int[])) AND state = 'waiting'",
+                code=code,
+                reason=reason,
+                job=job_id,
+                numbers=numbers,
+            )
+            return ending(connection, job_id)
+
     def settle(self, job_id: str, *, given_up: str) -> Ending:
         """Let a job whose time has come go on: past its deadline what waits has failed, and a quiet folder is sealed.
 
