@@ -145,6 +145,26 @@ def test_an_animation_keeps_every_frame_and_its_timing(form):
     assert durations == [100, 250, 400]
 
 
+@pytest.mark.parametrize("form", ["GIF", "WebP", "PNG"])
+def test_a_transparent_animation_is_the_same_outside_the_mark(form):
+    frames = []
+    for number in range(4):
+        frames.append(Image.new("RGBA", (160, 120)))
+        frames[-1].paste((200 - 40 * number, 60, 40 * number, 255), (number * 20, 20, number * 20 + 30, 50))
+    buffer = BytesIO()
+    settings = {"disposal": 2} if form == "GIF" else {"lossless": True} if form == "WebP" else {}
+    frames[0].save(buffer, form, save_all=True, append_images=frames[1:], duration=100, loop=3, **settings)
+    edited = engine.process(buffer.getvalue(), engine.parse_options({"position": "bottom-right", "size": "0.4"}))
+    before, after = Image.open(buffer), Image.open(BytesIO(edited.data))
+    assert after.info["loop"] == 3
+    for number in range(4):
+        before.seek(number)
+        after.seek(number)
+        one, other = (np.asarray(each.convert("RGBA").crop((0, 0, 90, 100))) for each in (before, after))
+        assert (one[..., 3] == other[..., 3]).all()
+        assert (one == other)[one[..., 3] > 0].all()
+
+
 def test_tasks_run_in_order_in_one_pass(photograph):
     options = engine.load_options(
         {"tasks": [{"task": "resize", "width": 300}, {"task": "grayscale"}, {"task": "watermark"}]}

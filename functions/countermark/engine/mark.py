@@ -75,13 +75,13 @@ def _draw(appearance: Appearance, width: int, height: int) -> Sprite:
     image = _flat(appearance, width, height)
     flat = image.size
     grey, blend = _is_grey(image), appearance.blend
-    if grey and blend != "normal":  # then it is a normal mark of another colour and alpha
-        image, blend = _as_normal(image, blend), "normal"
     if appearance.rotation % 360:
         image = image.rotate(appearance.rotation, Image.Resampling.BICUBIC, expand=True)
     image.putalpha(image.getchannel("A").point([0 if value < _UNSEEN else value for value in range(256)]))
     if box := image.getchannel("A").getbbox():
         image = image.crop(box)
+    if grey and blend != "normal":  # then it is a normal mark of another colour and alpha
+        image, blend = _as_normal(image, blend), "normal"
     return Sprite(image=image, flat=flat, grey=grey, blend=blend, key=(appearance, width, height))
 
 
