@@ -13,7 +13,9 @@
 #define DIRECT 12    /* bits that a table is looked up by */
 #define MARGIN 16384 /* zero bytes behind the scan: more than a unit of blocks can read */
 #define GROWTH 256   /* bytes that a touched block takes at most, with the mean of the one behind it */
-#define REFILL 41    /* of the bits of a window, when so many are used, too few are left for the next symbol */
+/* Of the 57 bits of a window, when so many are used, too few are left for the next symbol. */
+#define REFILL 41
+#define REFILL_WITH_VALUE 26
 
 static const uint8_t NATURAL[64] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,
                                     12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,  7,  14, 21, 28,
@@ -28,8 +30,7 @@ struct codes {
   uint32_t skip[1 << DIRECT];   /* the same for several AC symbols at once: END | coefficients << 8 | bits */
   int32_t least[17], most[17], first[17]; /* by length: smallest and largest code, number of its first symbol */
   uint8_t symbols[256];
-  uint16_t code[256]; /* by symbol */
-  uint8_t length[256];
+  uint32_t code[256]; /* by symbol: length << 16 | code, 0 for none */
 };
 
 #define END 0x10000u /* an entry of `skip` ends with the end of a block */
@@ -44,8 +45,7 @@ static int make_codes(struct codes *codes, const uint8_t *counts, const uint8_t 
     for (int each = 0; each < counts[length - 1]; each++, code++, number++) {
       if (number >= 256 || code + 1 >= 1 << length || (of_means && symbols[number] > 15)) return 0;
       uint8_t symbol = codes->symbols[number] = symbols[number];
-      codes->code[symbol] = (uint16_t)code;
-      codes->length[symbol] = (uint8_t)length;
+      codes->code[symbol] = (uint32_t)length << 16 | (uint32_t)code;
       for (int rest = 0; length <= DIRECT && rest < 1 << (DIRECT - length); rest++)
         codes->direct[(code << (DIRECT - length)) + rest] = (uint16_t)(length << 8 | symbol);
     }
@@ -344,18 +344,26 @@ ALWAYS int skip_rest(struct scan *scan, const struct codes *codes) {
 }
 
 static int read_rest(struct scan *scan, const struct codes *codes, int16_t block[64]) {
+  uint64_t next = window(scan, scan->position);
+  uint32_t used = 0;
   for (uint32_t coefficient = 1; coefficient < 64; coefficient++) {
-    uint64_t next = window(scan, scan->position);
+    if (used > REFILL_WITH_VALUE) {
+      scan->position += used;
+      next = window(scan, scan->position);
+      used = 0;
+    }
     uint32_t found = find_code(codes, next);
     if (found == 0) return 0;
-    int length = (int)(found >> 8), size = (int)(found & 15);
-    uint32_t run = found >> 4 & 15;
-    scan->position += (size_t)(length + size);
-    if (size == 0 && run != 15) return 1;
+    uint32_t length = found >> 8, size = found & 15, run = found >> 4 & 15;
+    used += length + size;
+    if (size == 0 && run != 15) break;
     coefficient += run;
     if (coefficient > 63) return 0;
-    if (size) block[NATURAL[coefficient]] = (int16_t)extended((uint32_t)((next << length) >> (64 - size)), size);
+    next <<= length;
+    if (size) block[NATURAL[coefficient]] = (int16_t)extended((uint32_t)(next >> (64 - size)), (int)size);
+    next <<= size;
   }
+  scan->position += used;
   return 1;
 }
 
@@ -364,9 +372,10 @@ ALWAYS int put_value(struct scan *scan, const struct codes *codes, uint32_t run,
   uint32_t magnitude = (uint32_t)(value < 0 ? -value : value);
   int size = magnitude ? 32 - __builtin_clz(magnitude) : 0;
   uint32_t symbol = run << 4 | (uint32_t)size;
-  if (size > 15 || codes->length[symbol] == 0) return 0;
-  uint32_t extra = (uint32_t)(value < 0 ? value - 1 : value) & ((1u << size) - 1);
-  put(scan, (uint32_t)codes->code[symbol] << size | extra, codes->length[symbol] + size);
+  uint32_t code = codes->code[symbol & 255];
+  if (size > 15 || code == 0) return 0;
+  uint32_t extra = (uint32_t)(value + (value >> 31)) & ((1u << size) - 1);
+  put(scan, (code & 0xFFFF) << size | extra, (int)(code >> 16) + size);
   return 1;
 }
 
