@@ -117,6 +117,15 @@ class ObjectStore:
         ):
             yield file
 
+    def copy(self, bucket: str, key: str, to_bucket: str, to_key: str) -> None:
+        """Copy an object inside the store.
+
+        Raises:
+            NoSuchObject: it is not there.
+        """
+        with _store_errors():
+            self._s3.copy_object(CopySource={"Bucket": bucket, "Key": key}, Bucket=to_bucket, Key=to_key)
+
     def list(self, bucket: str, prefix: str = "") -> Iterator[Object]:
         """The objects whose key begins with a prefix."""
         with _store_errors():

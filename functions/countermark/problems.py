@@ -8,6 +8,7 @@ Problem                 400 bad_request
 ├── NotFound            404 not_found
 ├── Expired             410 job_expired
 ├── WrongMethod         405 wrong_method
+├── Unexpected          500 unexpected        an error of ours; the log has it
 └── Unavailable         503 unavailable       try again: the stream, the store or the database is away
 """
 
@@ -84,6 +85,12 @@ class WrongMethod(Problem):
     """This address does not answer to that method."""
 
     status, code, title = 405, "wrong_method", "Method not allowed"
+
+
+class Unexpected(Problem):
+    """Something went wrong on our side."""
+
+    status, code, title = 500, "unexpected", "Something went wrong"
 
 
 class Unavailable(Problem):

@@ -1,31 +1,42 @@
 """status: the waiting page of a job, its JSON, and the links to what was made.
 
-GET /<job>                the page for a browser, JSON for a program (cheap to ask again: ETag, 304)
-GET /<job>/archive        a presigned link to the ZIP
-GET /<job>/images/<n>     a presigned link to one marked image
+GET /<job>                      the page for a browser, JSON for a program (cheap to ask again: ETag, 304)
+GET /<job>/archive              a presigned link to the ZIP
+GET /<job>/images/<n>           a presigned link to one marked image
+GET /<job>/images/<n>/original  a presigned link to what it was made from
 """
 
 from typing import Any
 
+import structlog
 from countermark.calls import Event, job_id_of, path_parts, prefers_html
-from countermark.problems import NotFound, Problem, WrongMethod
+from countermark.problems import NotFound, Problem, Unexpected, WrongMethod
 from flask import Response, json
 
 from .document import find_job, status_document, status_etag
-from .links import archive_link, image_link
+from .links import archive_link, image_link, original_link
 from .pages import CONTENT_SECURITY_POLICY, choose_language, render_job, render_problem
+
+log = structlog.get_logger()
 
 SECRET = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 """Who has a job's address has its files: it is not passed on."""
 
 
+LISTS = ("all", "failed", "none")
+"""Which images the JSON lists."""
+
+
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Answer a call."""
+    if not prefers_html(event):
+        return answer(event)
     try:
         return answer(event)
-    except Problem as problem:
-        if not prefers_html(event):
-            raise
+    except Exception as error:
+        if not isinstance(error, Problem):
+            log.exception("unexpected error")
+        problem = error if isinstance(error, Problem) else Unexpected()
         language = language_of(event)
         return page(
             render_problem(problem.status, problem.code, problem.title, problem.detail, language), problem.status
@@ -43,6 +54,8 @@ def answer(event: Event) -> Response:
             return redirect(archive_link(event, job_id_of(part)))
         case [part, "images", number]:
             return redirect(image_link(event, job_id_of(part), number))
+        case [part, "images", number, "original"]:
+            return redirect(original_link(event, job_id_of(part), number))
     raise NotFound
 
 
@@ -50,6 +63,8 @@ def show(event: Event, job_id: str) -> Response:
     """The job as a page or as JSON."""
     job, progress = find_job(job_id)
     images = event.query.get("images", "all")
+    if images not in LISTS:
+        raise Problem(f"images is one of {', '.join(LISTS)}.")
     if prefers_html(event):
         return page(render_job(status_document(job, progress, images), language_of(event)), 200)
     etag = f'"{status_etag(job, progress)}-{images}"'

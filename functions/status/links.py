@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from countermark.calls import Event, public_address
-from countermark.jobs import Job
+from countermark.jobs import Image, Job
 from countermark.objects import RESULTS
 from countermark.problems import NotFound
 from countermark.services import services
@@ -21,7 +21,7 @@ def archive_link(event: Event, job_id: str) -> str:
     job, _ = find_job(job_id)
     if job.archive_key is None or job.state not in {"ready", "failed"}:
         raise NotFound("The ZIP is not ready yet.", code="not_ready")
-    return _link(event, job, job.archive_key, archive_name(job), inline=False)
+    return _link(event, job, RESULTS, job.archive_key, archive_name(job), inline=False)
 
 
 def image_link(event: Event, job_id: str, number: str) -> str:
@@ -30,16 +30,33 @@ def image_link(event: Event, job_id: str, number: str) -> str:
     Raises:
         NotFound, Expired: there is no such job, or no result of this image (yet).
     """
-    job, _ = find_job(job_id)
-    image = services().jobs.image(job_id, int(number)) if number.isdecimal() and len(number) < 7 else None
-    if image is None or image.result_key is None or image.state != "done":
+    job, image = _find(job_id, number)
+    if image.result_key is None or image.state != "done":
         raise NotFound("There is no marked copy of this image (yet).", code="not_ready")
     name = PurePosixPath(image.result_name or image.name).name
-    return _link(event, job, image.result_key, name, inline="download" not in event.query)
+    return _link(event, job, RESULTS, image.result_key, name, inline="download" not in event.query)
 
 
-def _link(event: Event, job: Job, key: str, name: str, *, inline: bool) -> str:
+def original_link(event: Event, job_id: str, number: str) -> str:
+    """A link to what an image was before it was marked.
+
+    Raises:
+        NotFound, Expired: there is no such job or image.
+    """
+    job, image = _find(job_id, number)
+    return _link(event, job, image.bucket, image.key, PurePosixPath(image.name).name, inline=True)
+
+
+def _find(job_id: str, number: str) -> tuple[Job, Image]:
+    job, _ = find_job(job_id)
+    image = services().jobs.image(job_id, int(number)) if number.isdecimal() and len(number) < 7 else None
+    if image is None:
+        raise NotFound
+    return job, image
+
+
+def _link(event: Event, job: Job, bucket: str, key: str, name: str, *, inline: bool) -> str:
     own = services()
     left = job.expires_at - datetime.now(UTC) if job.expires_at else None
     seconds = min(int(left.total_seconds()), own.settings.job_lifetime) if left else own.settings.job_lifetime
-    return own.objects.link_to_get(public_address(event), RESULTS, key, seconds=seconds, name=name, inline=inline)
+    return own.objects.link_to_get(public_address(event), bucket, key, seconds=seconds, name=name, inline=inline)

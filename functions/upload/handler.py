@@ -4,6 +4,7 @@ GET  /          the limits and the formats, so that a page can tell them before 
 GET  /schema    the JSON Schema of the options
 POST /          multipart/form-data: options, then ``files``; or JSON: a list of names and sizes, for presigned links
 POST /<job>/close  what has not arrived by a presigned link will not come
+POST /<job>/again  a new job from the same images, or from the failed ones, with other options
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from countermark.problems import NotFound, WrongMethod
 from countermark.services import services
 from flask import Response, jsonify
 
+from .again import open_again
 from .direct import close_job, open_direct
 from .posted import store_posted
 
@@ -29,7 +31,9 @@ def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's
             return accept(event)
         case "POST", [job, "close"]:
             return jsonify(close_job(services(), job_id_of(job)))
-        case _, ([] | ["schema"] | [_, "close"]):
+        case "POST", [job, "again"]:
+            return begun(event, open_again(services(), job_id_of(job), event.body))
+        case _, ([] | ["schema"] | [_, "close" | "again"]):
             raise WrongMethod
     raise NotFound
 
@@ -51,12 +55,15 @@ def limits() -> dict[str, Any]:
 
 
 def accept(event: Event) -> Response:
-    """Begin a job: 202 with its addresses, or 303 to its page for a form without JavaScript."""
+    """Begin a job with the images in the body, or with those that it lists."""
     if event.headers.get("Content-Type", "").startswith("application/json"):
         job_id, uploads = open_direct(services(), event, json_object(event.body))
-        more: dict[str, Any] = {"uploads": uploads}
-    else:
-        job_id, more = store_posted(services(), event), {}
+        return begun(event, job_id, uploads=uploads)
+    return begun(event, store_posted(services(), event))
+
+
+def begun(event: Event, job_id: str, **more: Any) -> Response:
+    """202 with the addresses of a job that has begun, or 303 to its page for a form without JavaScript."""
     page = f"/job/{job_id}"
     if prefers_html(event):
         return Response(status=303, headers={"Location": page})

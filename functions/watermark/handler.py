@@ -8,13 +8,14 @@ from typing import Any
 
 import structlog
 from countermark import engine
-from countermark.calls import DONE, Event, message_data, message_subject
+from countermark.calls import DONE, Event, message_data, message_subject, path_parts
 from countermark.events import read_created
-from countermark.problems import BadOptions, NotAnImage, TooLarge, WrongMethod
+from countermark.problems import BadOptions, NotAnImage, NotFound, TooLarge, WrongMethod
 from countermark.settings import settings
 from flask import Response
 
 from .process import engine_limits, process_object
+from .small import small_picture
 
 log = structlog.get_logger()
 
@@ -25,9 +26,14 @@ def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's
         for created in read_created(message_data(event)):
             process_object(created)
         return DONE
-    if event.method != "POST":
-        raise WrongMethod("POST an image as the body, with the options in the query: ?text=%C2%A9%202026")
-    return mark(event)
+    match event.method, path_parts(event):
+        case "GET" | "HEAD", [job, "images", number, "small"]:
+            return small_picture(event, job, number)
+        case "POST", []:
+            return mark(event)
+        case _, []:
+            raise WrongMethod("POST an image as the body, with the options in the query: ?text=%C2%A9%202026")
+    raise NotFound
 
 
 def mark(event: Event) -> Response:

@@ -91,7 +91,7 @@ def to_response(answer: Any) -> Any:
 
 def make_app(handle: Any, name: str) -> Flask:
     """The web application around a handler."""
-    from countermark.problems import Problem
+    from countermark.problems import Problem, Unexpected
 
     app = Flask(__name__)
     app.url_map.strict_slashes = False
@@ -120,8 +120,7 @@ def make_app(handle: Any, name: str) -> Flask:
                 response = problem.response()
             except Exception:
                 log.exception("unexpected error", path=request.path)
-                response = Problem("Something went wrong on our side.").response()
-                response.status_code = 500
+                response = Unexpected().response()
         SECONDS.labels(name, kind).observe(time.perf_counter() - started)
         REQUESTS.labels(name, kind, response.status_code).inc()
         return response
