@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: .venv/.local ## start everything on this machine and stay until Ctrl-C
 	@exec $(BIN)/python -m infra.local up
@@ -32,6 +32,9 @@ check: .venv/.test ## look at style and types; changes nothing
 fix: .venv/.test ## mend style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+screenshots: .venv/.test browser ## picture every state of the pages in build/screenshots
+	$(BIN)/python -m tests.web.screenshots
 
 bench: .venv/.bench ## measure the flow against the pure speed of marking
 	$(BIN)/python -m bench
@@ -59,4 +62,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test check fix bench clean env browser
+.PHONY: help up demo status doctor test check fix screenshots bench clean env browser
