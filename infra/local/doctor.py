@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from countermark.engine.dct import why_missing
+
 from infra.local.errors import PlatformError
 from infra.local.folder import ROOT
 from infra.local.plan import BINARIES
@@ -27,7 +29,7 @@ class Finding:
     good: bool
     text: str
     needed: bool = True
-    """False: only the tests need it."""
+    """False: the platform works without it, if slower or untested."""
 
 
 def examine(folder: Path, port: int, hosts: list[str]) -> Iterator[Finding]:
@@ -38,6 +40,7 @@ def examine(folder: Path, port: int, hosts: list[str]) -> Iterator[Finding]:
     yield _program("postgres", [POSTGRES_BINARIES / "postgres", "--version"])
     yield _program("seaweedfs", [BINARIES / "weed", "version"])
     yield _program("caddy", [BINARIES / "caddy", "version"])
+    yield _jpeg()
     yield _user()
     yield _port(port, hosts)
     yield _space(folder)
@@ -55,6 +58,14 @@ def _program(name: str, command: list[Path | str]) -> Finding:
     except (OSError, subprocess.SubprocessError) as error:
         return Finding(name=name, good=False, text=f"{error}; make env installs it")
     return Finding(name=name, good=True, text=(answer.stdout or answer.stderr).splitlines()[0])
+
+
+def _jpeg() -> Finding:
+    """JPEG files are marked without being decoded where the engine's kernel could be compiled."""
+    missing = why_missing()
+    good = "marked in their coefficients"
+    bad = f"marked on their pixels, which is slower. {missing} (apt-get install gcc python3-dev, then make clean env)"
+    return Finding(name="jpeg", good=not missing, text=bad if missing else good, needed=False)
 
 
 def _user() -> Finding:
