@@ -241,3 +241,13 @@ def test_a_file_with_extreme_coefficients_can_still_be_encoded():
         draw.line((x, 0, x, 255), fill=255)
     source = jpeg(image, quality=100)
     assert marked(source, {"opacity": "0.3"}) is not None
+
+
+def test_of_a_file_with_several_pictures_the_first_is_marked_and_the_others_leave(photo):
+    buffer = BytesIO()
+    photo.save(buffer, "MPO", save_all=True, append_images=[photo.rotate(90)], quality=90)
+    edited = engine.process(buffer.getvalue(), engine.parse_options(RED))
+    assert (edited.format, edited.width, edited.height) == ("JPEG", *photo.size)
+    assert edited.data.count(b"\xff\xd8\xff") == 1
+    assert b"MPF" not in edited.data
+    assert noise(pixels(edited.data), painted(jpeg(photo), RED), np.s_[:]) > 28

@@ -18,6 +18,7 @@ from .tasks.watermark import Watermark
 from .turned import as_stored, spot_as_stored, swaps
 
 _SAMPLINGS = {(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4)}
+_LARGEST_MARK = 32_000_000  # pixels; the stencils of a larger mark take more memory than the picture
 _UNIT = 8  # samples of a block in each direction
 
 
@@ -81,9 +82,10 @@ def _components(
     for task in tasks:
         assert isinstance(task, Watermark)  # noqa: S101 - checked by the caller
         stamp = task.stamp(size, picture)
-        if stamp.sprite.blend != "normal" or (len(factors) == 1 and not stamp.sprite.grey):
-            return None
         sprite = stamp.sprite
+        large = sprite.size[0] * sprite.size[1] > _LARGEST_MARK
+        if large or sprite.blend != "normal" or (len(factors) == 1 and not sprite.grey):
+            return None
         spots = [spot_as_stored(spot, sprite.size, size, orientation) for spot in stamp.spots]
         for phase, corners in _by_phase(spots, unit).items():
             key, draw = (sprite.key, picture.profile, orientation), partial(_draw, sprite, picture, orientation)

@@ -19,6 +19,8 @@ Blend = Literal["normal", "multiply", "screen"]
 #: Marks prepared for a size are kept up to so many bytes in a process.
 CACHE_BYTES = 64 * 1024 * 1024
 _TALLEST_LINE = 0.34  # as a fraction of the mark's width, so that a single letter does not fill the picture
+_WIDEST = 4096  # pixels that a mark is drawn in; a wider one is enlarged, which spares memory and nobody sees
+_BAND = 256  # rows that are worked on at once in floating point
 _UNSEEN = 2  # alpha below it, of 255, is not worth touching a block for
 
 
@@ -72,8 +74,9 @@ def prepare(appearance: Appearance, width: int, height: int) -> Sprite:
 
 
 def _draw(appearance: Appearance, width: int, height: int) -> Sprite:
-    image = _flat(appearance, width, height)
-    flat = image.size
+    enlarged = math.ceil(width / _WIDEST)
+    image = _flat(appearance, max(width // enlarged, 1), max(height // enlarged, 1))
+    flat = (image.width * enlarged, image.height * enlarged)
     grey, blend = _is_grey(image), appearance.blend
     if appearance.rotation % 360:
         image = image.rotate(appearance.rotation, Image.Resampling.BICUBIC, expand=True)
@@ -82,6 +85,8 @@ def _draw(appearance: Appearance, width: int, height: int) -> Sprite:
         image = image.crop(box)
     if grey and blend != "normal":  # then it is a normal mark of another colour and alpha
         image, blend = _as_normal(image, blend), "normal"
+    if enlarged > 1:
+        image = image.resize((image.width * enlarged, image.height * enlarged), Image.Resampling.BICUBIC)
     return Sprite(image=image, flat=flat, grey=grey, blend=blend, key=(appearance, width, height))
 
 
@@ -182,8 +187,13 @@ def _under(shape: Image.Image, effect: Effect) -> tuple[Image.Image, Image.Image
 
 def _share(part: Image.Image, whole: Image.Image) -> Image.Image:
     """Return part / whole as an L mask: how much of what shows is the shape and not what lies under it."""
-    above, all_of_it = (np.asarray(image, dtype=np.float32) for image in (part, whole))
-    return Image.fromarray(np.rint(255 * above / np.maximum(all_of_it, 1)).clip(0, 255).astype(np.uint8))
+    above, together = np.asarray(part), np.asarray(whole)
+    share = np.empty_like(above)
+    for row in range(0, len(above), _BAND):
+        band = np.s_[row : row + _BAND]
+        exact = 255 * above[band].astype(np.float32) / np.maximum(together[band], 1)
+        share[band] = np.rint(exact).clip(0, 255)
+    return Image.fromarray(share)
 
 
 def _contrast(color: tuple[int, ...]) -> tuple[int, int, int]:

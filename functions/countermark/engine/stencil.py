@@ -16,6 +16,7 @@ from .cache import ByteCache
 #: Stencils are kept up to so many bytes in a process; a tiled mark on 12 megapixels takes about 5 of them.
 CACHE_BYTES = 96 * 1024 * 1024
 WHOLE = 65_535  # share of a sample that stays entirely
+_BAND = 256  # rows of a mark that are worked on at once: a multiple of every unit of blocks
 _STEPS = 128  # in which the mark's part is counted, per sample value
 _TO_YCBCR = np.array(
     [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]], dtype=np.float32
@@ -58,14 +59,28 @@ def _cut(mark: Image.Image, phase: Pair, sampling: tuple[Pair, ...]) -> tuple[St
     height = -(-(phase[1] + mark.height) // (8 * down)) * 8 * down
     canvas = Image.new("RGBA", (width, height))
     canvas.paste(mark, phase)
-    alpha = np.asarray(canvas.getchannel("A"), dtype=np.float32) / np.float32(255)
-    colors = np.asarray(canvas.convert("RGB"), dtype=np.float32)
-    found = []
-    for component, factors in enumerate(sampling):
-        color = colors @ _TO_YCBCR[component] - (128 if component == 0 else 0)
-        step = (across // factors[0], down // factors[1])
-        found.append(_blocks(_reduced(alpha, step), _reduced(alpha * color, step)))
-    return tuple(found)
+    found: list[list[Stencil]] = [[] for _ in sampling]
+    for top in range(0, height, _BAND):  # floating point takes eight times the memory: never the whole mark at once
+        band = canvas.crop((0, top, width, min(top + _BAND, height)))
+        alpha = np.asarray(band.getchannel("A"), dtype=np.float32) / np.float32(255)
+        colors = np.asarray(band.convert("RGB"), dtype=np.float32)
+        for component, factors in enumerate(sampling):
+            color = colors @ _TO_YCBCR[component] - np.float32(128 if component == 0 else 0)
+            step = (across // factors[0], down // factors[1])
+            found[component].append(_blocks(_reduced(alpha, step), _reduced(alpha * color, step)))
+    return tuple(_joined(bands) for bands in found)
+
+
+def _joined(bands: list[Stencil]) -> Stencil:
+    """Return the stencil of a whole mark from those of its bands."""
+    before = np.cumsum([0, *(len(band.columns) for band in bands)], dtype=np.int32)
+    starts = [band.starts[:-1] + first for band, first in zip(bands, before, strict=False)]
+    return Stencil(
+        starts=np.concatenate([*starts, before[-1:]]).astype(np.int32),
+        columns=np.concatenate([band.columns for band in bands]),
+        keep=np.concatenate([band.keep for band in bands]),
+        add=np.concatenate([band.add for band in bands]),
+    )
 
 
 def _reduced(plane: Floats, step: Pair) -> Floats:
