@@ -4,13 +4,15 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import IO, Any, BinaryIO
 from urllib.parse import quote
 
 import boto3
 import smart_open
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from countermark.problems import Unavailable
@@ -53,8 +55,8 @@ class ObjectStore:
     """
 
     def __init__(self, endpoint: str, *, access_key: str, secret_key: str, region: str) -> None:
-        self._client = lru_cache(maxsize=16)(lambda url: _client(url, access_key, secret_key, region))
-        self._s3 = self._client(endpoint)
+        self._s3 = _client(endpoint, access_key, secret_key, region)
+        self._credentials, self._region = Credentials(access_key, secret_key), region
 
     def close(self) -> None:
         """Close its connections."""
@@ -165,16 +167,23 @@ class ObjectStore:
             name: the file name under which a browser saves it.
         """
         disposition = f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"
-        parameters = {"Bucket": bucket, "Key": key, "ResponseContentDisposition": disposition}
-        return self._sign(address, "get_object", parameters, seconds)
+        request = AWSRequest("GET", _url(address, bucket, key), params={"response-content-disposition": disposition})
+        return self._sign(request, seconds)
 
     def link_to_put(self, address: str, bucket: str, key: str, *, seconds: int, size: int) -> str:
         """A link by which anyone can store this object once or again for some time, with just ``size`` bytes."""
-        return self._sign(address, "put_object", {"Bucket": bucket, "Key": key, "ContentLength": size}, seconds)
+        request = AWSRequest("PUT", _url(address, bucket, key), headers={"Content-Length": str(size)})
+        return self._sign(request, seconds)
 
-    def _sign(self, address: str, method: str, parameters: dict[str, Any], seconds: int) -> str:
-        link: str = self._client(address).generate_presigned_url(method, Params=parameters, ExpiresIn=max(1, seconds))
+    def _sign(self, request: Any, seconds: int) -> str:
+        """Signature version 4 in the query, for the address in the request: a client would have to be made for each."""
+        S3SigV4QueryAuth(self._credentials, "s3", self._region, expires=max(1, seconds)).add_auth(request)
+        link: str = request.prepare().url
         return link
+
+
+def _url(address: str, bucket: str, key: str) -> str:
+    return f"{address}/{bucket}/{quote(key)}"
 
 
 def _client(endpoint: str, access_key: str, secret_key: str, region: str) -> Any:
