@@ -64,7 +64,7 @@ export function announce(text) {
   $("said").textContent = text;
 }
 
-function make(tag, properties, ...children) {
+export function make(tag, properties, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;

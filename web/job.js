@@ -3,7 +3,6 @@
 
 import "./page.js";
 import { clock, loadTexts, moment, reason, roughly, say } from "./texts.js";
-import { showThumbnail, shrink } from "./thumbnails.js";
 import { watchTiles } from "./viewer.js";
 
 const QUICK = 500; // milliseconds between two questions while something happens
@@ -12,7 +11,7 @@ const HIDDEN = 15000; // while nobody looks: the tab's title goes on
 const LISTED = 300; // jobs up to this size are asked with their images every time, larger ones every LIST_EVERY
 const LIST_EVERY = 4000; // milliseconds
 const SHOWN = 120; // tiles at first, and how many more one press adds
-const LARGEST_PICTURE = 25 * 2 ** 20; // bytes of a result that is fetched to show it small
+const EDGE = 320; // pixels of a tile's picture, the longer side
 
 const $ = (id) => document.getElementById(id);
 const article = $("job");
@@ -137,7 +136,7 @@ function fill(list) {
   for (const image of images.slice(list.children.length, room)) {
     const tile = list.children[0].cloneNode(true);
     tile.dataset.number = image.number;
-    delete tile.dataset.shown;
+    tile.className = "tile";
     const picture = Object.assign(document.createElement("span"), { className: "picture" });
     tile.querySelector(".picture").replaceWith(picture);
     Object.assign(tile.querySelector(".name"), { textContent: image.name, title: image.name });
@@ -158,28 +157,15 @@ function showMore() {
 }
 
 function showTile(tile, image) {
-  if (!image || tile.dataset.shown === image.state) return;
-  tile.dataset.shown = image.state;
+  if (!image || tile.classList.contains(image.state)) return; // as the server has rendered it, or as it is already
   tile.className = `tile ${image.state}`;
   tile.querySelector(".state").textContent = image.state === "failed" ? reason(image) : say(`job.state_${image.state}`);
   if (!image.result) return;
   const picture = Object.assign(document.createElement("a"), { className: "picture", href: image.result.url });
   picture.setAttribute("aria-label", say("job.open", { name: image.name }));
+  const src = `${image.result.url}/small?longest=${EDGE}`;
+  picture.append(Object.assign(new Image(), { alt: "", loading: "lazy", decoding: "async", src }));
   tile.querySelector(".picture").replaceWith(picture);
-  if (image.result.bytes <= LARGEST_PICTURE) showThumbnail(picture, smallResult(image.result.url));
-}
-
-/** The marked image made small, fetched once however often its tile comes and goes. */
-function smallResult(url) {
-  let small = null;
-  return async () => {
-    if (!small) {
-      const answer = await fetch(url);
-      if (!answer.ok) throw new Error(answer.statusText);
-      small = await shrink(await answer.blob());
-    }
-    return small;
-  };
 }
 
 // ---------------------------------------------------------------- the ready job
@@ -195,17 +181,21 @@ function enhance() {
       setTimeout(() => (copy.textContent = say("job.copy")), 3000);
     };
   }
-  const again = $("again");
-  if (again && sessionStorage.getItem("sent-here") === location.pathname) {
-    again.hidden = false;
-    again.onclick = () => history.back(); // where the browser still has the images
-  }
+  const toPhone = $("to-phone");
+  if (toPhone) Object.assign(toPhone, { hidden: false, onclick: showCode });
   const notify = $("notify");
   if (notify && window.Notification?.permission === "default") {
     notify.hidden = false;
     notify.onclick = async () => (notify.hidden = (await Notification.requestPermission()) !== "default");
   }
   countDown();
+}
+
+/** Show the page's address as a QR code, for a phone's camera. */
+async function showCode() {
+  const { generate } = await import("./vendor/lean-qr.js");
+  generate(location.origin + location.pathname).toCanvas($("phone-code"));
+  $("phone").showModal();
 }
 
 function countDown() {

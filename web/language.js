@@ -13,5 +13,6 @@
   // Asked for now, so that the page's script finds its texts here.
   const texts = { rel: "preload", as: "fetch", crossOrigin: "anonymous", href: `/texts/${root.lang}.json` };
   document.head.append(Object.assign(document.createElement("link"), texts));
+  root.classList.toggle("again", new URLSearchParams(location.search).has("again"));
   if (root.lang !== "en") root.classList.add("translating");
 })();

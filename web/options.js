@@ -16,6 +16,26 @@ const PRESETS = {
   text_corner: { kind: "text", position: "bottom-right", size: 0.3, opacity: 0.9 },
 };
 
+/** Show the presets that the server has before those of the page; `changed` is called when one is pressed. */
+export async function addPresets(form, changed) {
+  const schema = await (await fetch("/function/upload/schema")).json();
+  const names = schema.properties.preset?.enum ?? [];
+  const buttons = names.map((name) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: name.replace(/[_-]/g, " ") });
+    button.setAttribute("aria-pressed", "false");
+    button.onclick = () => (choosePreset(form, name, button), changed());
+    return button;
+  });
+  form.querySelector(".presets").prepend(...buttons);
+}
+
+/** Take the server's preset called `name`, or none if that is "", in which case the fields of the form count. */
+function choosePreset(form, name, pressed) {
+  if (name) form.dataset.preset = name;
+  else delete form.dataset.preset;
+  for (const button of form.querySelectorAll(".presets [aria-pressed]")) button.setAttribute("aria-pressed", button === pressed);
+}
+
 /** Bring the form to life: numbers beside the sliders, presets, the choice of the last time. `changed` is called after every change. */
 export function watchOptions(form, kind, changed) {
   const { rotation, text } = form.elements;
@@ -30,6 +50,7 @@ export function watchOptions(form, kind, changed) {
     changed();
   };
   const set = (values) => {
+    choosePreset(form, "");
     delete rotation.dataset.touched;
     for (const [name, value] of Object.entries(values)) {
       const field = name === "kind" ? kind.elements.kind : form.elements[name];
@@ -65,12 +86,14 @@ export function watchOptions(form, kind, changed) {
 
 /** Keep the options in this browser for the next time. */
 export function keepOptions(form, kind) {
+  if (form.dataset.preset) return;
   const { image, ...fields } = readFields(form, kind); // the logo is kept by itself
   localStorage.setItem(KEPT, JSON.stringify({ kind: kind.elements.kind.value, ...fields }));
 }
 
 /** The options as fields of a form: name -> text. */
 export function readFields(form, kind) {
+  if (form.dataset.preset) return { preset: form.dataset.preset };
   const { text, rotation, ...fields } = Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string" && value.trim()));
   const chosen = kind.elements.kind.value;
   if (chosen === "text" && text) fields.text = text;
@@ -81,6 +104,7 @@ export function readFields(form, kind) {
 
 /** The same as the JSON document that the server knows: those of the output, and the one task with its own. */
 export function readOptions(form, kind) {
-  const { format, quality, metadata, ...mark } = readFields(form, kind);
+  const { preset, format, quality, metadata, ...mark } = readFields(form, kind);
+  if (preset) return { preset };
   return { tasks: [{ task: "watermark", ...mark }], format, quality, metadata };
 }

@@ -1,9 +1,11 @@
 // The upload page: choose files, send them, go to the page of the job.
 
-import { keepLanguage } from "./page.js";
+import "./page.js";
+import { earlierPicture, markAgain, showEarlier } from "./again.js";
 import { addEntries, addFiles, announce, chosen, clear, shownEntry, watchChosen } from "./chosen.js";
+import { watchDrag } from "./drag.js";
 import { selected, transferred } from "./files.js";
-import { keepOptions, readFields, readOptions, watchOptions } from "./options.js";
+import { addPresets, keepOptions, readFields, readOptions, watchOptions } from "./options.js";
 import { drawSample, preview } from "./preview.js";
 import { restart, showBytes, showFile, showJob, showSending, showUnsent } from "./progress.js";
 import { forgetJob, interruptedJob, keepJob, keepSent, matching } from "./resume.js";
@@ -15,14 +17,16 @@ const [form, kind] = [$("upload"), $("kind")];
 let rules = null; // what the server takes: limits, formats, accept
 let sending = null; // the job that is being sent: {job, page, signal, abort()}
 let interrupted = null; // the job that a reload has interrupted
+let earlier = null; // the images of the job that is to be marked once more
 
 async function add(found) {
-  if (sending || !found.length) return;
+  if (sending || earlier || !found.length) return;
   if (interrupted) await resume(found);
   else await addFiles(found, rules);
 }
 
 async function send() {
+  if (earlier) return sendAgain();
   if (!chosen.length) {
     $("wrong").textContent = say("upload.choose_first");
     $("choose-files").focus();
@@ -43,6 +47,21 @@ async function send() {
     await sendRest();
   } catch (error) {
     stop(signal.aborted ? say("sending.cancelled") : explain(error));
+  }
+}
+
+/** Let the images that the server has be marked with these options. */
+async function sendAgain() {
+  keepOptions(form, kind);
+  $("send").disabled = true;
+  try {
+    const answer = await markAgain(readOptions(form, kind));
+    const found = await answer.json();
+    if (answer.ok) return location.assign(found.page);
+    throw new Refusal(answer.status, found);
+  } catch (error) {
+    $("send").disabled = false;
+    $("wrong").textContent = explain(error instanceof TypeError ? new NoAnswer() : error);
   }
 }
 
@@ -82,7 +101,6 @@ function finish() {
   announce(say("sending.finished"));
   forgetJob();
   sending = null; // leaving the page is right now
-  sessionStorage.setItem("sent-here", page);
   location.assign(page);
 }
 
@@ -154,7 +172,7 @@ function watchFiles() {
   }
   let depth = 0; // dragenter and dragleave come for each element on the way
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const mark = (on) => document.body.classList.toggle("dropping", on && !sending);
+  const mark = (on) => document.body.classList.toggle("dropping", on && !sending && !earlier);
   addEventListener("dragenter", (event) => hasFiles(event) && mark(++depth > 0));
   addEventListener("dragleave", (event) => hasFiles(event) && mark(--depth > 0));
   addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
@@ -177,7 +195,11 @@ function watchButtons() {
   $("go-on-interrupted").onclick = () => goOn(interrupted);
   $("forget").onclick = () => deleteJob(interrupted.job);
   // Back from the job's page the browser shows this one as it was, with its images: they can be sent again with other options.
-  addEventListener("pageshow", (event) => event.persisted && stop(""));
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    $("send").disabled = false;
+    if (!earlier) stop("");
+  });
   addEventListener("beforeunload", (event) => sending && event.preventDefault());
 }
 
@@ -186,18 +208,24 @@ async function start() {
   await loadTexts();
   if (language !== "en") translate();
   document.documentElement.classList.remove("translating");
-  keepLanguage();
   document.querySelector(`[data-language=${language}]`).setAttribute("aria-current", "true");
   const show = preview({
     image: $("preview"),
     problem: $("preview-problem"),
     fields: () => readFields(form, kind),
-    source: async () => shownEntry() ?? { name: "", file: await drawSample() },
+    source: async () => (await earlierPicture()) ?? shownEntry() ?? { name: "", file: await drawSample() },
   });
   watchChosen(() => ($("wrong").textContent = "", show()));
   watchOptions(form, kind, show);
+  watchDrag($("preview"), (position) => {
+    if (form.dataset.preset) return;
+    form.elements.position.value = position;
+    form.dispatchEvent(new Event("input"));
+  });
   watchButtons();
-  [interrupted] = await Promise.all([interruptedJob(), readRules()]);
+  addPresets(form, show).catch(() => {}); // without them there are those of the page
+  earlier = await showEarlier(show);
+  if (!earlier) [interrupted] = await Promise.all([interruptedJob(), readRules()]);
   showInterrupted();
   if (rules) watchFiles();
 }

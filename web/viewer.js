@@ -1,6 +1,8 @@
-// One marked image large, over the page: forwards and backwards by buttons or arrow keys, and to be downloaded alone.
+// One marked image large, over the page, beside what it was before: forwards and backwards by buttons or arrow keys.
 
 import { say, size } from "./texts.js";
+
+const EDGE = 1600; // pixels of the longer side: what is looked at is not fetched whole
 
 const $ = (id) => document.getElementById(id);
 let images = () => [];
@@ -21,9 +23,13 @@ export function watchTiles(tiles, list) {
   });
   $("viewer-previous").onclick = () => step(-1);
   $("viewer-next").onclick = () => step(1);
-  $("viewer").addEventListener("keydown", ({ key }) => step({ ArrowLeft: -1, ArrowRight: 1 }[key] ?? 0));
+  $("viewer").addEventListener("keydown", ({ key, target }) => {
+    if (target !== $("compare-at")) step({ ArrowLeft: -1, ArrowRight: 1 }[key] ?? 0);
+  });
   $("viewer").addEventListener("click", ({ target }) => target === $("viewer") && $("viewer").close()); // the ground around it
   $("viewer").addEventListener("close", () => $("viewer-image").removeAttribute("src"));
+  $("viewer-before").onload = () => $("compare").classList.add("ready");
+  $("compare-at").oninput = divide;
 }
 
 function step(by) {
@@ -32,14 +38,27 @@ function step(by) {
   if (by && next) show(next);
 }
 
+/** Show the left part as it was, up to the slider. */
+function divide() {
+  $("compare").style.setProperty("--at", `${$("compare-at").value}%`);
+}
+
 function show(image) {
   shown = image;
   const { url, width, height, format, bytes } = image.result;
-  Object.assign($("viewer-image"), { src: url, width, height, alt: say("preview.alt", { name: image.name }) });
+  const small = `${url}/small?longest=${EDGE}`;
+  $("compare").classList.remove("ready"); // without an original to be seen there is nothing to compare
+  $("compare").style.setProperty("--ratio", width / height);
+  $("compare").style.setProperty("--width", `${width}px`);
+  $("compare-at").value = 50;
+  divide();
+  Object.assign($("viewer-image"), { src: small, alt: say("preview.alt", { name: image.name }) });
+  $("viewer-before").src = `${small}&of=original`;
   $("viewer-name").textContent = image.name;
   $("viewer-facts").textContent = `${format}, ${width} × ${height}, ${size(bytes)}`;
   $("viewer-download").href = `${url}?download`;
   const all = images();
   $("viewer-previous").disabled = all[0].number === image.number;
   $("viewer-next").disabled = all.at(-1).number === image.number;
+  if (document.activeElement.disabled) $("viewer-download").focus(); // a disabled button would swallow the keys
 }

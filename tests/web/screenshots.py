@@ -1,4 +1,4 @@
-"""Pictures of every state of the pages, to be looked at: python -m tests.web.screenshots [folder]
+"""Pictures of every state of the pages, to be looked at: make screenshots
 
 Phone and desktop, light and dark, English and Russian; the platform is started for it and runs the real flow.
 """
@@ -84,16 +84,22 @@ def walk(visitor: Visitor, shoot: Callable[[str], None]) -> None:
         visitor.open(f"/job/{job}")
         shoot(state)
     page.locator("a.picture").nth(1).click()
-    page.locator("#viewer-image").evaluate("(element) => element.decode()")
+    expect(page.locator("#compare.ready")).to_be_visible()
     shoot("10-viewer")
     page.keyboard.press("Escape")
+    page.locator("#to-phone").evaluate("(button) => button.click()")  # on a phone it is not there
+    shoot("11-to-phone")
+    page.keyboard.press("Escape")
     page.locator(".sure summary").click()
-    shoot("11-delete")
+    shoot("12-delete")
+    visitor.open(f"/?again={good}")
+    expect(page.locator("#preview[alt*=mark], #preview[alt*=знак]")).to_be_visible()
+    shoot("13-again")
     caller.http.delete(f"/job/{good}")
     visitor.open(f"/job/{good}")
-    shoot("12-gone")
+    shoot("14-gone")
     visitor.open(f"/job/{'0' * 32}")
-    shoot("13-unknown")
+    shoot("15-unknown")
     caller.http.close()
 
 

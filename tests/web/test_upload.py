@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import zxingcpp
 from PIL import Image, ImageChops
 from playwright.sync_api import Route, expect
 
@@ -26,6 +27,13 @@ TRANSFER = """(element, [event, name, data]) => {
     const carried = { dataTransfer: transfer, clipboardData: transfer };
     element.dispatchEvent(new Kind(event, { bubbles: true, cancelable: true, ...carried }));
 }"""
+
+
+LOADED = """(images) => Promise.all(images.map(async (image) => {
+    image.loading = "eager";
+    await image.decode();
+    return Math.max(image.naturalWidth, image.naturalHeight);
+}))"""
 
 
 def broken(photograph: File) -> File:
@@ -44,7 +52,8 @@ def test_images_go_in_and_a_zip_comes_out(visitor: Visitor, photographs: list[Fi
     visitor.wait_until_ready()
     expect(visitor.page.locator("h1:visible")).to_have_text("Your images are ready")
     expect(visitor.page).to_have_title(re.compile("ready"))
-    expect(visitor.tiles().locator("canvas")).to_have_count(len(photographs))
+    expect(visitor.tiles().locator("img")).to_have_count(len(photographs))
+    assert visitor.tiles().locator("img").evaluate_all(LOADED) == [320] * len(photographs)
     files = visitor.download()
     for name, data in photographs:
         assert is_marked(data, files[name]), name
@@ -402,26 +411,91 @@ def test_marked_while_others_are_sent(visitor: Visitor, photographs: list[File])
     visitor.page.locator("#send").click()
     with visitor.page.context.expect_page() as opened:
         visitor.see("#job-link").click(modifiers=["Control"])
-    expect(opened.value.locator(".tile.done canvas")).to_have_count(2, timeout=20_000)
+    expect(opened.value.locator(".tile.done img")).to_have_count(2, timeout=20_000)
     gate.open()
     expect(opened.value.locator("#download")).to_be_visible(timeout=20_000)
     visitor.wait_for_job()
 
 
-def test_again_with_other_options(visitor: Visitor, photographs: list[File]) -> None:
-    """From the result there is a way back to the same images, to mark them in another way."""
-    visitor.open()
-    visitor.choose(photographs[:2])
-    first = visitor.send()
-    visitor.wait_until_ready()
-    visitor.page.get_by_role("button", name="Same images, other options").click()
+def test_again_with_other_options(visitor: Visitor, caller: Caller) -> None:
+    """Anyone with the link can mark the same images in another way, without having or sending them."""
+    plain = picture((400, 300), "#808080", "PNG")
+    first = caller.upload([("grey.png", plain), ("other.png", plain)])
+    caller.wait(first)
+    visitor.open(f"/job/{first}")
+    visitor.page.get_by_role("link", name="Same images, other options").click()
     expect(visitor.tiles()).to_have_count(2)
+    assert visitor.accessibility_problems() == []
+    expect(visitor.page.locator("#preview")).to_have_attribute("alt", "grey.png with the mark")
+    visitor.page.get_by_role("button", name="Show the mark on other.png").click()
+    expect(visitor.page.locator("#preview")).to_have_attribute("alt", "other.png with the mark")
     visitor.page.get_by_role("button", name="Text in the corner").click()
     second = visitor.send()
     visitor.wait_until_ready()
     assert first != second
-    files = visitor.download()
-    assert is_marked(photographs[0][1], files[photographs[0][0]])
+    marked = visitor.download()["grey.png"]
+    corner, rest = (200, 150, 400, 300), (0, 0, 200, 150)
+    assert is_marked(crop(plain, corner), crop(marked, corner))
+    assert not is_marked(crop(plain, rest), crop(marked, rest))
+    caller.http.delete(f"/job/{first}")
+    visitor.page.goto(f"{visitor.url}/?again={first}")
+    expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone")
+
+
+def test_failed_images_again(visitor: Visitor, caller: Caller, photographs: list[File]) -> None:
+    """Those that failed, and no others, can be tried again."""
+    job = caller.upload([photographs[0], broken(photographs[1])])
+    caller.wait(job)
+    visitor.open(f"/job/{job}")
+    visitor.page.get_by_role("link", name="Try the failed ones again").click()
+    expect(visitor.page.locator(".tile .name")).to_have_text([f"broken {photographs[1][0]}"])
+    expect(visitor.page.locator("#send")).to_have_text("Mark 1 image")
+    assert visitor.send() != job
+    expect(visitor.page.locator("#failures li")).to_have_count(1, timeout=60_000)
+
+
+def test_phone(visitor: Visitor, caller: Caller) -> None:
+    """A code on the screen takes the page to the phone."""
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    visitor.open(f"/job/{job}?language=en")
+    visitor.page.get_by_role("button", name="On the phone").click()
+    code = Image.open(io.BytesIO(visitor.see("#phone-code").screenshot()))
+    assert visitor.accessibility_problems() == []
+    assert [each.text for each in zxingcpp.read_barcodes(code)] == [f"{visitor.url}/job/{job}"]
+
+
+@pytest.mark.parametrize(("across", "down", "position"), [(0.1, 0.1, "top-left"), (0.9, 0.5, "right")])
+def test_drag(visitor: Visitor, across: float, down: float, position: str) -> None:
+    """The mark is dragged to its place on the preview."""
+    visitor.open()
+    box = visitor.see("#preview[src]").bounding_box()
+    assert box is not None
+    mouse = visitor.page.mouse
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down, steps=4)
+    expect(visitor.page.locator(f"[name=position][value={position}]")).to_be_checked()
+    mouse.up()
+    expect(visitor.page.locator(f"[name=position][value={position}]")).to_be_checked()
+
+
+def test_presets_of_the_server(visit: Callable[..., Visitor], make_platform: Any, tmp_path: Path) -> None:
+    """The administrator's presets stand first, show in the preview and reach the images."""
+    (tmp_path / "presets.toml").write_text('[house_style]\ntext = "HOUSE"\nposition = "top-left"\nformat = "TIFF"\n')
+    with make_platform(COUNTERMARK_ASSETS=str(tmp_path)) as platform:
+        visitor = visit()
+        visitor.url = platform.url
+        visitor.open()
+        visitor.choose([("grey.jpg", picture((400, 300), "#808080"))])
+        expect(visitor.page.locator(".presets button").first).to_have_text("house style")
+        visitor.page.get_by_role("button", name="house style").click()
+        expect(visitor.page.get_by_text("Over the whole image")).to_be_hidden()
+        expect(visitor.page.locator("#preview")).to_have_attribute("alt", "grey.jpg with the mark")
+        assert visitor.accessibility_problems() == []
+        visitor.send()
+        visitor.wait_until_ready()
+        assert "grey.tif" in visitor.download()
 
 
 def test_expiry_while_watched(visit: Callable[..., Visitor], make_platform: Any) -> None:
@@ -443,6 +517,15 @@ def test_one_image_alone(visitor: Visitor, caller: Caller, photographs: list[Fil
     visitor.open(f"/job/{job}")
     visitor.page.get_by_role("link", name=f"Open {photographs[0][0]}").click()
     image = visitor.page.locator("#viewer-image")
+    expect(visitor.page.locator("#compare.ready")).to_be_visible()
+    slider = visitor.page.get_by_role("slider")
+    before = visitor.page.locator("#viewer-before")
+    for value, clip in (("0", "inset(0px 100% 0px 0px)"), ("75", "inset(0px 25% 0px 0px)")):
+        slider.fill(value)
+        expect(before).to_have_css("clip-path", clip)
+    slider.press("ArrowRight")
+    expect(slider).to_have_value("76")
+    visitor.page.get_by_role("button", name="Next").focus()
     expect(image).to_have_attribute("alt", f"{photographs[0][0]} with the mark")
     assert image.evaluate("(element) => element.decode().then(() => element.naturalWidth)") > 100
     assert visitor.accessibility_problems() == []
