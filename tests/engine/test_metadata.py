@@ -164,3 +164,18 @@ def test_damaged_exif_does_not_stop_a_picture(end):
         exif.reset_orientation()
         assert exif.orientation in range(1, 9)
         assert len(bytes(exif)) <= len(damaged)
+
+
+def test_the_texts_of_a_png_are_kept_or_dropped():
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Copyright", "(c) Studio")
+    texts.add_itxt("Author", "Студия")
+    texts.add_text("Raw profile type exif", "hidden location")
+    buffer = BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "PNG", pnginfo=texts)
+    kept = Image.open(BytesIO(edited(buffer.getvalue())))
+    kept.load()
+    assert {**kept.text} == {"Copyright": "(c) Studio", "Author": "Студия"}
+    bare = Image.open(BytesIO(edited(buffer.getvalue(), metadata="none")))
+    bare.load()
+    assert bare.text == {}

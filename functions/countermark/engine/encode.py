@@ -117,11 +117,19 @@ def _carried(image: Image.Image, form: Format, metadata: Metadata) -> dict[str, 
         settings["exif"] = metadata.exif
     if metadata.xmp and form.name in {"WebP", "AVIF"}:
         settings["xmp"] = metadata.xmp
-    if metadata.xmp and form.name == "PNG":
-        text = PngImagePlugin.PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
-        settings["pnginfo"] = text
+    if form.name == "PNG":
+        settings["pnginfo"] = _png_texts(metadata)
     return settings
+
+
+def _png_texts(metadata: Metadata) -> PngImagePlugin.PngInfo:
+    """Return the texts, XMP being one of them."""
+    texts = PngImagePlugin.PngInfo()
+    for name, text in metadata.texts.items():
+        texts.add_itxt(name, text)
+    if metadata.xmp:
+        texts.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+    return texts
 
 
 def _tiff_tags(metadata: Metadata) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a picture carries besides its pixels, and what of it the result keeps."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from .decode import Opened
 from .segments import edit_exif, edit_xmp
@@ -17,6 +18,7 @@ class Metadata:
     xmp: bytes
     dpi: tuple[float, float] | None
     comment: bytes
+    texts: Mapping[str, str] = field(default_factory=dict)  # of PNG: title, author, copyright and the like
 
     def profile_of(self, mode: str) -> bytes | None:
         """Return the profile when it describes the colours of this mode."""
@@ -41,7 +43,15 @@ def kept(opened: Opened, choice: str) -> Metadata:
         xmp=edit_xmp(xmp, choice, upright=True) if isinstance(xmp, bytes) else b"",
         dpi=dpi,
         comment=comment.encode() if isinstance(comment, str) else comment,
+        texts=_texts(opened) if opened.format == "PNG" else {},
     )
+
+
+def _texts(opened: Opened) -> dict[str, str]:
+    """Return the texts of a PNG file but for those that hold EXIF or XMP, which have ways of their own."""
+    found: Mapping[str, str] = getattr(opened.image, "text", {})
+    hidden = ("raw profile", "xml:com.adobe")
+    return {name: str(text) for name, text in found.items() if not name.lower().startswith(hidden)}
 
 
 def _resolution(dpi: object) -> tuple[float, float] | None:
