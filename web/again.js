@@ -11,9 +11,8 @@ const job = query.get("again");
 const which = query.get("images") === "failed" ? "failed" : "all";
 let pressed = null; // the image whose picture was pressed
 
-/** The images of the job in the address as its status has them, shown as tiles; null if the address names none. */
+/** Show the images of the job in the address, or go to its page if they are gone. `changed` is called when another one is pressed. */
 export async function showEarlier(changed) {
-  if (!job) return null;
   document.querySelector("h1").textContent = say("again.title");
   document.querySelector(".lead").textContent = say("again.text");
   $("other-images").hidden = false;
@@ -27,7 +26,6 @@ export async function showEarlier(changed) {
   document.body.classList.add("has-files");
   pressed = images.find(({ result }) => result);
   changed();
-  return images;
 }
 
 const picture = ({ number }, edge) => `/job/${job}/images/${number}/small?longest=${edge}&of=original`;

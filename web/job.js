@@ -117,7 +117,11 @@ async function changeState(job) {
 function tell() {
   $("said").textContent = say("job.say_ready");
   if (document.hidden && window.Notification?.permission === "granted") {
-    new Notification(document.title, { body: say("job.say_ready"), icon: "/logo.svg" });
+    try {
+      new Notification(document.title, { body: say("job.say_ready"), icon: "/logo.svg" });
+    } catch {
+      // Browsers on phones allow it to service workers alone; the tab's title says it too.
+    }
   }
 }
 

@@ -1,9 +1,7 @@
 // The upload page: choose files, send them, go to the page of the job.
 
 import "./page.js";
-import { earlierPicture, markAgain, showEarlier } from "./again.js";
 import { addEntries, addFiles, announce, chosen, clear, shownEntry, watchChosen } from "./chosen.js";
-import { watchDrag } from "./drag.js";
 import { selected, transferred } from "./files.js";
 import { addPresets, keepOptions, readFields, readOptions, watchOptions } from "./options.js";
 import { drawSample, preview } from "./preview.js";
@@ -17,16 +15,16 @@ const [form, kind] = [$("upload"), $("kind")];
 let rules = null; // what the server takes: limits, formats, accept
 let sending = null; // the job that is being sent: {job, page, signal, abort()}
 let interrupted = null; // the job that a reload has interrupted
-let earlier = null; // the images of the job that is to be marked once more
+let again = null; // the module for images that the server has, if the address names a job of such
 
 async function add(found) {
-  if (sending || earlier || !found.length) return;
+  if (sending || again || !found.length) return;
   if (interrupted) await resume(found);
   else await addFiles(found, rules);
 }
 
 async function send() {
-  if (earlier) return sendAgain();
+  if (again) return sendAgain();
   if (!chosen.length) {
     $("wrong").textContent = say("upload.choose_first");
     $("choose-files").focus();
@@ -55,7 +53,7 @@ async function sendAgain() {
   keepOptions(form, kind);
   $("send").disabled = true;
   try {
-    const answer = await markAgain(readOptions(form, kind));
+    const answer = await again.markAgain(readOptions(form, kind));
     const found = await answer.json();
     if (answer.ok) return location.assign(found.page);
     throw new Refusal(answer.status, found);
@@ -172,7 +170,7 @@ function watchFiles() {
   }
   let depth = 0; // dragenter and dragleave come for each element on the way
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const mark = (on) => document.body.classList.toggle("dropping", on && !sending && !earlier);
+  const mark = (on) => document.body.classList.toggle("dropping", on && !sending && !again);
   addEventListener("dragenter", (event) => hasFiles(event) && mark(++depth > 0));
   addEventListener("dragleave", (event) => hasFiles(event) && mark(--depth > 0));
   addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
@@ -198,9 +196,18 @@ function watchButtons() {
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     $("send").disabled = false;
-    if (!earlier) stop("");
+    if (!again) stop("");
   });
   addEventListener("beforeunload", (event) => sending && event.preventDefault());
+}
+
+async function watchPreview() {
+  const { watchDrag } = await import("./drag.js");
+  watchDrag($("preview"), (position) => {
+    if (form.dataset.preset) return;
+    form.elements.position.value = position;
+    form.dispatchEvent(new Event("input"));
+  });
 }
 
 async function start() {
@@ -213,21 +220,21 @@ async function start() {
     image: $("preview"),
     problem: $("preview-problem"),
     fields: () => readFields(form, kind),
-    source: async () => (await earlierPicture()) ?? shownEntry() ?? { name: "", file: await drawSample() },
+    source: async () => (await again?.earlierPicture()) ?? shownEntry() ?? { name: "", file: await drawSample() },
   });
   watchChosen(() => ($("wrong").textContent = "", show()));
   watchOptions(form, kind, show);
-  watchDrag($("preview"), (position) => {
-    if (form.dataset.preset) return;
-    form.elements.position.value = position;
-    form.dispatchEvent(new Event("input"));
-  });
   watchButtons();
+  if (new URLSearchParams(location.search).has("again")) {
+    again = await import("./again.js");
+    await again.showEarlier(show);
+  } else {
+    [interrupted] = await Promise.all([interruptedJob(), readRules()]);
+    showInterrupted();
+  }
+  if (rules || again) watchFiles();
   addPresets(form, show).catch(() => {}); // without them there are those of the page
-  earlier = await showEarlier(show);
-  if (!earlier) [interrupted] = await Promise.all([interruptedJob(), readRules()]);
-  showInterrupted();
-  if (rules) watchFiles();
+  $("options").addEventListener("pointerover", watchPreview, { once: true }); // only who comes near can drag
 }
 
 start();

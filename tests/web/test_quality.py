@@ -1,11 +1,15 @@
 """What holds for every page: accessible, light, steady and fit for any window."""
 
+import io
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import ViewportSize, expect
 
-from tests.client import File, picture
+from tests.client import Caller, File, picture
 from tests.web.conftest import DESKTOP, PHONE
 from tests.web.visitor import Gate, Visitor
 
@@ -13,6 +17,18 @@ MANY = 300
 MOST_TILES = 120  # in the page of a job, before "show more"
 MOST_REQUESTS = 20
 MOST_BYTES = 60_000
+
+MOST_BYTES_OF_A_TILE = 20_000
+LARGE_MANY, LARGE_BYTES = 500, 5 << 20
+LONGEST_TASK = 500  # milliseconds in which the page does not answer
+MOST_MEMORY = 50 << 20  # bytes that the scripts hold
+
+WATCH_TASKS = """() => {
+    window.longest = 0;
+    new PerformanceObserver((list) => {
+        for (const each of list.getEntries()) window.longest = Math.max(window.longest, each.duration);
+    }).observe({ type: "longtask" });
+}"""
 
 MEASURE = """async () => {
     let shift = 0;
@@ -72,6 +88,40 @@ def test_light_and_steady(visitor: Visitor) -> None:
     assert measured["requests"] <= MOST_REQUESTS
     assert measured["bytes"] < MOST_BYTES
     assert measured["shift"] < 0.02
+
+
+def test_page_of_a_job_light_and_steady(visitor: Visitor, caller: Caller, photographs: list[File]) -> None:
+    """The page of a job is light too: its images come small, and none of them moves the others."""
+    job = caller.upload(photographs)
+    caller.wait(job)
+    visitor.open(f"/job/{job}")
+    expect(visitor.page.locator("#countdown")).not_to_be_empty()
+    measured = visitor.page.evaluate(MEASURE)
+    assert measured["requests"] <= MOST_REQUESTS
+    assert measured["bytes"] < MOST_BYTES + len(photographs) * MOST_BYTES_OF_A_TILE
+    assert measured["shift"] < 0.02
+
+
+def test_many_large_images(visitor: Visitor, photographs: list[File], tmp_path: Path) -> None:
+    """Five hundred files of five megabytes are in the list in seconds, and the page never stops for long."""
+    large = tmp_path / "folder" / "000.jpg"
+    large.parent.mkdir()
+    with Image.open(io.BytesIO(photographs[0][1])) as image:
+        image.resize((5000, 4000)).save(large, quality=97)
+    assert large.stat().st_size < LARGE_BYTES
+    os.truncate(large, LARGE_BYTES)  # what follows the image's end is passed over
+    for number in range(1, LARGE_MANY):
+        (large.parent / f"{number:03}.jpg").hardlink_to(large)
+    visitor.open()
+    visitor.page.evaluate(WATCH_TASKS)
+    visitor.choose_folder(large.parent)
+    expect(visitor.tiles()).to_have_count(LARGE_MANY)
+    expect(visitor.page.locator("#chosen canvas").first).to_be_visible()
+    visitor.page.mouse.wheel(0, 3000)
+    visitor.page.wait_for_timeout(2000)
+    assert visitor.page.locator("#chosen canvas").count() < LARGE_MANY / 10
+    assert visitor.page.evaluate("longest") < LONGEST_TASK
+    assert visitor.page.evaluate("performance.memory.usedJSHeapSize") < MOST_MEMORY
 
 
 def test_many_images(visitor: Visitor) -> None:

@@ -472,7 +472,8 @@ def test_drag(visitor: Visitor, across: float, down: float, position: str) -> No
     box = visitor.see("#preview[src]").bounding_box()
     assert box is not None
     mouse = visitor.page.mouse
-    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    with visitor.page.expect_response("**/drag.js"):
+        mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     mouse.down()
     mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down, steps=4)
     expect(visitor.page.locator(f"[name=position][value={position}]")).to_be_checked()
