@@ -36,7 +36,8 @@ fix: .venv/.test ## mend style
 screenshots: .venv/.test browser ## picture every state of the pages in build/screenshots
 	$(BIN)/python -m tests.web.screenshots
 
-bench: .venv/.bench ## measure the flow against the pure speed of marking
+bench: .venv/.bench ## measure the engine beside others, and the flow beside the engine
+	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench
 
 clean: ## delete what was built, installed and kept, also the platform's data

@@ -32,8 +32,21 @@ class SecretSettings(BaseSettings):
     )
 
 
-class Settings(SecretSettings):
-    """The settings of every function; a function uses those that it needs."""
+class LimitSettings(SecretSettings):
+    """What one image and one job may have."""
+
+    max_files: int = Field(10_000, ge=1)
+    """Images in one job."""
+    max_file_bytes: int = Field(100 * MIB, ge=1)
+    max_job_bytes: int = Field(10 * 1024 * MIB, ge=1)
+    max_pixels: int = Field(100_000_000, ge=1)
+    """Width times height times frames of one image."""
+    max_seconds: int = Field(60, ge=1)
+    """Time that the processing of one image may take."""
+
+
+class Settings(LimitSettings):
+    """The settings of the functions that work with the servers."""
 
     nats_url: SecretStr
     """Where the stream is, with its user and password: nats://user:password@host:4222"""
@@ -47,14 +60,6 @@ class Settings(SecretSettings):
     public_url: str = ""
     """The address under which people reach the platform; empty: the one that the request came by."""
 
-    max_files: int = Field(10_000, ge=1)
-    """Images in one job."""
-    max_file_bytes: int = Field(100 * MIB, ge=1)
-    max_job_bytes: int = Field(10 * 1024 * MIB, ge=1)
-    max_pixels: int = Field(100_000_000, ge=1)
-    """Width times height times frames of one image."""
-    max_seconds: int = Field(60, ge=1)
-    """Time that the processing of one image may take."""
     upload_seconds: int = Field(3600, ge=1)
     """Time from the start of a job until images that have not arrived or ended are given up."""
     job_lifetime: int = Field(3600, ge=1)
@@ -75,6 +80,12 @@ def load_settings(kind: type[Kind]) -> Kind:
     except ValidationError as error:
         wrong = "; ".join(f"{str(item['loc'][0]).upper()}: {item['msg'].lower()}" for item in error.errors())
         raise InvalidSettings(f"settings (environment or {folder}): {wrong}") from None
+
+
+@lru_cache(maxsize=1)
+def limit_settings() -> LimitSettings:
+    """The limits of this process, read once; no server needs to be known for them."""
+    return load_settings(LimitSettings)
 
 
 @lru_cache(maxsize=1)

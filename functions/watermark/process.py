@@ -5,25 +5,18 @@ from pathlib import PurePosixPath
 
 import structlog
 from countermark import engine
+from countermark.direct import engine_limits
 from countermark.events import ObjectCreated
 from countermark.jobs import Ending, Image, Job, Result
 from countermark.names import with_extension
 from countermark.objects import DROP, RESULTS, NoSuchObject, ObjectTooLarge
 from countermark.services import services
-from countermark.settings import Settings
 
 from .drop import adopt
 
 log = structlog.get_logger()
 
 KNOWN_EXTENSIONS = frozenset(extension for kind in engine.FORMATS.values() for extension in kind.extensions)
-
-
-def engine_limits(settings: Settings) -> engine.Limits:
-    """The engine's limits as they are set."""
-    return engine.Limits(
-        max_pixels=settings.max_pixels, max_bytes=settings.max_file_bytes, seconds=settings.max_seconds
-    )
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from countermark.engine.dct import why_missing
+from countermark.engine import why_no_kernel
 
 from infra.local.errors import PlatformError
 from infra.local.folder import ROOT
@@ -62,7 +62,7 @@ def _program(name: str, command: list[Path | str]) -> Finding:
 
 def _jpeg() -> Finding:
     """JPEG files are marked without being decoded where the engine's kernel could be compiled."""
-    missing = why_missing()
+    missing = why_no_kernel()
     good = "marked in their coefficients"
     bad = f"marked on their pixels, which is slower. {missing} (apt-get install gcc python3-dev, then make clean env)"
     return Finding(name="jpeg", good=not missing, text=bad if missing else good, needed=False)

@@ -1,7 +1,7 @@
 """The engine: bytes and options in, marked bytes out. It knows no server and no network."""
 
 from . import tasks  # noqa: F401 - registers the built-in tasks
-from .assets import Assets, assets, use_assets
+from .assets import Assets, assets, load_tasks, use_assets
 from .dct import why_missing as why_no_kernel
 from .errors import (
     CannotEncode,
@@ -60,3 +60,5 @@ __all__ = [
     "use_assets",
     "why_no_kernel",
 ]
+
+load_tasks(assets().folder)  # last: they import this package

@@ -1,12 +1,14 @@
-"""What an administrator adds: marks, fonts and presets, in one folder.
+"""What an administrator adds: marks, fonts, presets and tasks, in one folder.
 
     <folder>/marks/<name>.png      images that a mark can be made of, named by `image`
     <folder>/fonts/<name>.ttf      fonts, named by `font`
     <folder>/presets.toml          named options, one table each, named by `preset`
+    <folder>/tasks/<name>.py       tasks: modules that register them
 
 The folder is that of the environment variable COUNTERMARK_ASSETS unless `use_assets` names another.
 """
 
+import importlib.util
 import os
 import tomllib
 from collections.abc import Mapping
@@ -46,6 +48,21 @@ class Assets:
             return tomllib.loads(path.read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path} cannot be read: {error}.") from error
+
+
+def load_tasks(folder: Path | None) -> None:
+    """Import the modules in `tasks/` of a folder of assets, which register tasks.
+
+    Raises ImportError when one can't be imported; it names the file.
+    """
+    for path in sorted(folder.glob("tasks/*.py")) if folder else ():
+        spec = importlib.util.spec_from_file_location(f"countermark_task_{path.stem}", path)
+        assert spec is not None  # noqa: S101 - the name ends with .py
+        assert spec.loader is not None  # noqa: S101 - the same
+        try:
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        except Exception as error:
+            raise ImportError(f"{path} is no task: {error}") from error
 
 
 _assets: list[Assets] = []

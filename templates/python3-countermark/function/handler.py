@@ -1,0 +1,16 @@
+"""A function that does one image task.
+
+curl --data-binary @photo.jpg "$GATEWAY/function/<name>?upside_down=true" -o edited.jpg
+"""
+
+from typing import Any
+
+from countermark.calls import Event
+from countermark.direct import edit_body
+
+from .task import Mirror
+
+
+def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
+    """The image in the body, edited as the query says."""
+    return edit_body(event, task=Mirror().task)
