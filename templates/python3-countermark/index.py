@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +27,9 @@ from prometheus_client import Counter, Gauge, Histogram, generate_latest
 from waitress import wasyncore
 
 HERE = Path(__file__).resolve().parent
+LOOK_SECONDS = 0.05
+NEWCOMER_SECONDS = 0.3
+"""For so long a connection may take to send its request, when the function is told to leave."""
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 REQUESTS = Counter("function_requests_total", "Requests answered", ["function", "kind", "status"])
@@ -130,14 +134,23 @@ def make_app(handle: Any, name: str) -> Flask:
 
 def drain(server: Any) -> None:
     """Stop accepting, wait until every answer is sent, and end the server's loop."""
-    wasyncore.dispatcher.close(server)  # not server.close(), which would take away what wakes the loop
 
     def busy() -> bool:
-        return any(channel.requests or channel.total_outbufs_len for channel in server.active_channels.values())
+        now = time.time()
+        return any(
+            channel.requests
+            or channel.request
+            or channel.total_outbufs_len
+            or now - channel.last_activity < NEWCOMER_SECONDS
+            for channel in list(server.active_channels.values())
+        )
 
     def leave() -> None:
+        # In the loop's own thread: it must not wait for a socket that is closed under it.
+        server.trigger.pull_trigger(partial(wasyncore.dispatcher.close, server))
+        time.sleep(LOOK_SECONDS)
         while busy():
-            time.sleep(0.05)
+            time.sleep(LOOK_SECONDS)
         signal.raise_signal(signal.SIGINT)
 
     threading.Thread(target=leave, daemon=True).start()

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,26 +21,54 @@ from infra.local.ports import pick_free_port
 TEMPLATE = Path(__file__).parents[2] / "templates" / "python3-countermark"
 
 
+SLOW = """
+import time
+from pathlib import Path
+
+
+def handle(event, context):
+    (Path(__file__).parent / "began").touch()
+    time.sleep(1.5)
+    return {"statusCode": 200, "body": b"finished"}
+"""
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address and the process of a function in a folder; it must leave well when it is told to."""
+    port = pick_free_port()
+    environment = {"PATH": os.environ["PATH"], "FUNCTION_DIR": str(folder), "PORT": str(port)}
+    process = subprocess.Popen([sys.executable, str(TEMPLATE / "index.py")], env=environment, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_healthy(url)
+        yield url, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a function made from the starter, as ``faas-cli new`` copies it."""
     folder = tmp_path_factory.mktemp("mirror")
     shutil.copytree(TEMPLATE / "function", folder, dirs_exist_ok=True)
-    port = pick_free_port()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "FUNCTION_DIR": str(folder),
-        "FUNCTION_NAME": "mirror",
-        "PORT": str(port),
-    }
-    process = subprocess.Popen([sys.executable, str(TEMPLATE / "index.py")], env=environment, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_healthy(url)
+    with serve(folder) as (url, _):
         yield url
-    finally:
+
+
+def test_what_is_in_flight_is_finished_before_it_leaves(tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text(SLOW)
+    with serve(tmp_path) as (url, process), ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.get, url)
+        while not (tmp_path / "began").exists():
+            time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        time.sleep(0.5)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(url)
+        assert answer.result().text == "finished"
+        assert process.wait(10) == 0
 
 
 def wait_until_healthy(url: str) -> None:
