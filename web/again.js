@@ -16,7 +16,8 @@ export async function showEarlier(changed) {
   document.querySelector("h1").textContent = say("again.title");
   document.querySelector(".lead").textContent = say("again.text");
   $("other-images").hidden = false;
-  const answer = await fetch(`/function/status/${encodeURIComponent(job)}?images=${which}`, { cache: "no-store" });
+  const answer = await fetch(`/function/status/${encodeURIComponent(job)}?images=${which}`, { cache: "no-store" }).catch(() => null);
+  if (!answer || answer.status >= 500) return ($("wrong").textContent = say("sending.no_answer"));
   if (!answer.ok) return location.replace(`/job/${encodeURIComponent(job)}`); // which says what has become of it
   const { images } = await answer.json();
   $("chosen").append(...images.map((image) => tile(image, changed)));

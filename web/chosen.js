@@ -6,6 +6,7 @@ import { dropThumbnail, showThumbnail } from "./thumbnails.js";
 
 const $ = (id) => document.getElementById(id);
 const SHOWN_REJECTED = 8;
+const AT_ONCE = 200; // files that are looked at before the page goes on with something else
 
 /** The entries, in order: {file, name, zip, state, sent, link, tile}. `state`: chosen, sending, stalled, sent or unsent. */
 export const chosen = [];
@@ -29,10 +30,18 @@ export const shownEntry = () => (chosen.includes(pressed) ? pressed : chosen.fin
 
 /** Add files [{file, name}] that the server takes, and tell which it would not. */
 export async function addFiles(found, { limits, accept }) {
-  const { added, rejected } = await check(found, chosen, limits, accept);
-  addEntries(added);
+  const before = chosen.length;
+  const rejected = [];
+  $("send").disabled = true; // until the list is whole
+  for (let from = 0; from < found.length; from += AT_ONCE) {
+    const part = await check(found.slice(from, from + AT_ONCE), chosen, limits, accept);
+    addEntries(part.added);
+    rejected.push(...part.rejected);
+  }
+  $("send").disabled = false;
   tellRejected(rejected, limits);
-  if (added.length) announce(say("upload.added", { count: added.length, total: chosen.length }));
+  const count = chosen.length - before;
+  if (count > 0) announce(say("upload.added", { count, total: chosen.length }));
 }
 
 export function addEntries(entries) {

@@ -44,8 +44,10 @@ export async function check(found, present, limits, accept) {
   const rejected = [];
   const known = new Set(present.map(identity));
   let bytes = present.reduce((sum, { file }) => sum + file.size, 0);
-  for (const { file, name } of found.filter((each) => !isLitter(each.name))) {
-    const type = await contentType(file);
+  const wanted = found.filter(({ name }) => !isLitter(name));
+  const types = await Promise.all(wanted.map(({ file }) => contentType(file)));
+  for (const [index, { file, name }] of wanted.entries()) {
+    const type = types[index];
     const zip = type === ZIP;
     let why = null;
     if (!file.size) why = "empty";

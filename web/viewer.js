@@ -2,7 +2,9 @@
 
 import { say, size } from "./texts.js";
 
-const EDGE = 1600; // pixels of the longer side: what is looked at is not fetched whole
+const EDGE = 1600; // pixels of the longer side of what is shown when the image itself is not
+const LARGEST = 2 * 2 ** 20; // bytes of an image that is shown as it is
+const SHOWN = ["JPEG", "PNG", "WebP", "GIF", "AVIF"]; // formats that browsers know
 
 const $ = (id) => document.getElementById(id);
 let images = () => [];
@@ -47,12 +49,13 @@ function show(image) {
   shown = image;
   const { url, width, height, format, bytes } = image.result;
   const small = `${url}/small?longest=${EDGE}`;
+  const itself = bytes <= LARGEST && SHOWN.includes(format); // it may move
   $("compare").classList.remove("ready"); // without an original to be seen there is nothing to compare
   $("compare").style.setProperty("--ratio", width / height);
   $("compare").style.setProperty("--width", `${width}px`);
   $("compare-at").value = 50;
   divide();
-  Object.assign($("viewer-image"), { src: small, alt: say("preview.alt", { name: image.name }) });
+  Object.assign($("viewer-image"), { src: itself ? url : small, alt: say("preview.alt", { name: image.name }) });
   $("viewer-before").src = `${small}&of=original`;
   $("viewer-name").textContent = image.name;
   $("viewer-facts").textContent = `${format}, ${width} × ${height}, ${size(bytes)}`;

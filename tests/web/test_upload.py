@@ -36,6 +36,18 @@ LOADED = """(images) => Promise.all(images.map(async (image) => {
 }))"""
 
 
+LISTEN = """
+window.told = [];
+Object.defineProperty(document, "hidden", { get: () => Boolean(window.away) });
+window.Notification = class extends window.Notification {
+    constructor(title, options) {
+        super(title, options);
+        told.push(title);
+    }
+};
+"""
+
+
 def broken(photograph: File) -> File:
     """A photograph of which only the beginning is there."""
     return f"broken {photograph[0]}", photograph[1][:300]
@@ -497,6 +509,33 @@ def test_presets_of_the_server(visit: Callable[..., Visitor], make_platform: Any
         visitor.send()
         visitor.wait_until_ready()
         assert "grey.tif" in visitor.download()
+
+
+def test_address_is_copied(visit: Callable[..., Visitor], caller: Caller) -> None:
+    """The address that is copied leads to the job, in the language of whoever opens it."""
+    visitor = visit(permissions=["clipboard-read", "clipboard-write"])
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    visitor.open(f"/job/{job}?language=ru")
+    visitor.page.get_by_role("button", name="Копировать ссылку").click()
+    expect(visitor.page.get_by_role("button", name="Ссылка скопирована")).to_be_visible()
+    assert visitor.page.evaluate("navigator.clipboard.readText()") == f"{visitor.url}/job/{job}"
+
+
+def test_notification(visitor: Visitor) -> None:
+    """Who looks elsewhere is told when the images are ready, if that is allowed."""
+    files = [{"name": "a.jpg", "size": len(picture())}]
+    job = httpx.post(f"{visitor.url}/function/upload", json={"files": files}).json()
+    visitor.page.add_init_script(LISTEN)
+    visitor.open(job["page"])
+    button = visitor.see("#notify")
+    visitor.page.context.grant_permissions(["notifications"])  # the answer to the browser's question
+    button.click()
+    expect(button).to_be_hidden()
+    visitor.page.evaluate("window.away = true")
+    httpx.put(job["uploads"][0]["url"], content=picture()).raise_for_status()
+    visitor.page.locator("#download").wait_for(timeout=60_000)
+    assert visitor.page.evaluate("told") == ["Your images are ready – Countermark"]
 
 
 def test_expiry_while_watched(visit: Callable[..., Visitor], make_platform: Any) -> None:
