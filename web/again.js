@@ -1,6 +1,8 @@
 // Marking images once more that the server still has: the address names their job (/?again=<job>, of which &images=failed).
 
 import { make } from "./chosen.js";
+import { keepOptions, readOptions } from "./options.js";
+import { explain, NoAnswer, Refusal } from "./sending.js";
 import { say, size } from "./texts.js";
 
 const EDGES = { tile: 320, preview: 800 }; // pixels of the longer side
@@ -50,11 +52,28 @@ export async function earlierPicture() {
   return pressed;
 }
 
-/** Ask for a new job with the same images. @returns {Promise<Response>} the answer of the server, with the job's `page` if it is good */
-export function markAgain(options) {
-  return fetch(`/function/upload/${job}/again`, {
+/** Ask for a new job with the same images and the options of the form, and go to its page. */
+export async function send(form, kind) {
+  keepOptions(form, kind);
+  $("send").disabled = true;
+  try {
+    location.assign((await markAgain(readOptions(form, kind))).page);
+  } catch (error) {
+    $("send").disabled = false;
+    $("wrong").textContent = explain(error);
+  }
+}
+
+async function markAgain(options) {
+  const answer = await fetch(`/function/upload/${job}/again`, {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/json" },
     body: JSON.stringify({ options, images: which }),
-  });
+  }).catch(() => null);
+  if (!answer) throw new NoAnswer();
+  if (!answer.ok) throw new Refusal(answer.status, await answer.json().catch(() => null));
+  return answer.json();
 }
+
+// Back from the new page the browser shows this one as it was.
+addEventListener("pageshow", ({ persisted }) => persisted && ($("send").disabled = false));

@@ -24,6 +24,9 @@ export function forgetJob() {
   sessionStorage.removeItem(SENT);
 }
 
+/** Whether there is one to look for. */
+export const mayBeInterrupted = () => Boolean(sessionStorage.getItem(KEPT));
+
 const sentNumbers = () => JSON.parse(sessionStorage.getItem(SENT) ?? "[]");
 
 /** The interrupted job, its `missing` files [{link, name, size}] and how many have `arrived`; null if there is none. */

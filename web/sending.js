@@ -1,6 +1,8 @@
 // Sending a job: a list of names and sizes gets one signed link for each file, and the files go straight to the store,
 // several at once, each tried again until it is there. A ZIP has to be opened by the server, so a job with one goes there whole.
 
+import { say } from "./texts.js";
+
 const AT_ONCE = 4;
 const ATTEMPTS = 8;
 const LONGEST_PAUSE = 30_000; // milliseconds
@@ -104,6 +106,14 @@ function request(method, url, body, signal, progress) {
     call.onloadend = () => signal.removeEventListener("abort", abort);
     call.send(body);
   });
+}
+
+/** The words for what went wrong. */
+export function explain(error) {
+  if (error instanceof NoAnswer) return say("sending.no_answer");
+  if (!(error instanceof Refusal)) throw error;
+  const fields = (error.problem?.errors ?? []).map(({ field, message }) => `${field}: ${message}`);
+  return [say("sending.error"), ...(fields.length ? fields : [error.message])].join(" ");
 }
 
 function parsed(text) {
