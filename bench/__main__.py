@@ -11,6 +11,7 @@ import os
 import platform as machine
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bench.ceiling import images_a_second
 from bench.memory import Peaks
@@ -19,6 +20,7 @@ from bench.pipeline import measure
 from tests.platform_driver import temporary_platform
 
 COUNT = 24
+RESULTS = Path(__file__).with_name("pipeline.md")
 
 
 @contextmanager
@@ -31,33 +33,54 @@ def address(url: str | None) -> Iterator[tuple[str, Peaks]]:
         yield own.url, peaks
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
-    parser.add_argument("--url", help="a running platform; without it one is started")
-    parser.add_argument("--rounds", type=int, default=1, help="how often the large scenarios run; the best counts")
-    arguments = parser.parse_args()
-    print(f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}; making photographs ...")
-    large, small = (photographs(size, COUNT) for size in SIZES.values())
-    ceilings = {id(images): images_a_second(images) for images in (large, small)}
-    scenarios = [
+def scenarios(large: list[bytes], small: list[bytes]) -> list[tuple[str, list[bytes], list[list[bytes]], int]]:
+    """Name, photographs, jobs of them, and how many jobs run at once."""
+    return [
         ("one 2 MP image", small, [[image] for image in small], 1),
         (f"{COUNT} x 12 MP", large, [large], 1),
         (f"{COUNT} x 2 MP", small, [small], 1),
         ("10 jobs of 10 x 2 MP", small, [[small[(job + n) % COUNT] for n in range(10)] for job in range(10)], 10),
         ("50 users, one 2 MP image", small, [[small[user % COUNT]] for user in range(50)], 50),
     ]
+
+
+def run(url: str, rounds: int, large: list[bytes], small: list[bytes]) -> Iterator[str]:
+    """Measure every scenario; the lines of the table, each as soon as it is known."""
+    ceilings = {id(images): images_a_second(images) for images in (large, small)}
+    asyncio.run(measure(url, [[image] for image in small[:8]], at_once=4))  # every process is warm
+    yield "| scenario | images/s | ceiling | ratio | p50 s | p95 s |"
+    yield "|---|--:|--:|--:|--:|--:|"
+    for name, images, jobs, at_once in scenarios(large, small):
+        measured = [asyncio.run(measure(url, jobs, at_once=at_once)) for _ in range(rounds)]
+        middle = sorted(measured, key=lambda each: each.images_a_second)[len(measured) // 2]
+        ceiling = ceilings[id(images)]
+        yield (
+            f"| {name} | {middle.images_a_second:.1f} | {ceiling:.1f} | {middle.images_a_second / ceiling:.2f}"
+            f" | {middle.latency(50):.2f} | {middle.latency(95):.2f} |"
+        )
+
+
+def main() -> None:
+    """Measure, print, and keep the results."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--url", help="a running platform; without it one is started")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each scenario runs; the median counts")
+    arguments = parser.parse_args()
+    print("Making photographs ...", flush=True)
+    large, small = (photographs(size, COUNT) for size in SIZES.values())
+    lines = [
+        "# The pipeline, measured",
+        "",
+        f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}. The caller runs on them as well.",
+        "",
+    ]
+    print("\n".join(lines))
     with address(arguments.url) as (url, peaks):
-        asyncio.run(measure(url, [[image] for image in small[:8]], at_once=4))  # every process is warm
-        print(f"{'scenario':26}{'images/s':>9}{'ceiling':>9}{'ratio':>7}{'p50 s':>8}{'p95 s':>8}")
-        for name, images, jobs, at_once in scenarios:
-            rounds = [asyncio.run(measure(url, jobs, at_once=at_once)) for _ in range(arguments.rounds)]
-            best, ceiling = max(rounds, key=lambda measured: measured.images_a_second), ceilings[id(images)]
-            print(
-                f"{name:26}{best.images_a_second:9.1f}{ceiling:9.1f}{best.images_a_second / ceiling:7.2f}"
-                f"{best.latency(50):8.2f}{best.latency(95):8.2f}"
-            )
-        peaks.print()
+        for line in run(url, arguments.rounds, large, small):
+            print(line, flush=True)
+            lines.append(line)
+    print("\n".join(peaks.lines()))
+    RESULTS.write_text("\n".join([*lines, *peaks.lines()]) + "\n")
 
 
 if __name__ == "__main__":

@@ -33,12 +33,12 @@ class Peaks:
         self._stop.set()
         self._thread.join()
 
-    def print(self) -> None:
-        """Print a line for each program, the largest first, and the sum of all at its peak."""
-        if self._peaks:
-            print(f"\n{'peak memory, MiB':26}{'':>9}")
-        for name, peak in sorted(self._peaks.items(), key=lambda item: -item[1]):
-            print(f"{name:26}{peak / MIB:9.0f}")
+    def lines(self) -> list[str]:
+        """A table with a row for each program, the largest first, and the sum of all at its peak."""
+        rows = [
+            f"| {name} | {peak / MIB:.0f} |" for name, peak in sorted(self._peaks.items(), key=lambda item: -item[1])
+        ]
+        return ["", "| peak memory | MiB |", "|---|--:|", *rows] if rows else []
 
     def _sample(self) -> None:
         while self._pid and not self._stop.wait(SECONDS):
