@@ -71,7 +71,8 @@ def main() -> None:
     lines = [
         "# The pipeline, measured",
         "",
-        f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}. The caller runs on them as well.",
+        f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}.",
+        "The caller runs on the same cores.",
         "",
     ]
     print("\n".join(lines))

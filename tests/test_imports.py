@@ -1,0 +1,49 @@
+"""Imports point inward: the engine knows nothing, the library no function, a function no platform."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FUNCTIONS = [path.parent for path in (ROOT / "functions").glob("*/handler.py")]
+
+
+def imported(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every module that the files of a folder import by an absolute name, and the file."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                yield path, node.module
+
+
+def ours(folder: Path) -> set[tuple[str, str]]:
+    """What is imported of the project, with the file that does."""
+    names = ("countermark", "infra", "functions", "tests", "bench")
+    return {(str(path), name) for path, name in imported(folder) if name.partition(".")[0] in names}
+
+
+def test_the_engine_imports_nothing_of_the_project() -> None:
+    assert ours(ROOT / "functions" / "countermark" / "engine") == set()
+
+
+def test_the_library_imports_no_function_and_no_platform() -> None:
+    found = ours(ROOT / "functions" / "countermark")
+    assert found
+    assert {name for _, name in found if name.partition(".")[0] != "countermark"} == set()
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS, ids=lambda folder: folder.name)
+def test_a_function_imports_the_library_alone(folder: Path) -> None:
+    found = ours(folder)
+    assert found
+    assert {name for _, name in found if name.partition(".")[0] != "countermark"} == set()
+
+
+def test_what_functions_stand_on_imports_no_handler() -> None:
+    found = {name for _, name in ours(ROOT / "infra")}
+    assert found
+    assert {name for name in found if name.partition(".")[0] not in {"countermark", "infra"}} == set()
