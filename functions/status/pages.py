@@ -45,6 +45,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 _ENDED = ("ready", "failed")
 _SIZES = (("gigabyte", 1 << 30), ("megabyte", 1 << 20), ("kilobyte", 1 << 10))
+_LACKING = ("not_uploaded", "missing")
+"""Codes of images that the server has not: they can't be tried again."""
 _PROBLEMS = {404: "unknown", 410: "expired", 413: "large", 429: "busy", 503: "busy"}
 
 
@@ -71,6 +73,7 @@ def render_job(job: Mapping[str, Any], language: str = "en") -> str:
         language: one of `LANGUAGES`.
     """
     images = job.get("images") or []
+    failures = [image for image in images if image["state"] == "failed"]
     return _render(
         "job.html",
         language,
@@ -78,7 +81,8 @@ def render_job(job: Mapping[str, Any], language: str = "en") -> str:
         ended=job["state"] in _ENDED,
         finished=job["done"] + job["failed"],
         headline=_headline(job),
-        failures=[image for image in images if image["state"] == "failed"],
+        failures=failures,
+        retry=any(image["code"] not in _LACKING for image in failures),
         images=images[:SHOWN_IMAGES],
         hidden=max(0, job["total"] - min(len(images), SHOWN_IMAGES)),
     )

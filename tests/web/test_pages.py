@@ -171,6 +171,13 @@ def test_all_failed() -> None:
     assert "Empty." in page
 
 
+@pytest.mark.parametrize(("code", "again"), [("took_too_long", True), ("not_uploaded", False)])
+def test_failed_images_can_be_tried_again(code: str, *, again: bool) -> None:
+    """What the server has can be tried again, what never arrived cannot."""
+    image = job()["images"][1] | {"code": code}
+    assert (f"/?again={JOB}&amp;images=failed" in render_job(job("ready", images=[image]))) is again
+
+
 def test_names_are_escaped() -> None:
     """A file's name is text, whatever is in it."""
     image = {
