@@ -8,10 +8,12 @@ from typing import Any
 
 from countermark.jobs import Image, Job
 from countermark.names import unique_names
-from countermark.objects import DROP, RESULTS, NoSuchObject, ObjectStore
+from countermark.objects import DROP, PART_BYTES, RESULTS, NoSuchObject, ObjectStore
 
 COPY_BYTES = 1024 * 1024
 REPORT_NAME = "report.json"
+SMALL_REPORT = 1000
+"""Images up to which the report takes no memory worth counting."""
 
 
 class _Counting:
@@ -50,7 +52,8 @@ def write_zip(objects: ObjectStore, job: Job, images: list[Image]) -> tuple[str,
     names = unique_names([REPORT_NAME, *(image.result_name or image.name for image in done)])[1:]
     files = dict(zip((image.number for image in done), names, strict=True))
     key = archive_key(job)
-    with objects.writer(RESULTS, key, "application/zip") as file:
+    small = sum(image.result_bytes or 0 for image in done) < PART_BYTES and len(images) < SMALL_REPORT
+    with objects.writer(RESULTS, key, "application/zip", small=small) as file:
         counting = _Counting(file)
         with zipfile.ZipFile(counting, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
             for image in done:

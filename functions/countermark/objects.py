@@ -106,12 +106,18 @@ class ObjectStore:
             shutil.copyfileobj(stream, file, 1024 * 1024)
 
     @contextmanager
-    def writer(self, bucket: str, key: str, media_type: str) -> Iterator[IO[bytes]]:
-        """A file to write a new object through, in parts; the object appears when it is closed without an error."""
+    def writer(self, bucket: str, key: str, media_type: str, *, small: bool = False) -> Iterator[IO[bytes]]:
+        """A file to write a new object through; the object appears when it is closed without an error.
+
+        Args:
+            small: it is kept in memory and sent in one request, not in parts of 8 MiB.
+        """
+        request = "put_object" if small else "create_multipart_upload"
         parameters = {
             "client": self._s3,
             "min_part_size": PART_BYTES,
-            "client_kwargs": {"S3.Client.create_multipart_upload": {"ContentType": media_type}},
+            "multipart_upload": not small,
+            "client_kwargs": {f"S3.Client.{request}": {"ContentType": media_type}},
         }
         with (
             _store_errors(),
