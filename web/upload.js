@@ -96,7 +96,9 @@ async function start() {
   }
   if (rules || again) watchFiles();
   addPresets(form, show).catch(() => {}); // without them there are those of the page
-  $("options").addEventListener("pointerover", watchPreview, { once: true }); // only who comes near can drag
+  // A mouse comes near before it presses; a finger does not.
+  if (matchMedia("(hover: none)").matches) watchPreview();
+  else $("options").addEventListener("pointerover", watchPreview, { once: true });
 }
 
 start();

@@ -493,6 +493,17 @@ def test_drag(visitor: Visitor, across: float, down: float, position: str) -> No
     expect(visitor.page.locator(f"[name=position][value={position}]")).to_be_checked()
 
 
+def test_tap(visit: Callable[..., Visitor]) -> None:
+    """By finger the mark goes where the preview is tapped."""
+    visitor = visit(viewport=PHONE, is_mobile=True, has_touch=True)
+    with visitor.page.expect_response("**/drag.js"):
+        visitor.open()
+    preview = visitor.see("#preview[src]")
+    preview.scroll_into_view_if_needed()
+    preview.tap(position={"x": 20, "y": 20})
+    expect(visitor.page.locator("[name=position][value=top-left]")).to_be_checked()
+
+
 def test_presets_of_the_server(visit: Callable[..., Visitor], make_platform: Any, tmp_path: Path) -> None:
     """The administrator's presets stand first, show in the preview and reach the images."""
     (tmp_path / "presets.toml").write_text('[house_style]\ntext = "HOUSE"\nposition = "top-left"\nformat = "TIFF"\n')
