@@ -1,11 +1,13 @@
 """Somebody with a browser, so that tests read as what people do."""
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
 from tests.client import File, unpack
@@ -26,6 +28,18 @@ STOP_MOVING = """() => {
 def payload(files: Sequence[File]) -> list[FilePayload]:
     """Files as the browser's driver takes them; the browser finds the types by the names."""
     return [FilePayload(name=name, mimeType="", buffer=data) for name, data in files]
+
+
+def broken(photograph: File) -> File:
+    """A photograph of which only the beginning is there."""
+    return f"broken {photograph[0]}", photograph[1][:300]
+
+
+def crop(data: bytes, box: tuple[int, int, int, int]) -> bytes:
+    """A part of an image, as PNG."""
+    out = io.BytesIO()
+    Image.open(io.BytesIO(data)).convert("RGB").crop(box).save(out, "PNG")
+    return out.getvalue()
 
 
 class Gate:
