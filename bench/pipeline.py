@@ -41,21 +41,24 @@ async def measure(url: str, jobs: Sequence[Sequence[bytes]], *, at_once: int) ->
     """
     places = asyncio.Semaphore(at_once)
     poll = min(SHORTEST_POLL * at_once, LONGEST_POLL)
+    ended: list[str] = []
     async with httpx.AsyncClient(base_url=url, timeout=300, limits=httpx.Limits(max_connections=at_once)) as client:
 
         async def one(images: Sequence[bytes]) -> float:
             async with places:
                 started = time.perf_counter()
-                await _job(client, images, poll)
+                ended.append(await _job(client, images, poll))
                 return time.perf_counter() - started
 
         started = time.perf_counter()
         latencies = await asyncio.gather(*(one(images) for images in jobs))
         seconds = time.perf_counter() - started
+        for job in ended:
+            await client.delete(f"/job/{job}")
     return Measured(images=sum(map(len, jobs)), seconds=seconds, latencies=list(latencies))
 
 
-async def _job(client: httpx.AsyncClient, images: Sequence[bytes], poll: float) -> None:
+async def _job(client: httpx.AsyncClient, images: Sequence[bytes], poll: float) -> str:
     files = [("files", (f"{number}.jpg", data, "image/jpeg")) for number, data in enumerate(images)]
     answer = await client.post("/function/upload", files=files)
     answer.raise_for_status()
@@ -69,4 +72,4 @@ async def _job(client: httpx.AsyncClient, images: Sequence[bytes], poll: float) 
         async for chunk in download.aiter_raw():
             received += len(chunk)
     assert received == status["archive"]["bytes"]
-    await client.delete(f"/job/{job}")
+    return str(job)

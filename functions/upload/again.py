@@ -3,7 +3,7 @@
 from typing import Any
 
 from countermark import engine
-from countermark.calls import json_object
+from countermark.calls import Event, json_object
 from countermark.events import RECONCILE_JOB, ObjectCreated
 from countermark.jobs import Ending, Image, NewImage, new_job_id
 from countermark.objects import UPLOADS, NoSuchObject
@@ -11,11 +11,12 @@ from countermark.problems import BadOptions, Expired, NotFound, Problem
 from countermark.services import Services
 
 
-def open_again(services: Services, job_id: str, body: bytes) -> str:
-    """Begin a job with copies of another job's originals and its own options.
+def open_again(services: Services, job_id: str, event: Event) -> str:
+    """Begin a job with copies of another job's originals.
 
     Args:
-        body: JSON with ``options``, and ``images``: all of them (default), or the failed ones.
+        event: its body may be JSON with ``options`` (default: those of the other job) and ``images``: all of them
+            (default), or the failed ones; a form without JavaScript says ``?images=failed``.
 
     Returns:
         The new job's id.
@@ -24,13 +25,14 @@ def open_again(services: Services, job_id: str, body: bytes) -> str:
         NotFound, Expired: there is no such job, or not any more.
         Problem: the body or the options can't be used, or there is no such image.
     """
-    which, options = _read(body)
+    asked = json_object(event.body) if event.body else dict(event.query)
     job = services.jobs.find_job(job_id)
     if job is None:
         raise NotFound
     if job.state == "expired":
         raise Expired
-    originals = services.jobs.images(job_id, "failed" if which == "failed" else "")
+    originals = _originals(services, job_id, asked.get("images", "all"))
+    options = _read_options(asked["options"]) if "options" in asked else services.jobs.options(job_id)
     if not originals:
         raise Problem("The job has no such image.", code="no_files")
     new_id = new_job_id()
@@ -43,13 +45,16 @@ def open_again(services: Services, job_id: str, body: bytes) -> str:
     return new_id
 
 
-def _read(body: bytes) -> tuple[str, dict[str, Any]]:
-    asked = json_object(body)
-    which, options = asked.get("images", "all"), asked.get("options", {})
+def _originals(services: Services, job_id: str, which: object) -> list[Image]:
     if which not in {"all", "failed"}:
         raise Problem("images is one of all, failed.")
+    images = services.jobs.images(job_id, "failed" if which == "failed" else "")
+    return [image for image in images if image.code != "not_uploaded"]
+
+
+def _read_options(options: Any) -> dict[str, Any]:
     try:
-        return which, engine.load_options(options).model_dump(mode="json")
+        return engine.load_options(options).model_dump(mode="json")
     except engine.InvalidOptions as error:
         raise BadOptions(str(error), errors=error.errors) from error
 

@@ -32,7 +32,7 @@ def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's
         case "POST", [job, "close"]:
             return jsonify(close_job(services(), job_id_of(job)))
         case "POST", [job, "again"]:
-            return begun(event, open_again(services(), job_id_of(job), event.body))
+            return begun(event, open_again(services(), job_id_of(job), event))
         case _, ([] | ["schema"] | [_, "close" | "again"]):
             raise WrongMethod
     raise NotFound

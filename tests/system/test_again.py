@@ -69,5 +69,23 @@ def test_only_the_failed_ones_are_tried_again(caller: Caller) -> None:
     caller.wait(job)
     again = caller.http.post(f"/function/upload/{job}/again", json={"images": "failed"}).json()["job"]
     assert [image["name"] for image in caller.wait(again)["images"]] == ["bad.jpg"]
+    form = caller.http.post(f"/function/upload/{job}/again?images=failed", headers={"Accept": "text/html"})
+    assert form.status_code == 303
+    retried = caller.wait(form.headers["Location"].rpartition("/")[2])
+    assert [image["name"] for image in retried["images"]] == ["bad.jpg"]
+
+
+def test_a_new_job_has_the_first_ones_options_unless_it_is_given_others(caller: Caller) -> None:
+    tasks = '[{"task": "resize", "width": 40, "height": 40}]'
+    job = caller.upload([("a.jpg", picture((80, 80)))], tasks=tasks)
+    caller.wait(job)
+    again = caller.http.post(f"/function/upload/{job}/again").json()["job"]
+    caller.wait(again)
+    assert Image.open(io.BytesIO(caller.archive(again)["a.jpg"])).size == (40, 40)
+
+
+def test_what_can_not_be_asked_for_is_told(caller: Caller) -> None:
+    job = caller.upload([("good.jpg", picture())])
+    caller.wait(job)
     for asked, status in (({"images": "some"}, 400), ({"options": {"tasks": [{"task": "paint"}]}}, 422)):
         assert caller.http.post(f"/function/upload/{job}/again", json=asked).status_code == status

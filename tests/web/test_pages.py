@@ -175,7 +175,7 @@ def test_all_failed() -> None:
 def test_failed_images_can_be_tried_again(code: str, *, again: bool) -> None:
     """What the server has can be tried again, what never arrived cannot."""
     image = job()["images"][1] | {"code": code}
-    assert (f"/?again={JOB}&amp;images=failed" in render_job(job("ready", images=[image]))) is again
+    assert (f"/function/upload/{JOB}/again?images=failed" in render_job(job("ready", images=[image]))) is again
 
 
 def test_names_are_escaped() -> None:
