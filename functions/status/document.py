@@ -80,7 +80,7 @@ def _image(job: Job, image: Image) -> dict[str, Any]:
     return {
         "number": image.number,
         "name": image.name,
-        "state": image.state,
+        "state": "working" if image.is_working else image.state,
         "code": image.code,
         "reason": image.reason,
         "bytes": image.bytes,

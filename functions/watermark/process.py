@@ -49,6 +49,7 @@ def process_object(created: ObjectCreated) -> None:
 def mark(job: Job, image: Image) -> Ending:
     """Make the image's result, or say why it can't be made."""
     own = services()
+    own.jobs.begin_image(image)
     if job.options_problem:
         return fail(image, "invalid_options", job.options_problem)
     if image.number > own.settings.max_files:

@@ -53,6 +53,19 @@ def test_of_images_that_end_at_the_same_moment_one_completes_the_job(database: D
     jobs.forget(job)
 
 
+def test_an_image_is_being_worked_on_until_it_ends(database: Database) -> None:
+    jobs = JobStore(database)
+    job, (image, _) = open_job(jobs, 2)
+    assert [each.is_working for each in jobs.images(job)] == [False, False]
+    jobs.begin_image(image)
+    assert [each.is_working for each in jobs.images(job)] == [True, False]
+    jobs.finish_image(image, RESULT, etag="e", size=1)
+    jobs.begin_image(image)
+    assert [each.is_working for each in jobs.images(job)] == [False, False]
+    assert jobs.expire(job, now=True)
+    jobs.forget(job)
+
+
 def test_an_end_that_comes_twice_or_late_changes_nothing(database: Database) -> None:
     jobs = JobStore(database)
     job, (image,) = open_job(jobs, 1)

@@ -22,6 +22,24 @@ def test_photographs_come_back_marked_in_one_zip(caller: Caller) -> None:
     assert report_of(files)["done"] == len(sent)
 
 
+def test_asking_again_is_cheap_while_nothing_changes(caller: Caller) -> None:
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    first = caller.http.get(f"/function/status/{job}")
+    again = caller.http.get(f"/function/status/{job}", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    short = caller.http.get(f"/function/status/{job}?images=none")
+    assert short.json() == {**first.json(), "images": [], "now": short.json()["now"]}
+    assert short.headers["ETag"] != first.headers["ETag"]
+
+
+def test_an_image_that_takes_its_time_is_seen_at_work(caller: Caller) -> None:
+    job = caller.upload([("large.png", picture((6000, 5000), kind="PNG"))], format="avif")
+    seen = caller.wait_for(job, lambda document: document["images"][0]["state"] != "waiting")
+    assert seen["images"][0]["state"] == "working"
+    caller.http.delete(f"/job/{job}")
+
+
 def test_a_bad_image_fails_alone_and_says_why(caller: Caller) -> None:
     good = picture()
     job = caller.upload(

@@ -135,7 +135,7 @@ def test_texts_are_used() -> None:
     heads = ("receiving", "processing", "archiving", "ready", "ready_some", "none", "failed")
     kinds = ("expired", "unknown", "large", "bad", "busy", "server")
     built = {f"job.{head}_{part}" for head in heads for part in ("title", "lead")}
-    built |= {f"job.state_{state}" for state in ("waiting", "done", "failed")}
+    built |= {f"job.state_{state}" for state in ("waiting", "working", "done", "failed")}
     built |= {f"problems.{kind}_{part}" for kind in kinds for part in ("title", "text", "next")}
     built |= {f"upload.{why}" for why in re.findall(r'why = "(\w+)"', code)}
     assert names(TEXTS["en"]) - asked - built == set()

@@ -64,6 +64,7 @@ class Image:
     bytes: int | None
     etag: str | None
     revision: int
+    begun: int | None
     state: str
     code: str | None
     reason: str | None
@@ -73,6 +74,11 @@ class Image:
     format: str | None
     width: int | None
     height: int | None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a function has begun with the image, as it is now, and not ended."""
+        return self.state == "waiting" and self.begun == self.revision
 
 
 @dataclass(frozen=True, kw_only=True)

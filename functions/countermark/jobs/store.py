@@ -97,6 +97,15 @@ class JobStore:
         job = self.find_job(image.job_id) if image else None
         return (job, image) if job and image else None
 
+    def begin_image(self, image: Image) -> None:
+        """A function works on the image."""
+        sql = (
+            "UPDATE images SET begun = revision, updated_at = now()"
+            " WHERE job_id = :job AND number = :number AND revision = :revision AND state = 'waiting'"
+        )
+        parameters = {"job": image.job_id, "number": image.number, "revision": image.revision}
+        self._database.query(lambda connection: connection.run(sql, **parameters))
+
     def finish_image(self, image: Image, result: Result, *, etag: str, size: int) -> Ending:
         """The image is marked; a second time, or after its object was replaced, this changes nothing."""
         with self._database.transaction() as connection:

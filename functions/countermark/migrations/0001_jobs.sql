@@ -32,6 +32,7 @@ CREATE TABLE images (
     bytes        bigint,
     etag         text,                                -- of the object that was processed
     revision     integer NOT NULL DEFAULT 0,          -- counts the times that the image was put back to waiting
+    begun        integer,                             -- the revision that a function has begun to work on
     state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
     code         text,                                -- of the failure
     reason       text,
