@@ -1,11 +1,12 @@
 """The buckets: created, open to browsers that hold a presigned link, and emptied when nothing else has done so."""
 
 import math
+import time
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from countermark.objects import DROP, RESULTS, UPLOADS
 
 BUCKETS = (UPLOADS, RESULTS, DROP)
@@ -23,6 +24,8 @@ CORS = {
 }
 
 SECONDS_A_DAY = 86_400
+SECONDS_TO_JOIN = 30
+PROBE = "probe"
 
 NOT_SUPPORTED = {"NotImplemented", "MethodNotAllowed"}
 
@@ -77,6 +80,26 @@ def set_up_buckets(client: Any, *, seconds: int) -> None:
             client.create_bucket(Bucket=bucket)
         client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=lifecycle(seconds))
         _allow_browsers(client, bucket)
+
+
+def wait_until_it_stores(client: Any) -> None:
+    """Return when an object can be stored and read: a store may list its buckets before its disks have joined it.
+
+    Raises:
+        botocore.exceptions.BotoCoreError, ClientError: it can't after some time.
+    """
+    deadline = time.monotonic() + SECONDS_TO_JOIN
+    while True:
+        try:
+            client.put_object(Bucket=RESULTS, Key=PROBE, Body=b"probe")
+            client.get_object(Bucket=RESULTS, Key=PROBE)["Body"].read()
+        except (BotoCoreError, ClientError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            client.delete_object(Bucket=RESULTS, Key=PROBE)
+            return
 
 
 def _allow_browsers(client: Any, bucket: str) -> None:

@@ -18,7 +18,7 @@ from infra.local.health import Wait
 from infra.local.leftovers import kill_leftovers, stop_leftovers
 from infra.local.plan import Plan, make_plan
 from infra.local.ports import require_free
-from infra.store import connect, set_up_buckets
+from infra.store import connect, set_up_buckets, wait_until_it_stores
 
 SECONDS_TO_STOP = 180
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -72,6 +72,7 @@ def _set_up_store(settings: Settings) -> None:
     client = connect(settings.s3_endpoint, *keys, settings.s3_region)
     try:
         set_up_buckets(client, seconds=settings.upload_seconds + settings.job_lifetime)
+        wait_until_it_stores(client)
     except (BotoCoreError, ClientError) as error:
         raise PlatformError(f"The object store at {settings.s3_endpoint} can't be set up: {error}") from error
 
