@@ -16,6 +16,7 @@ PHOTOGRAPHS = ROOT / "tests" / "photographs"
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_END = 120
 ENDED = {"ready", "failed"}
+IMAGE_ENDED = {"done", "failed"}
 
 
 def run_demo(url: str, target: Path, say: Callable[[str], None]) -> None:
@@ -55,7 +56,7 @@ def _watch(client: httpx.Client, job: dict[str, str], started: float, say: Calla
     while (seconds := time.monotonic() - started) < SECONDS_TO_END:
         document: dict[str, Any] = client.get(job["status"], headers={"Accept": "application/json"}).json()
         for image in document["images"]:
-            if image["state"] != "waiting" and image["number"] not in told:
+            if image["state"] in IMAGE_ENDED and image["number"] not in told:
                 told.add(image["number"])
                 reason = f": {image['reason']}" if image["reason"] else ""
                 say(f"Image     {image['name']} {image['state']} after {seconds:.2f} s{reason}")

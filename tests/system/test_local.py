@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,12 @@ def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:
     code, text = run("doctor", "--data", tmp_path, "--port", str(pick_free_port()))
     assert code == 0, text
     assert {"python", "nats", "postgres", "seaweedfs", "caddy"} <= {line.split()[1] for line in text.splitlines()}
+
+
+def test_the_demo_tells_of_each_image_and_writes_the_zip(tmp_path: Path) -> None:
+    code, told = run("demo", "--target", tmp_path / "demo.zip")
+    assert code == 0, told
+    names = {path.name for path in (ROOT / "tests" / "photographs").glob("*.jpg")}
+    assert set(re.findall(r"^Image     (\S+) done after ", told, re.MULTILINE)) == names
+    with zipfile.ZipFile(tmp_path / "demo.zip") as archive:
+        assert set(archive.namelist()) == {*names, "report.json"}
