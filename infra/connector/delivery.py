@@ -146,7 +146,7 @@ class Delivery:
             Refused, Failed: as the function answered.
         """
         name = self.subscription.function
-        url = f"{self.settings.gateway_url}/function/{name}"
+        url = self.settings.function_url.replace("{function}", name)
         limit = aiohttp.ClientTimeout(total=self.subscription.seconds + MARGIN_SECONDS)
         try:
             with SECONDS.labels(name).time():

@@ -12,8 +12,8 @@ class ConnectorSettings(SecretSettings):
     nats_url: SecretStr
     webhook_token: SecretStr | None = None
     """What an object store's webhook must show; without it there is no webhook."""
-    gateway_url: str = "http://127.0.0.1:8080"
-    """Where the functions are, below /function/<name>."""
+    function_url: str = Field("http://127.0.0.1:8080/function/{function}", pattern=r"^https?://.*\{function\}")
+    """Where a function is; {function} stands for its name."""
     stack_file: Path = Path("stack.yml")
     port: int = 8082
     """For /healthz, /metrics and /webhook."""

@@ -137,7 +137,7 @@ def _connector_part(ports: dict[str, int]) -> Part:
         group="connector",
         command=[sys.executable, "-m", "infra.connector"],
         environment={
-            "GATEWAY_URL": f"http://127.0.0.1:{ports['gateway']}",
+            "FUNCTION_URL": f"http://127.0.0.1:{ports['gateway']}/function/{{function}}",
             "STACK_FILE": str(STACK),
             "PORT": str(port),
         },

