@@ -29,7 +29,9 @@ _SHUTTING_DOWN = ("57P01", "57P02", "57P03", "53300")
 class Database:
     """Transactions on the database at a URL, from any thread.
 
-    A pg8000 connection belongs to one thread, so each thread has its own; one that broke is replaced.
+    A pg8000 connection belongs to one thread, so each thread has its own; one that broke is replaced. Whatever is
+    asked is asked inside a transaction, as pg8000 sends a statement in several steps, which a pooler that gives each
+    transaction another session would separate.
     """
 
     def __init__(self, url: str) -> None:
@@ -39,22 +41,17 @@ class Database:
         self._lock = threading.Lock()
 
     def query(self, ask: Callable[[Connection], Answer]) -> Answer:
-        """The answer to statements that each are a transaction of their own, and may be run twice.
+        """The answer to statements that are one transaction, and may be run twice.
 
         Raises:
             Unavailable: the server does not answer, also on a new connection.
         """
         try:
-            return ask(self._connected())
-        except (*_AWAY, DatabaseError) as error:
-            self._drop()
-            if isinstance(error, DatabaseError) and _sqlstate(error) not in _SHUTTING_DOWN:
-                raise
-        try:
-            return ask(self._connected())
-        except _AWAY as error:
-            self._drop()
-            raise Unavailable("The database does not answer.") from error
+            with self.transaction() as connection:
+                return ask(connection)
+        except Unavailable:
+            with self.transaction() as connection:
+                return ask(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -68,10 +65,10 @@ class Database:
             yield connection
             connection.run("COMMIT")
         except _AWAY as error:
-            self._drop()
+            self.close()
             raise Unavailable("The database does not answer.") from error
         except DatabaseError as error:
-            self._drop()
+            self.close()
             if _sqlstate(error) in _SHUTTING_DOWN:
                 raise Unavailable("The database is not ready.") from error
             raise
@@ -80,32 +77,35 @@ class Database:
             raise
 
     def _begin(self) -> Connection:
-        def begin(connection: Connection) -> Connection:
-            connection.run("BEGIN")
-            return connection
-
-        return self.query(begin)
-
-    def _connected(self) -> Connection:
+        """This thread's connection, in a new transaction; another one if the server has ended it meanwhile."""
         kept: Connection | None = getattr(self._local, "connection", None)
         if kept is not None:
-            return kept
+            try:
+                kept.run("BEGIN")
+            except (*_AWAY, DatabaseError):
+                self.close()
+            else:
+                return kept
         try:
-            return self._connect()
+            connection = self._connect()
+            connection.run("BEGIN")
+        except _AWAY as error:
+            self.close()
+            raise Unavailable("The database does not answer.") from error
         except DatabaseError as error:
-            self._drop()
+            self.close()
             raise Unavailable("The database is not ready.") from error
+        return connection
 
     def _connect(self) -> Connection:
         url = self._url
-        secure = parse_qs(url.query).get("sslmode", ["prefer"])[0] in {"require", "verify-ca", "verify-full"}
         connection = Connection(
             unquote(url.username or "postgres"),
             host=url.hostname or "127.0.0.1",
             port=url.port or 5432,
             database=url.path.lstrip("/") or "postgres",
             password=unquote(url.password or ""),
-            ssl_context=ssl.create_default_context() if secure else None,
+            ssl_context=ssl_context(parse_qs(url.query)),
             timeout=30,
             application_name="countermark",
         )
@@ -118,9 +118,6 @@ class Database:
 
     def close(self) -> None:
         """Close this thread's connection; the next question makes another."""
-        self._drop()
-
-    def _drop(self) -> None:
         connection: Connection | None = getattr(self._local, "connection", None)
         self._local.connection = None
         if connection is not None:
@@ -133,25 +130,37 @@ class Database:
         try:
             connection.run("ROLLBACK")
         except (*_AWAY, DatabaseError):
-            self._drop()
+            self.close()
 
 
 def migrate(connection: Connection) -> None:
     """Apply the numbered migrations that this database has not seen; safe from many processes at once."""
-    connection.run("SELECT pg_advisory_lock(:lock)", lock=MIGRATION_LOCK)
-    try:
-        connection.run("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL)")
-        applied = {name for (name,) in connection.run("SELECT name FROM migrations") or []}
-        files = (item for item in resources.files("countermark.migrations").iterdir() if item.name.endswith(".sql"))
-        for file in sorted(files, key=lambda item: item.name):
-            if file.name not in applied:
-                connection.run("BEGIN")
-                connection.run(file.read_text(encoding="utf-8"))
-                connection.run("INSERT INTO migrations VALUES (:name, now())", name=file.name)
-                connection.run("COMMIT")
-                log.info("migration applied", migration=file.name)
-    finally:
-        connection.run("SELECT pg_advisory_unlock(:lock)", lock=MIGRATION_LOCK)
+    connection.run("BEGIN")
+    connection.run("SELECT pg_advisory_xact_lock(:lock)", lock=MIGRATION_LOCK)
+    connection.run("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL)")
+    applied = {name for (name,) in connection.run("SELECT name FROM migrations") or []}
+    files = (item for item in resources.files("countermark.migrations").iterdir() if item.name.endswith(".sql"))
+    for file in sorted(files, key=lambda item: item.name):
+        if file.name not in applied:
+            connection.run(file.read_text(encoding="utf-8"))
+            connection.run("INSERT INTO migrations VALUES (:name, now())", name=file.name)
+            log.info("migration applied", migration=file.name)
+    connection.run("COMMIT")
+
+
+def ssl_context(query: dict[str, list[str]]) -> ssl.SSLContext | None:
+    """What ``sslmode`` and ``sslrootcert`` of the URL ask for, as libpq reads them; without either, no encryption.
+
+    https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION
+    """
+    mode, root = query.get("sslmode", [""])[0], query.get("sslrootcert", [None])[0]
+    if mode not in {"require", "verify-ca", "verify-full"}:
+        return None
+    context = ssl.create_default_context(cafile=root)
+    context.check_hostname = mode == "verify-full"
+    if mode == "require" and root is None:
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _sqlstate(error: DatabaseError) -> str:

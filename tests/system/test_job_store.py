@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -9,14 +10,24 @@ from countermark.database import Database
 from countermark.jobs import DropStore, Ending, Image, JobStore, NewImage, Result, new_job_id
 from countermark.problems import Unavailable
 
+from tests.system.pooler import pooled
+
 RESULT = Result(key="k", bytes=1, name="n.jpg", format="JPEG", width=1, height=1)
 DROPS: dict[str, Any] = {"bucket": "drop", "size": 1, "options": {}}
 
 
+@pytest.fixture(scope="module", params=["itself", "behind a pooler"])
+def database_url(request: pytest.FixtureRequest, platform: Any) -> Iterator[str]:
+    """The address of the platform's database, or of a pooler that gives each transaction a session of its own."""
+    url = platform.secret("database-url")
+    with pooled(url) if request.param == "behind a pooler" else nullcontext(url) as address:
+        yield address
+
+
 @pytest.fixture
-def database(platform: Any) -> Iterator[Database]:
+def database(database_url: str) -> Iterator[Database]:
     """The platform's database."""
-    own = Database(platform.secret("database-url"))
+    own = Database(database_url)
     yield own
     own.close()
 
