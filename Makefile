@@ -1,6 +1,7 @@
 # Countermark's commands. `make` alone lists them.
 #
 # PORT=8081 make up     another public port          HOST_ADDRESS=0.0.0.0 make up   for other machines as well
+# STORE=minio make up   MinIO as the object store    make test STORE=minio            the running platform tested on it
 # COUNTERMARK_DATA=...  another data folder          PYTHON=python3.12 make up      another Python for .venv
 
 PYTHON ?= python3
@@ -21,8 +22,14 @@ status: .venv/.local ## say what runs
 doctor: .venv/.local ## say what is missing on this machine
 	@exec $(BIN)/python -m infra.local doctor
 
+ifeq ($(STORE),minio)
+test: .venv/.test
+	@$(BIN)/python -m infra.tools minio
+	$(BIN)/python -m pytest tests/store tests/system
+else
 test: .venv/.test browser check ## install what tests need and run every test
 	$(BIN)/python -m pytest
+endif
 
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check

@@ -91,13 +91,18 @@ class Platform:
         return ports
 
     def secret(self, name: str) -> str:
-        """A secret, such as ``s3-access-key``."""
+        """A secret, such as ``s3-access-key``, or ``upload/nats-url`` of a process."""
         return (self.folder.secrets / name).read_text()
 
     @property
     def store_url(self) -> str:
         """The object store's own address, behind Caddy."""
         return f"http://127.0.0.1:{self.ports['s3']}"
+
+    @property
+    def store(self) -> str:
+        """The object store's process."""
+        return self._environment.get("STORE", "seaweedfs")
 
     def processes(self, name: str) -> list[str]:
         """The names of the processes that are meant."""

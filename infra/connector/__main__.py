@@ -27,6 +27,8 @@ from infra.connector.streams import STREAM, ensure_consumer, ensure_schedule, en
 log = structlog.get_logger()
 
 LAG_SECONDS = 5.0
+INBOXES = b"_INBOX_CONNECTOR"
+"""Messages are delivered to these, so they have no name that other users of the stream may listen to."""
 
 
 async def run(settings: ConnectorSettings, subscriptions: list[Subscription], schedules: list[Schedule]) -> None:
@@ -35,7 +37,11 @@ async def run(settings: ConnectorSettings, subscriptions: list[Subscription], sc
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     client = await nats.connect(
-        settings.nats_url.get_secret_value(), max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=_log_error
+        settings.nats_url.get_secret_value(),
+        inbox_prefix=INBOXES,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.5,
+        error_cb=_log_error,
     )
     stream = client.jetstream()
     await ensure_streams(stream, settings)

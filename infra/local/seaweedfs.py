@@ -5,8 +5,9 @@ from pathlib import Path
 from infra.local.folder import DataFolder
 from infra.local.parts import Part
 from infra.local.render import render_to
-from infra.local.secrets import write_private
-from infra.store import connect
+from infra.store.access import policy_of
+from infra.store.buckets import connect
+from infra.store.settings import read_pairs
 
 SERVERS = ("master", "volume", "filer", "s3")
 PORTS = (*SERVERS, *(f"{server}-grpc" for server in SERVERS), "admin")
@@ -16,17 +17,9 @@ PORT_OFFSETS = {"admin": 10_000}
 MEMORY = "640MiB"
 """What its collector keeps to. Under load it would take a fifth more, and with 384 MiB it is a tenth slower."""
 
-CREDENTIALS = """[default]
-aws_access_key_id = {drop-access-key}
-aws_secret_access_key = {drop-secret-key}
-region = us-east-1
-"""
-"""What AWS_SHARED_CREDENTIALS_FILE names, for the S3 clients of people."""
-
 
 def seaweedfs_part(folder: DataFolder, ports: dict[str, int], secrets: dict[str, str], binaries: Path) -> Part:
     """The server; writes who may do what, and where it announces new objects."""
-    write_private(folder.secrets / "drop-credentials", CREDENTIALS.format(**secrets))
     data = folder.root / "seaweedfs"
     data.mkdir(mode=0o700, exist_ok=True)
     identities = render_to(
@@ -34,8 +27,8 @@ def seaweedfs_part(folder: DataFolder, ports: dict[str, int], secrets: dict[str,
         "seaweedfs/identities.json.j2",
         access_key=secrets["s3-access-key"],
         secret_key=secrets["s3-secret-key"],
-        drop_access_key=secrets["drop-access-key"],
-        drop_secret_key=secrets["drop-secret-key"],
+        pairs=read_pairs(folder.secrets),
+        policy_of=policy_of,
     )
     render_to(
         folder.configuration / "notification.toml",
@@ -71,5 +64,5 @@ def _options(data: Path, ports: dict[str, int]) -> list[str]:
 def remove_sockets(ports: dict[str, int]) -> None:
     """Delete the sockets that a store which was not given the time to do so itself has left in /tmp."""
     for name in PORTS:
-        for path in Path("/tmp").glob(f"seaweedfs-*-{ports[name]}.sock"):  # noqa: S108 -- the store's own choice
+        for path in Path("/tmp").glob(f"seaweedfs-*-{ports.get(name)}.sock"):  # noqa: S108 -- the store's own choice
             path.unlink(missing_ok=True)

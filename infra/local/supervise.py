@@ -21,7 +21,10 @@ MARK = "COUNTERMARK_PLATFORM"
 
 PR_SET_PDEATHSIG = 1
 
-OTHERS_SETTINGS = ("AWS_", "PG", "SUPERVISOR_", "WEED_", "CADDY_", "S3_BUCKET", "S3_TABLE_BUCKET", "S3_EXTERNAL_URL")
+OTHERS_SETTINGS = (
+    *("AWS_", "PG", "SUPERVISOR_", "WEED_", "MINIO_", "CADDY_"),
+    *("S3_BUCKET", "S3_TABLE_BUCKET", "S3_EXTERNAL_URL"),
+)
 """Variables for the caller's own clients and servers, which ours would read as well."""
 
 

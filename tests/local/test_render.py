@@ -15,6 +15,7 @@ from infra.local.folder import DataFolder
 from infra.local.plan import BINARIES
 from infra.local.render import command_line, environment, render, render_to
 from infra.local.secrets import generate_secrets
+from infra.store.access import ACCESS, policy_of
 
 
 @pytest.fixture
@@ -57,18 +58,22 @@ def test_nats_accepts_its_configuration(folder: DataFolder) -> None:
     secrets = generate_secrets(folder.secrets)
     part = nats.nats_part(folder, dict.fromkeys(nats.PORTS, 20_001), secrets, BINARIES)
     run(*part.command, "-t")
-    assert secrets["nats-password"] not in " ".join(part.command)
+    assert not any(secret in " ".join(part.command) for secret in secrets.values())
 
 
-def test_the_stores_identities_are_json_with_two_key_pairs(folder: DataFolder) -> None:
+def test_the_stores_identities_are_json_with_the_policy_of_each(folder: DataFolder) -> None:
     secrets = generate_secrets(folder.secrets)
     ports = dict.fromkeys([*seaweedfs.PORTS, "connector"], 20_001)
     part = seaweedfs.seaweedfs_part(folder, ports, secrets, BINARIES)
-    known = json.loads((folder.configuration / "identities.json").read_text())["identities"]
-    assert [identity["credentials"][0]["secretKey"] for identity in known] == [
-        secrets["s3-secret-key"],
-        secrets["drop-secret-key"],
-    ]
+    document = json.loads((folder.configuration / "identities.json").read_text())
+    policies = {policy["name"]: json.loads(policy["content"]) for policy in document["policies"]}
+    assert policies == {identity: policy_of(identity) for identity in ACCESS}
+    known = {identity["name"]: identity for identity in document["identities"]}
+    for identity in ACCESS:
+        assert known[identity]["credentials"][0]["secretKey"] == secrets[f"{identity}-secret-key"]
+        assert known[identity]["policyNames"] == [identity]
+        assert "actions" not in known[identity]
+    assert set(known) == {*ACCESS, "administrator"}
     assert not any(secret in " ".join(part.command) for secret in secrets.values())
 
 

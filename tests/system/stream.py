@@ -37,6 +37,22 @@ class Stream:
         """Publish a message without an id, so that nothing takes it for a copy."""
         self.ask(lambda stream: stream.publish(subject, json.dumps(data).encode()))
 
+    def hear(self, subject: str, cause: Callable[[], object], seconds: float = 5) -> dict[str, Any]:
+        """What is published to a subject because of something that the caller does; it stays in the stream."""
+
+        async def run() -> bytes:
+            client = await nats.connect(self.url)
+            try:
+                heard = await client.subscribe(subject)
+                await client.flush()
+                await asyncio.to_thread(cause)
+                return (await heard.next_msg(timeout=seconds)).data
+            finally:
+                await client.close()
+
+        message: dict[str, Any] = json.loads(asyncio.run(run()))
+        return message
+
     def wait_until_quiet(self, seconds: float = 20) -> None:
         """Wait until every message but the scheduled ones is done."""
         end = time.monotonic() + seconds

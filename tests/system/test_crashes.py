@@ -17,10 +17,10 @@ def photographs() -> list[tuple[str, bytes]]:
     return [(f"{number}.jpg", PHOTOGRAPHS[number % len(PHOTOGRAPHS)].read_bytes()) for number in range(COUNT)]
 
 
-@pytest.mark.parametrize("name", ["watermark", "connector", "archive", "nats", "postgres", "seaweedfs"])
+@pytest.mark.parametrize("name", ["watermark", "connector", "archive", "nats", "postgres", "store"])
 def test_a_job_survives_the_death_of(platform: Any, caller: Caller, name: str) -> None:
     job = caller.upload(photographs())
-    platform.kill(name)
+    platform.kill(platform.store if name == "store" else name)
     ended = caller.wait(job, seconds=120)
     files = caller.archive(job)
     assert (ended["state"], ended["done"], ended["failed"]) == ("ready", COUNT, 0)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.store import connect
+from infra.store.buckets import connect
 from tests.client import Caller, picture
 from tests.platform_driver import Platform, wait_until
 

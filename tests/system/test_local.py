@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,10 +20,8 @@ from infra.local import postgres
 from infra.local.folder import ROOT
 from infra.local.leftovers import find_leftovers
 from infra.local.ports import pick_free_port
-from infra.store import BUCKETS, connect
+from infra.store.buckets import BUCKETS, connect
 from tests.platform_driver import Platform, temporary_folder, wait_until
-
-SERVERS = {"nats", "postgres", "seaweedfs"}
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +76,10 @@ def store(platform: Platform) -> Any:
     return connect(platform.url, platform.secret("s3-access-key"), platform.secret("s3-secret-key"))
 
 
+def kept_secrets(platform: Platform) -> dict[Path, str]:
+    return {path: path.read_text() for path in platform.folder.secrets.rglob("*") if path.is_file()}
+
+
 def test_it_says_where_everything_is(running: Platform) -> None:
     text = running.output.read_text()
     assert f"{running.url}/" in text
@@ -122,11 +125,11 @@ def test_a_taken_port_is_named_with_who_holds_it(running: Platform, stopped: Pla
 
 
 def test_the_next_start_goes_on_with_the_data(running: Platform) -> None:
-    secrets = {path.name: path.read_text() for path in running.folder.secrets.iterdir()}
+    secrets = kept_secrets(running)
     store(running).put_object(Bucket="drop", Key="kept/a.txt", Body=b"kept")
     running.close()
     seconds = running.open()
-    assert {path.name: path.read_text() for path in running.folder.secrets.iterdir()} == secrets
+    assert kept_secrets(running) == secrets
     kept = store(running).get_object(Bucket="drop", Key="kept/a.txt")["Body"].read()
     assert kept == b"kept"
     assert seconds < 10, "it takes 3 s on two idle cores; tests share theirs"
@@ -210,10 +213,34 @@ def test_given_servers_replace_the_embedded_ones(stopped: Platform, running: Pla
     borrower = Platform(stopped.data, stopped.port, borrowed)
     borrower.open()
     try:
-        assert not SERVERS & set(borrower.all_pids())
+        assert not {"nats", "postgres", running.store} & set(borrower.all_pids())
         assert borrower.answers("/function/status/" + "0" * 32)
     finally:
         borrower.close()
+
+
+def test_each_process_knows_its_own_secrets_alone(running: Platform) -> None:
+    folder = running.folder.secrets
+    own = {path.name: {file.name for file in path.iterdir()} for path in folder.iterdir() if path.is_dir()}
+    functions = {"upload", "watermark", "archive", "expire", "status", "reconcile"}
+    assert set(own) == {*functions, "connector"}
+    assert own["connector"] == {"nats-url", "webhook-token"}
+    for name in functions:
+        assert own[name] == {"nats-url", "database-url", "s3-access-key", "s3-secret-key"}
+        (pid, *_) = running.pids(name)
+        assert psutil.Process(pid).environ()["SECRETS_DIR"] == str(folder / name)
+    assert len({running.secret(f"{name}/s3-secret-key") for name in functions}) == len(functions)
+
+
+def test_another_store_on_the_same_folder_is_refused_in_one_line(running: Platform, stopped: Platform) -> None:
+    other = {"seaweedfs": "minio", "minio": "seaweedfs"}[running.store]
+    shutil.copytree(running.data / "secrets", stopped.data / "secrets")
+    (stopped.data / running.store).mkdir()
+    code, text = run("up", "--data", stopped.data, "--port", str(stopped.port), "--store", other)
+    assert code == 1
+    assert f"STORE={running.store}" in text.splitlines()[-1]
+    assert f"COUNTERMARK_DATA={stopped.data}-{other}" in text.splitlines()[-1]
+    assert not (stopped.data / other).exists()
 
 
 def test_postgres_takes_nobody_without_the_password(running: Platform) -> None:
@@ -224,7 +251,8 @@ def test_postgres_takes_nobody_without_the_password(running: Platform) -> None:
 def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:
     code, text = run("doctor", "--data", tmp_path, "--port", str(pick_free_port()))
     assert code == 0, text
-    assert {"python", "nats", "postgres", "seaweedfs", "caddy"} <= {line.split()[1] for line in text.splitlines()}
+    found = {line.split()[1] for line in text.splitlines()}
+    assert {"python", "nats", "postgres", os.environ.get("STORE", "seaweedfs"), "caddy"} <= found
 
 
 def test_the_demo_tells_of_each_image_and_writes_the_zip(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""The steps that set a store up; each may be done again, and tells in a line what it did."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from infra.store import minio
+from infra.store.access import KeyPair
+from infra.store.buckets import BUCKETS, connect, lifecycle, set_up_buckets, wait_until_it_stores
+from infra.store.settings import StoreSettings
+
+Say = Callable[[str], object]
+
+SECONDS_TO_START = 60
+SECONDS_TO_KNOW_KEYS = 10
+"""A store that is starting may refuse at first whoever it will know."""
+UNKNOWN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidClientTokenId"}
+
+
+class SetUpError(Exception):
+    """The store can't be set up; the message says why, in a line."""
+
+
+def set_up(settings: StoreSettings, pairs: dict[str, KeyPair], say: Say) -> None:
+    """Make all that the platform needs in a store: buckets, identities and notifications.
+
+    Args:
+        pairs: the key pairs that the identities are to have, or have.
+
+    Raises:
+        SetUpError: the store is not there, refuses, or does not know a key pair.
+    """
+    client = set_up_what_every_store_has(settings, say)
+    try:
+        if minio.is_minio(client):
+            admin = minio.administrator(settings)
+            minio.make_users(admin, pairs, say)
+            minio.set_notifications(client, admin, say)
+        else:
+            say("notifications: this store is not told to send any here; the reconciliation finds what lands")
+    except (*minio.ERRORS, HTTPError, BotoCoreError, ClientError) as error:
+        raise SetUpError(f"{settings.s3_endpoint}: {minio.reason(error)}") from error
+    _require_known(settings, pairs, say)
+
+
+def set_up_what_every_store_has(settings: StoreSettings, say: Say) -> Any:
+    """Make the buckets with their rules; returns the administrator's client.
+
+    Raises:
+        SetUpError: the store is not there, or refuses.
+    """
+    client = connect(
+        settings.s3_endpoint,
+        settings.s3_access_key.get_secret_value(),
+        settings.s3_secret_key.get_secret_value(),
+        settings.s3_region,
+    )
+    seconds = settings.upload_seconds + settings.job_lifetime
+    try:
+        _wait_until_it_answers(client, settings.s3_endpoint, say)
+        set_up_buckets(client, seconds=seconds)
+        wait_until_it_stores(client)
+    except (BotoCoreError, ClientError) as error:
+        raise SetUpError(f"{settings.s3_endpoint}: {error}") from error
+    days = lifecycle(seconds)["Rules"][0]["Expiration"]["Days"]
+    say(f"buckets: {', '.join(BUCKETS)}; what is older than {days} day(s) is deleted")
+    return client
+
+
+def _wait_until_it_answers(client: Any, endpoint: str, say: Say) -> None:
+    started, told = time.monotonic(), False
+    while True:
+        try:
+            client.list_buckets()
+        except (BotoCoreError, ClientError) as error:
+            refused = isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+            if time.monotonic() - started > (SECONDS_TO_KNOW_KEYS if refused else SECONDS_TO_START):
+                raise
+            if not told:
+                say(f"waiting for {endpoint}")
+                told = True
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _require_known(settings: StoreSettings, pairs: dict[str, KeyPair], say: Say) -> None:
+    """Make sure that the store knows the key pairs, whoever gave them to it."""
+    unknown = [identity for identity, pair in pairs.items() if not _knows(settings, pair)]
+    if unknown:
+        raise SetUpError(
+            f"{settings.s3_endpoint} does not know the key pairs of {', '.join(unknown)}: make them there"
+            " (python -m infra.store --policy NAME prints what each may do)"
+        )
+    say(f"identities: {', '.join(pairs) or 'none given, every function has the key pair of the administrator'}")
+
+
+def _knows(settings: StoreSettings, pair: KeyPair) -> bool:
+    client = connect(settings.s3_endpoint, pair.access_key, pair.secret_key, settings.s3_region)
+    try:
+        client.list_buckets()
+    except ClientError as error:
+        return error.response["Error"]["Code"] not in UNKNOWN
+    except BotoCoreError as error:
+        raise SetUpError(f"{settings.s3_endpoint}: {error}") from error
+    finally:
+        client.close()
+    return True
