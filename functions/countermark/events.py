@@ -153,7 +153,7 @@ def created_record(created: ObjectCreated) -> dict[str, Any]:
 
 
 def read_created(data: dict[str, Any]) -> Iterator[ObjectCreated]:
-    """The objects that an S3 event notification tells of; MinIO, RustFS and AWS send the same shape.
+    """The objects that an S3 event notification tells of; every store that sends one sends this shape.
 
     Raises:
         Problem: it is not such a notification.

@@ -74,3 +74,11 @@ def test_half_a_key_pair_is_told(tmp_path: Path) -> None:
     pairs = read_pairs(tmp_path)
     assert set(pairs) == {"upload"}
     assert (pairs["upload"].access_key, pairs["upload"].secret_key) == ("key", "secret")
+
+
+def test_the_documentation_has_the_table_as_it_is() -> None:
+    lines = (ROOT / "infra" / "store" / "README.md").read_text().splitlines()
+    rows = {line.split()[1]: line for line in lines if line.startswith("| ")}
+    for identity, grants in ACCESS.items():
+        told = ", ".join(f"{grant.may} `{grant.bucket}/{grant.keys}`" for grant in grants)
+        assert rows[identity].endswith(f"| {told} |")
