@@ -19,6 +19,7 @@ from infra.local import supervise
 from infra.local.folder import ROOT, DataFolder
 from infra.local.leftovers import find_leftovers
 from infra.local.ports import pick_free_port
+from infra.local.stores import Store
 
 SECONDS_TO_START = 90
 SECONDS_TO_STOP = 120
@@ -102,7 +103,7 @@ class Platform:
     @property
     def store(self) -> str:
         """The object store's process."""
-        return self._environment.get("STORE", "seaweedfs")
+        return self._environment.get("STORE", Store.SEAWEEDFS)
 
     def processes(self, name: str) -> list[str]:
         """The names of the processes that are meant."""

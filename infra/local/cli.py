@@ -29,7 +29,7 @@ Data = Annotated[
     Path, typer.Option("--data", envvar="COUNTERMARK_DATA", help="The folder with everything that is kept.")
 ]
 Port = Annotated[int, typer.Option("--port", envvar="PORT", min=1, max=65535, help="The public port.")]
-Which = Annotated[
+StoreChoice = Annotated[
     Store,
     typer.Option("--store", envvar="STORE", help="The object store; minio is built at its first start."),
 ]
@@ -47,7 +47,7 @@ def main() -> None:
 
 @app.command()
 def up(
-    data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK, store: Which = Store.SEAWEEDFS
+    data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK, store: StoreChoice = Store.SEAWEEDFS
 ) -> None:
     """Start everything and stay until Ctrl-C; data are kept for the next time."""
     folder, address = DataFolder(data.resolve()), PublicAddress(host, port)
@@ -83,7 +83,7 @@ def _welcome(folder: DataFolder, address: PublicAddress, seconds: float) -> None
 @app.command()
 def demo(
     target: Annotated[Path, typer.Option(help="The ZIP that is written.")] = Path("countermark-demo.zip"),
-    store: Which = Store.SEAWEEDFS,
+    store: StoreChoice = Store.SEAWEEDFS,
 ) -> None:
     """Mark the sample photographs on a platform that starts and stops for it, and write the ZIP here."""
     with tempfile.TemporaryDirectory(prefix="countermark-") as temporary:
@@ -108,7 +108,7 @@ def status(data: Data = ROOT / ".countermark") -> None:
 
 @app.command()
 def doctor(
-    data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK, store: Which = Store.SEAWEEDFS
+    data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK, store: StoreChoice = Store.SEAWEEDFS
 ) -> None:
     """Say what the platform needs on this machine, and what is missing."""
     findings = list(examine(DataFolder(data.resolve()), port, PublicAddress(host, port).hosts, store))

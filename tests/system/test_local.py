@@ -20,6 +20,7 @@ from infra.local import postgres
 from infra.local.folder import ROOT
 from infra.local.leftovers import find_leftovers
 from infra.local.ports import pick_free_port
+from infra.local.stores import Store
 from infra.store.buckets import BUCKETS, connect
 from tests.platform_driver import Platform, temporary_folder, wait_until
 
@@ -233,7 +234,7 @@ def test_each_process_knows_its_own_secrets_alone(running: Platform) -> None:
 
 
 def test_another_store_on_the_same_folder_is_refused_in_one_line(running: Platform, stopped: Platform) -> None:
-    other = {"seaweedfs": "minio", "minio": "seaweedfs"}[running.store]
+    (other,) = set(Store) - {running.store}
     shutil.copytree(running.data / "secrets", stopped.data / "secrets")
     (stopped.data / running.store).mkdir()
     code, text = run("up", "--data", stopped.data, "--port", str(stopped.port), "--store", other)
@@ -252,7 +253,7 @@ def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:
     code, text = run("doctor", "--data", tmp_path, "--port", str(pick_free_port()))
     assert code == 0, text
     found = {line.split()[1] for line in text.splitlines()}
-    assert {"python", "nats", "postgres", os.environ.get("STORE", "seaweedfs"), "caddy"} <= found
+    assert {"python", "nats", "postgres", os.environ.get("STORE", Store.SEAWEEDFS), "caddy"} <= found
 
 
 def test_the_demo_tells_of_each_image_and_writes_the_zip(tmp_path: Path) -> None:
