@@ -15,7 +15,7 @@ class Upstream:
     public: bool
     """Whether people may call it by its name."""
     host: str = ""
-    """The Host header that leads to it, where several functions share an address; empty: the one that the caller sent."""
+    """The Host header that leads to it, where functions share an address; empty: the one that the caller sent."""
     prefix: str = ""
     """The path below which it is, where paths lead to functions: /function/upload."""
 

@@ -41,7 +41,9 @@ def test_caddy_accepts_its_configuration(folder: DataFolder, host: str, store: s
         hosts=address.hosts,
         gateway_port=20_000,
         functions={
-            "watermark": Upstream(addresses=["127.0.0.1:20001", "127.0.0.1:20002"], max_body_bytes=1_000_000, public=True),
+            "watermark": Upstream(
+                addresses=["127.0.0.1:20001", "127.0.0.1:20002"], max_body_bytes=1_000_000, public=True
+            ),
             "status": Upstream(addresses=["127.0.0.1:20003"], max_body_bytes=1_000_000, public=True),
             "expire": Upstream(addresses=["127.0.0.1:20004"], max_body_bytes=1_000_000, public=False),
         },
