@@ -78,7 +78,7 @@ def _build(tool: Tool, program: Path) -> None:
 
 
 def _take_staged(go: str, tool: Tool, folder: Path) -> None:
-    """Require the module, and those that it takes from its own folders at the version under which they are published."""
+    """Require the module, and those that it takes from its own folders at the version that they are published as."""
     source = module_folder(tool.module, tool.version)
     staged = re.findall(r"^\s*(\S+) => \./staging/", (source / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
     replacements = [f"-replace={name}={name}@{tool.staged}" for name in staged]

@@ -114,7 +114,7 @@ def _references(schema: Any) -> Iterator[str]:
 
 
 def _strict(schema: Any) -> Any:
-    """The schema without room for fields that it does not name, and with the numbers that Kubernetes takes for strings."""
+    """The schema without room for fields that it does not name, and with the numbers that may be strings."""
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):
