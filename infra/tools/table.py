@@ -11,7 +11,13 @@ class Tool:
     version: str
     package: str = ""
     """The program's folder in the module; empty for the module itself."""
+    staged: str = ""
+    """The version of the modules that its own go.mod takes from folders beside it, for Kubernetes does so."""
     why: str
+
+
+KUBERNETES = ("k8s.io/kubernetes", "v1.34.4", "v0.34.4")
+"""The module, its version, and that of the modules of which it is made."""
 
 
 TOOLS = {
@@ -25,6 +31,25 @@ TOOLS = {
         version="v0.42.2",
         package="cmd/queue",
         why="what Knative puts before each copy of a function",
+    ),
+    "kube-apiserver": Tool(
+        module=KUBERNETES[0],
+        version=KUBERNETES[1],
+        package="cmd/kube-apiserver",
+        staged=KUBERNETES[2],
+        why="takes manifests as a cluster does, or refuses them",
+    ),
+    "kubectl": Tool(
+        module=KUBERNETES[0],
+        version=KUBERNETES[1],
+        package="cmd/kubectl",
+        staged=KUBERNETES[2],
+        why="talks to a cluster",
+    ),
+    "etcd": Tool(
+        module="go.etcd.io/etcd/server/v3",
+        version="v3.6.7",
+        why="what a kube-apiserver keeps its objects in",
     ),
     "kubeconform": Tool(
         module="github.com/yannh/kubeconform",

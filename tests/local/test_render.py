@@ -8,8 +8,9 @@ import jinja2
 import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
+from infra.caddy.site import Site, Upstream
 from infra.local import nats, seaweedfs
-from infra.local.caddy import PublicAddress, Site, Upstream, caddy_part
+from infra.local.caddy import PublicAddress, caddy_part
 from infra.local.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.plan import BINARIES
@@ -35,18 +36,24 @@ def run(*command: str | Path) -> str:
 @pytest.mark.parametrize("store", ["http://127.0.0.1:9000", "https://store.example.org"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "192.0.2.1", "::"])  # noqa: S104 -- nothing listens
 def test_caddy_accepts_its_configuration(folder: DataFolder, host: str, store: str) -> None:
+    address = PublicAddress(host, 8080)
     site = Site(
-        address=PublicAddress(host, 8080),
+        port=address.port,
+        hosts=address.hosts,
         gateway_port=20_000,
         functions={
-            "watermark": Upstream(ports=[20_001, 20_002], max_body_bytes=1_000_000, public=True),
-            "status": Upstream(ports=[20_003], max_body_bytes=1_000_000, public=True),
-            "expire": Upstream(ports=[20_004], max_body_bytes=1_000_000, public=False),
+            "watermark": Upstream(
+                addresses=["127.0.0.1:20001", "127.0.0.1:20002"], max_body_bytes=1_000_000, public=True
+            ),
+            "status": Upstream(addresses=["127.0.0.1:20003"], max_body_bytes=1_000_000, public=True),
+            "expire": Upstream(addresses=["127.0.0.1:20004"], max_body_bytes=1_000_000, public=False),
         },
         store=store,
         max_object_bytes=10_000_000,
+        web="/a folder",
+        storage=str(folder.root / "caddy"),
     )
-    configuration = caddy_part(folder, site, BINARIES).command[-1]
+    configuration = caddy_part(folder, site, address, BINARIES).command[-1]
     run(BINARIES / "caddy", "validate", "--adapter", "caddyfile", "--config", configuration)
     adapted = json.loads(run(BINARIES / "caddy", "adapt", "--adapter", "caddyfile", "--config", configuration))
     assert adapted["admin"] == {"disabled": True, "config": {"persist": False}}

@@ -1,0 +1,1 @@
+"""The gateway's configuration, the same for one machine and for a cluster."""
