@@ -6,16 +6,14 @@ from typing import Any
 import yaml
 
 from infra.kubernetes.functions import read_functions, resolved_stack
-from infra.kubernetes.render import template_text
 from infra.kubernetes.target import Target
 from infra.local.render import render
-from infra.local.secrets import generate_secrets, write_private
+from infra.local.secrets import NATS_USERS, generate_secrets, write_drop_credentials, write_private
+from infra.store.access import KeyPair
 
 MANIFEST = "secrets.yaml"
-DROP_CREDENTIALS = "drop-credentials"
 DROP = "drop"
 """Who puts files into the drop bucket: the one key pair that is for people."""
-NATS_USERS = ("connector", "functions", "minio")
 ACCESS_KEY_BYTES, SECRET_KEY_BYTES, PASSWORD_BYTES = 10, 20, 24
 """As hexadecimal digits: MinIO takes access keys of at most 20 signs and secret keys of at most 40."""
 
@@ -35,17 +33,14 @@ def make_secrets(target: Target, folder: Path) -> dict[str, str]:
     values = generate_secrets(folder, _wanted(names))
     text = "".join(f"---\n{yaml.safe_dump(each, sort_keys=False)}" for each in manifests(target, names, values))
     write_private(folder / MANIFEST, text)
-    access, secret = values[f"{DROP}-access-key"], values[f"{DROP}-secret-key"]
-    write_private(
-        folder / DROP_CREDENTIALS,
-        f"[default]\naws_access_key_id = {access}\naws_secret_access_key = {secret}\nregion = us-east-1\n",
-    )
+    pair = KeyPair(access_key=values[f"{DROP}-access-key"], secret_key=values[f"{DROP}-secret-key"])
+    write_drop_credentials(folder, pair)
     return values
 
 
 def _wanted(functions: list[str]) -> dict[str, int]:
     wanted = {"postgres-password": PASSWORD_BYTES}
-    wanted |= {f"nats-{user}-password": PASSWORD_BYTES for user in NATS_USERS}
+    wanted |= {f"{user}-nats-password": PASSWORD_BYTES for user in NATS_USERS}
     for identity in ("root", DROP, *functions):
         wanted |= {f"{identity}-access-key": ACCESS_KEY_BYTES, f"{identity}-secret-key": SECRET_KEY_BYTES}
     return wanted
@@ -56,10 +51,10 @@ def manifests(target: Target, functions: list[str], values: dict[str, str]) -> l
     root = {"s3-access-key": values["root-access-key"], "s3-secret-key": values["root-secret-key"]}
     pairs = {name: values[name] for each in (DROP, *functions) for name in (f"{each}-access-key", f"{each}-secret-key")}
     owner = {"username": "countermark", "password": values["postgres-password"]}
-    users = {user: values[f"nats-{user}-password"] for user in NATS_USERS}
+    users = {user: values[f"{user}-nats-password"] for user in NATS_USERS}
     space = target.namespace
     made = [
-        _secret("countermark-nats", space, {"users.conf": template_text("nats-users.conf.j2", passwords=users)}),
+        _secret("countermark-nats", space, {"users.conf": render("nats/users.conf.j2", passwords=users)}),
         _secret("countermark-postgres", space, owner, kind="kubernetes.io/basic-auth"),
         _secret("countermark-store", space, root | pairs),
         _secret("countermark-connector", space, {"nats-url": _nats_url(target, "connector", values)}),
@@ -88,13 +83,13 @@ def _minio_environment(target: Target, values: dict[str, str]) -> str:
         root_password=values["root-secret-key"],
         nats_address=f"{target.service('nats')}:4222",
         nats_user="minio",
-        nats_password=values["nats-minio-password"],
+        nats_password=values["minio-nats-password"],
         queue_dir="/queue",
     )
 
 
 def _nats_url(target: Target, user: str, values: dict[str, str]) -> str:
-    return f"nats://{user}:{values[f'nats-{user}-password']}@{target.service('nats')}:4222"
+    return f"nats://{user}:{values[f'{user}-nats-password']}@{target.service('nats')}:4222"
 
 
 def _secret(name: str, namespace: str, data: dict[str, str], kind: str = "Opaque") -> dict[str, Any]:
