@@ -12,7 +12,7 @@ from infra.store.access import ACCESS, KeyPair
 class StoreSettings(SecretSettings):
     """The store, and the key pair of its administrator."""
 
-    s3_endpoint: str
+    s3_endpoint: str = Field(pattern="^https?://")
     s3_access_key: SecretStr
     s3_secret_key: SecretStr
     s3_region: str = "us-east-1"

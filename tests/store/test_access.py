@@ -66,6 +66,13 @@ def test_what_is_missing_is_named_in_one_line(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_an_endpoint_that_is_no_address_is_told_in_one_line(tmp_path: Path) -> None:
+    done = run(SECRETS_DIR=str(tmp_path), S3_ENDPOINT="store:9000", S3_ACCESS_KEY="a", S3_SECRET_KEY="b")
+    assert done.returncode == 1
+    assert "S3_ENDPOINT" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_half_a_key_pair_is_told(tmp_path: Path) -> None:
     (tmp_path / "upload-access-key").write_text("key\n")
     with pytest.raises(InvalidSettings, match="upload-secret-key"):
