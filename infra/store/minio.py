@@ -11,21 +11,16 @@ from countermark.objects import DROP, UPLOADS
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException
+from urllib3.exceptions import HTTPError
 
 from infra.store.access import KeyPair, policy_of
 from infra.store.settings import StoreSettings
 
-ERRORS = (MinioException, MinioAdminException, ValueError)
+ERRORS = (MinioException, MinioAdminException, HTTPError, ValueError)
 
 WATCHED = {UPLOADS: "direct/", DROP: ""}
 """The buckets whose new objects are announced, with the prefix of their keys. Each has a target of its own, named as
 the bucket in capitals in minio.env.j2, for a target publishes to one subject."""
-
-
-def is_minio(client: Any) -> bool:
-    """Whether the store says that it is MinIO."""
-    headers = client.list_buckets()["ResponseMetadata"]["HTTPHeaders"]
-    return bool(headers.get("server", "").startswith("MinIO"))
 
 
 def administrator(settings: StoreSettings) -> MinioAdmin:

@@ -1,13 +1,12 @@
 """The steps that set a store up; each may be done again, and tells in a line what it did."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import HTTPError
 
-from infra.store import minio
 from infra.store.access import KeyPair
 from infra.store.buckets import BUCKETS, connect, lifecycle, set_up_buckets, wait_until_it_stores
 from infra.store.settings import StoreSettings
@@ -34,15 +33,12 @@ def set_up(settings: StoreSettings, pairs: dict[str, KeyPair], say: Say) -> None
         SetUpError: the store is not there, refuses, or does not know a key pair.
     """
     client = set_up_what_every_store_has(settings, say)
-    try:
-        if minio.is_minio(client):
-            admin = minio.administrator(settings)
-            minio.make_users(admin, pairs, say)
-            minio.set_notifications(client, admin, say)
-        else:
-            say("notifications: this store is not told to send any here; the reconciliation finds what lands")
-    except (*minio.ERRORS, HTTPError, BotoCoreError, ClientError) as error:
-        raise SetUpError(f"{settings.s3_endpoint}: {minio.reason(error)}") from error
+    with _told(settings):
+        server = client.list_buckets()["ResponseMetadata"]["HTTPHeaders"].get("server", "")
+    if server.startswith("MinIO"):
+        _set_up_minio(settings, client, pairs, say)
+    else:
+        say("notifications: this store is not told to send any here; the reconciliation finds what lands")
     _require_known(settings, pairs, say)
 
 
@@ -59,15 +55,33 @@ def set_up_what_every_store_has(settings: StoreSettings, say: Say) -> Any:
         settings.s3_region,
     )
     seconds = settings.upload_seconds + settings.job_lifetime
-    try:
+    with _told(settings):
         _wait_until_it_answers(client, settings.s3_endpoint, say)
         set_up_buckets(client, seconds=seconds)
         wait_until_it_stores(client)
-    except (BotoCoreError, ClientError) as error:
-        raise SetUpError(f"{settings.s3_endpoint}: {error}") from error
     days = lifecycle(seconds)["Rules"][0]["Expiration"]["Days"]
     say(f"buckets: {', '.join(BUCKETS)}; what is older than {days} day(s) is deleted")
     return client
+
+
+@contextmanager
+def _told(settings: StoreSettings) -> Iterator[None]:
+    """What the store answers is told with its address."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise SetUpError(f"{settings.s3_endpoint}: {error}") from error
+
+
+def _set_up_minio(settings: StoreSettings, client: Any, pairs: dict[str, KeyPair], say: Say) -> None:
+    from infra.store import minio  # its packages take half a second, which no other store needs
+
+    try:
+        admin = minio.administrator(settings)
+        minio.make_users(admin, pairs, say)
+        minio.set_notifications(client, admin, say)
+    except (*minio.ERRORS, BotoCoreError, ClientError) as error:
+        raise SetUpError(f"{settings.s3_endpoint}: {minio.reason(error)}") from error
 
 
 def _wait_until_it_answers(client: Any, endpoint: str, say: Say) -> None:
@@ -100,12 +114,9 @@ def _require_known(settings: StoreSettings, pairs: dict[str, KeyPair], say: Say)
 
 def _knows(settings: StoreSettings, pair: KeyPair) -> bool:
     client = connect(settings.s3_endpoint, pair.access_key, pair.secret_key, settings.s3_region)
-    try:
-        client.list_buckets()
-    except ClientError as error:
-        return error.response["Error"]["Code"] not in UNKNOWN
-    except BotoCoreError as error:
-        raise SetUpError(f"{settings.s3_endpoint}: {error}") from error
-    finally:
-        client.close()
+    with _told(settings), closing(client):
+        try:
+            client.list_buckets()
+        except ClientError as error:
+            return error.response["Error"]["Code"] not in UNKNOWN
     return True
