@@ -60,7 +60,11 @@ def test_a_message_from_outside_is_not_taken(caller: Caller) -> None:
 
 @pytest.mark.parametrize(
     "media_type",
-    ["application/cloudevents+json", "Application/CloudEvents+JSON; charset=utf-8", "application/cloudevents-batch+json"],
+    [
+        "application/cloudevents+json",
+        "Application/CloudEvents+JSON; charset=utf-8",
+        "application/cloudevents-batch+json",
+    ],
 )
 def test_a_message_in_structured_mode_from_outside_is_refused(caller: Caller, media_type: str) -> None:
     job = caller.upload([("a.jpg", picture())])
