@@ -35,6 +35,7 @@ RECIPES = {
         paths=("pyproject.toml", "README.md", "stack.yml", "functions/countermark", "infra"),
     ),
     "gateway": Recipe(dockerfile="infra/caddy/Dockerfile", paths=("web",)),
+    "minio": Recipe(dockerfile="infra/minio/Dockerfile", paths=()),
 }
 
 
@@ -57,7 +58,7 @@ def lay_out_function(root: Path, stack: Stack, name: str, target: Path) -> Path:
 
 
 def lay_out_recipe(root: Path, name: str, target: Path) -> Path:
-    """Lay out the context of the connector or the gateway in a folder of its name below `target`, afresh."""
+    """Lay out the context of an image that is no function in a folder of its name below `target`, afresh."""
     recipe = RECIPES[name]
     context = _empty(target / name)
     for path in recipe.paths:
