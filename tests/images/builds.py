@@ -7,7 +7,7 @@ import io
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def configuration(name: str) -> dict[str, Any]:
 
 
 def test_a_function_marks_an_image_where_nothing_can_be_written(
-    watermark: Path, record_property: pytest.RecordProperty
+    watermark: Path, record_property: Callable[[str, object], None]
 ) -> None:
     port, started = str(pick_free_port()), time.monotonic()
     process = run(watermark, "python", "index.py", PORT=port, K_SERVICE="watermark")
@@ -143,7 +143,7 @@ def test_the_gateways_image_serves_the_pages_where_nothing_can_be_written(gatewa
 
 
 def test_images_are_no_larger_than_they_need_be(
-    own: Images, watermark: Path, connector: Path, gateway: Path, record_property: pytest.RecordProperty
+    own: Images, watermark: Path, connector: Path, gateway: Path, record_property: Callable[[str, object], None]
 ) -> None:
     assert all(path.is_dir() for path in (own.folder, watermark, connector, gateway))
     base = size("python")
