@@ -1,4 +1,4 @@
-"""The command that builds images: whichever builder is there, names as in stack.yml, one line when something is wrong."""
+"""The command that builds images: whichever builder is there, names as in stack.yml, one line when something is off."""
 
 import os
 import subprocess
