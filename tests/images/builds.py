@@ -20,7 +20,7 @@ from infra.caddy.site import Site, caddyfile
 from infra.images.contexts import lay_out_function, lay_out_recipe
 from infra.images.stack import read_stack
 from infra.local.ports import pick_free_port
-from tests.images.buildah import Images, buildah, images, run
+from tests.images.buildah import Images, buildah, end, images, run
 from tests.platform_driver import wait_until
 from tests.served import answers
 
@@ -91,8 +91,7 @@ def test_a_function_marks_an_image_where_nothing_can_be_written(
         function.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     finally:
-        process.kill()
-        process.communicate()
+        end(process)
 
 
 def test_a_functions_image_has_the_kernel_and_everything_compiled(watermark: Path) -> None:
@@ -149,8 +148,7 @@ def test_the_gateways_image_serves_the_pages_where_nothing_can_be_written(gatewa
         script = httpx.get(f"http://127.0.0.1:{port}/upload.js")
         assert script.headers["Content-Type"].startswith("text/javascript")
     finally:
-        process.kill()
-        process.communicate()
+        end(process)
 
 
 def test_images_are_no_larger_than_they_need_be(
