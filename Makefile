@@ -31,6 +31,9 @@ test: .venv/.test browser check ## install what tests need and run every test
 	$(BIN)/python -m pytest
 endif
 
+test-images: .venv/.test .venv/.local ## build the images with buildah and run them (root, Debian)
+	$(BIN)/python -m pytest tests/images/builds.py
+
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -70,4 +73,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-images check fix screenshots bench clean env browser

@@ -11,7 +11,7 @@ from countermark.settings import Settings
 from infra.connector.settings import ConnectorSettings
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [path for path in ROOT.rglob("*.md") if not {".venv", "node_modules"} & set(path.parts)]
+DOCUMENTS = [path for path in ROOT.rglob("*.md") if not {".venv", "build", "node_modules"} & set(path.parts)]
 
 
 @pytest.mark.parametrize("kind", [Settings, ConnectorSettings])

@@ -8,7 +8,6 @@ Both are pure: they take what is to be shown and give the text of a page. The te
 """
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -159,17 +158,15 @@ class Words:
         return format_decimal(value, locale=self._locale) if isinstance(value, int) else value
 
 
-def _folder(setting: str, deployed: str, checkout: str) -> Path:
-    """The folder named by the environment, else the one beside the handler, else the one of the checkout."""
-    if named := os.environ.get(setting):
-        return Path(named)
+def _folder(path: str) -> Path:
+    """A folder of the project: an image has it beside the handler, where stack.yml's configuration.copy puts it."""
     here = Path(__file__).parent
-    return here / deployed if (here / deployed).is_dir() else here.parents[1] / checkout
+    return here / path if (here / path).is_dir() else here.parents[1] / path
 
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    folder = _folder("PAGES_FOLDER", "pages", "templates/pages")
+    folder = _folder("templates/pages")
     return Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
@@ -181,6 +178,6 @@ def _environment() -> Environment:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _texts(language: str) -> dict[str, Any]:
-    file = _folder("TEXTS_FOLDER", "texts", "web/texts") / f"{language}.json"
+    file = _folder("web/texts") / f"{language}.json"
     texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return texts

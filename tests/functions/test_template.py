@@ -1,25 +1,19 @@
 """The starter of the function template works as it is: an image task of one's own, served without any server."""
 
 import io
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
-from infra.local.ports import pick_free_port
-
-TEMPLATE = Path(__file__).parents[2] / "templates" / "python3-countermark"
-
+from tests.platform_driver import wait_until
+from tests.served import TEMPLATE, serve
 
 SLOW = """
 import time
@@ -33,55 +27,46 @@ def handle(event, context):
 """
 
 
-@contextmanager
-def serve(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The address and the process of a function in a folder; it must leave well when it is told to."""
-    port = pick_free_port()
-    environment = {"PATH": os.environ["PATH"], "FUNCTION_DIR": str(folder), "PORT": str(port)}
-    process = subprocess.Popen([sys.executable, str(TEMPLATE / "index.py")], env=environment, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_healthy(url)
-        yield url, process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a function made from the starter, as ``faas-cli new`` copies it."""
     folder = tmp_path_factory.mktemp("mirror")
     shutil.copytree(TEMPLATE / "function", folder, dirs_exist_ok=True)
-    with serve(folder) as (url, _):
-        yield url
+    with serve(folder) as function:
+        yield function.url
 
 
 def test_what_is_in_flight_is_finished_before_it_leaves(tmp_path: Path) -> None:
     (tmp_path / "handler.py").write_text(SLOW)
-    with serve(tmp_path) as (url, process), ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(httpx.get, url)
-        while not (tmp_path / "began").exists():
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
+    with serve(tmp_path) as function, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.get, function.url)
+        wait_until((tmp_path / "began").exists)
+        function.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         with pytest.raises(httpx.ConnectError):
-            httpx.get(url)
+            httpx.get(function.url)
         assert answer.result().text == "finished"
-        assert process.wait(10) == 0
+        assert function.process.wait(10) == 0
 
 
-def wait_until_healthy(url: str) -> None:
-    """Wait until the function answers."""
-    end = time.monotonic() + 30
-    while True:
-        try:
-            assert httpx.get(f"{url}/_/health").status_code == 200
-        except httpx.TransportError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        else:
-            return
+def test_a_connection_that_is_kept_is_told_that_it_leaves(tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text(SLOW)
+    with serve(tmp_path) as function, ThreadPoolExecutor(1) as pool, httpx.Client(base_url=function.url) as kept:
+        answer = pool.submit(httpx.get, function.url)
+        wait_until((tmp_path / "began").exists)
+        assert kept.get("/_/ready").status_code == 200
+        function.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        assert kept.get("/_/ready").status_code == 503
+        assert answer.result().text == "finished"
+
+
+@pytest.mark.parametrize("variable", ["FUNCTION_NAME", "OPENFAAS_NAME", "K_SERVICE"])
+def test_each_platform_says_the_functions_name(tmp_path: Path, variable: str) -> None:
+    (tmp_path / "handler.py").write_text("def handle(event, context):\n    return 'ok'\n")
+    with serve(tmp_path, **{variable: "mirror"}) as function:
+        httpx.get(function.url)
+        assert 'function_requests_total{function="mirror"' in httpx.get(f"{function.url}/metrics").text
 
 
 def two_halves() -> bytes:

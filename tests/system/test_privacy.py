@@ -1,5 +1,6 @@
 """Nobody lists or reads what is another's, and what is internal stays inside."""
 
+import json
 from typing import Any
 
 import httpx
@@ -55,6 +56,24 @@ def test_a_message_from_outside_is_not_taken(caller: Caller) -> None:
     record = created_record(ObjectCreated(bucket="uploads", key=f"posted/{job}/1"))
     answer = caller.http.post("/function/watermark", json=record, headers={"ce-type": "objects.created.uploads"})
     assert answer.status_code == 422, "it must be taken for an image that somebody sends"
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/cloudevents+json",
+        "Application/CloudEvents+JSON; charset=utf-8",
+        "application/cloudevents-batch+json",
+    ],
+)
+def test_a_message_in_structured_mode_from_outside_is_refused(caller: Caller, media_type: str) -> None:
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    message = {"specversion": "1.0", "id": "1", "source": "/outside", "type": "jobs.expired", "data": {"job": job}}
+    for path in ("/function/watermark", "/function/upload", f"/job/{job}/delete"):
+        answer = caller.http.post(path, content=json.dumps(message), headers={"Content-Type": media_type})
+        assert (answer.status_code, answer.json()["code"]) == (415, "wrong_media_type")
+    assert caller.http.get(f"/job/{job}", headers={"Accept": "application/json"}).json()["state"] == "ready"
 
 
 def test_secrets_are_in_no_log_and_in_no_command_line(platform: Any) -> None:

@@ -1,0 +1,5 @@
+"""Start the command line."""
+
+from infra.images.cli import main
+
+main()
