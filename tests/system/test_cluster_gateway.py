@@ -49,16 +49,32 @@ def _listens(port: int) -> bool:
     return True
 
 
+FRONT = """{
+  admin off
+  auto_https off
+  servers {
+    trusted_proxies static private_ranges
+  }
+}
+"""
+"""What Kourier and the gateway of OpenFaaS have in common: they keep the forwarded headers that they get."""
+
+
 def kourier(platform: Platform, port: int, names: list[str]) -> str:
     """What stands before Knative's Services: one address, and the Host tells which is meant; others are not there."""
-    sites = [
-        f"http://{name}.countermark.svc.cluster.local:{port} {{\n  reverse_proxy "
-        + " ".join(f"127.0.0.1:{platform.ports[copy]}" for copy in platform.processes(name))
-        + "\n}"
-        for name in names
-    ]
-    options = "{\n  admin off\n  auto_https off\n  servers {\n    trusted_proxies static private_ranges\n  }\n}\n"
-    return options + "\n".join([*sites, f"http://:{port} {{\n  respond 404\n}}\n"])
+    sites = [f"http://{name}.countermark.svc.cluster.local:{port} {{\n  {proxy(platform, name)}\n}}" for name in names]
+    return FRONT + "\n".join([*sites, f"http://:{port} {{\n  respond 404\n}}\n"])
+
+
+def openfaas(platform: Platform, port: int, names: list[str]) -> str:
+    """OpenFaaS's gateway: a function is below a path, which it does not see itself."""
+    routes = [f"  handle_path /function/{name}/* {{\n    {proxy(platform, name)}\n  }}" for name in names]
+    return FRONT + f"http://:{port} {{\n" + "\n".join([*routes, "  respond 404\n}\n"])
+
+
+def proxy(platform: Platform, name: str) -> str:
+    """A function's copies."""
+    return "reverse_proxy " + " ".join(f"127.0.0.1:{platform.ports[copy]}" for copy in platform.processes(name))
 
 
 def cluster_site(platform: Platform, target: Target, port: int, functions_at: int) -> Site:
@@ -84,13 +100,10 @@ def address(
     target = Target(platform=request.param)
     folder, port = tmp_path_factory.mktemp(request.param), pick_free_port()
     with ExitStack() as stack:
-        if target.platform == "knative":
-            functions_at = pick_free_port()
-            names = [each.name for each in read_functions(resolved_stack(target))]
-            text = kourier(platform, functions_at, names)
-            stack.enter_context(running_caddy(folder / "kourier", functions_at, text))
-        else:
-            functions_at = platform.ports["gateway"]  # it has functions where OpenFaaS's gateway has them
+        functions_at, front = pick_free_port(), {"knative": kourier, "openfaas": openfaas}[target.platform]
+        names = [each.name for each in read_functions(resolved_stack(target))]
+        text = front(platform, functions_at, names)
+        stack.enter_context(running_caddy(folder / "front", functions_at, text))
         made = cluster_site(platform, target, port, functions_at)
         stack.enter_context(running_caddy(folder / "gateway", port, caddyfile(made)))
         yield f"http://127.0.0.1:{port}"
