@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: .venv/.local ## start everything on this machine and stay until Ctrl-C
 	@exec $(BIN)/python -m infra.local up
@@ -32,7 +32,7 @@ test: .venv/.test browser check ## install what tests need and run every test
 endif
 
 test-cluster: .venv/.test ## apply what is rendered for Kubernetes to a real API server (it builds one first, once)
-	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m pytest tests/apiserver
 
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check

@@ -25,7 +25,7 @@ SECONDS_TO_START = 120
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ApiServer:
     """The server, and kubectl as its administrator."""
 
     configuration: Path
@@ -43,7 +43,7 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
+def running_server(folder: Path) -> Iterator[ApiServer]:
     """Start etcd and the server in a folder; both end with the block."""
     etcd_port, peer_port, port = pick_free_port(), pick_free_port(), pick_free_port()
     key = folder / "service-account.key"
@@ -56,24 +56,24 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
         f"--advertise-client-urls=http://127.0.0.1:{etcd_port}",
     ]
     etcd += [f"--listen-peer-urls=http://127.0.0.1:{peer_port}"]
-    server: list[str | Path] = [install("kube-apiserver"), f"--etcd-servers=http://127.0.0.1:{etcd_port}"]
-    server += [
+    command: list[str | Path] = [install("kube-apiserver"), f"--etcd-servers=http://127.0.0.1:{etcd_port}"]
+    command += [
         f"--secure-port={port}",
         "--bind-address=127.0.0.1",
         f"--cert-dir={folder}",
         f"--token-auth-file={tokens}",
     ]
-    server += [f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}"]
-    server += ["--service-account-issuer=https://localhost", "--authorization-mode=RBAC"]
-    server += ["--service-cluster-ip-range=10.0.0.0/24"]
+    command += [f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}"]
+    command += ["--service-account-issuer=https://localhost", "--authorization-mode=RBAC"]
+    command += ["--service-cluster-ip-range=10.0.0.0/24"]
     with ExitStack() as stack:
         stack.enter_context(_running(etcd, folder / "etcd.log"))
-        stack.enter_context(_running(server, folder / "kube-apiserver.log"))
+        stack.enter_context(_running(command, folder / "kube-apiserver.log"))
         url = f"https://127.0.0.1:{port}"
         wait_until(lambda: _is_ready(url), SECONDS_TO_START)
         configuration = folder / "kubeconfig"
         configuration.write_text(CONFIGURATION.format(url=url, token=TOKEN))
-        yield Cluster(configuration)
+        yield ApiServer(configuration)
 
 
 @contextmanager
