@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: .venv/.local ## start everything on this machine and stay until Ctrl-C
 	@exec $(BIN)/python -m infra.local up
@@ -33,6 +33,9 @@ endif
 
 test-images: .venv/.test .venv/.local ## build the images with buildah and run them (root, Debian)
 	$(BIN)/python -m pytest tests/images/builds.py
+
+test-cluster: .venv/.test ## apply what is rendered for Kubernetes to a real API server (it builds one first, once)
+	$(BIN)/python -m pytest tests/apiserver
 
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
@@ -73,4 +76,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-images check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-images test-cluster check fix screenshots bench clean env browser

@@ -69,7 +69,7 @@ def _of_function(target: Target, name: str, values: dict[str, str]) -> dict[str,
     password, host = values["postgres-password"], target.service("postgres-pooler")
     files = {
         "nats-url": _nats_url(target, "functions", values),
-        "database-url": f"postgresql://countermark:{password}@{host}:5432/countermark",
+        "database-url": f"postgresql://countermark:{password}@{host}:5432/countermark?sslmode=require",
         "s3-access-key": values[f"{name}-access-key"],
         "s3-secret-key": values[f"{name}-secret-key"],
     }

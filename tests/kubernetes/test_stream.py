@@ -1,0 +1,165 @@
+"""The stream as it is on a cluster: three real servers, the users' file, three copies of everything."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import nats
+import pytest
+import yaml
+from nats.errors import Error as NatsError
+from nats.js.errors import APIError
+
+from infra.connector.settings import ConnectorSettings
+from infra.connector.stack import Subscription
+from infra.connector.streams import STREAM, ensure_consumer, ensure_streams
+from infra.local.plan import BINARIES
+from infra.local.ports import pick_free_port
+from tests.kubernetes.rendered import Rendered, targets
+
+RENDERED = Rendered(targets()["openfaas"])
+CONFIGURATION = """\
+server_name: {name}
+host: 127.0.0.1
+port: {port}
+http: "127.0.0.1:{monitor}"
+include {users}
+jetstream {{ store_dir: "{store}" }}
+cluster {{ name: nats, host: 127.0.0.1, port: {route}, no_advertise: true, routes: [{routes}] }}
+"""
+WATERMARK = Subscription(function="watermark", topic="objects.created.*", concurrency=32, seconds=120)
+
+
+@dataclass
+class Servers:
+    """Three servers that know each other."""
+
+    passwords: dict[str, str]
+    ports: list[int] = field(default_factory=lambda: [pick_free_port() for _ in range(3)])
+    monitors: list[int] = field(default_factory=lambda: [pick_free_port() for _ in range(3)])
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def addresses(self, user: str) -> list[str]:
+        """Of all servers, as the servers of a Service's name are."""
+        return [f"nats://{user}:{self.passwords[user]}@127.0.0.1:{port}" for port in self.ports]
+
+    def consumers(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What each server that answers tells of the consumer of watermark, asked as KEDA asks."""
+        metadata = yaml.safe_load(RENDERED.files["keda.yaml"])["spec"]["triggers"][0]["metadata"]
+        for number, monitor in enumerate(self.monitors):
+            query = {"acc": metadata["account"], "consumers": "true", "config": "true"}
+            try:
+                told = httpx.get(f"http://127.0.0.1:{monitor}/jsz", params=query).json()
+            except httpx.TransportError:
+                continue
+            assert told["meta_cluster"]["cluster_size"] == 3
+            for account in told["account_details"]:
+                for stream in account.get("stream_detail") or []:
+                    for consumer in stream.get("consumer_detail") or []:
+                        if (stream["name"], consumer["name"]) == (metadata["stream"], metadata["consumer"]):
+                            yield f"nats-{number}", consumer
+
+    def lag(self) -> int | None:
+        """The lag as KEDA takes it: from the server that leads the consumer."""
+        for name, consumer in self.consumers():
+            if consumer["cluster"].get("leader") == name:
+                return int(consumer["num_pending"] + consumer["num_ack_pending"])
+        return None
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[Servers]:
+    """The servers; what is left of them ends with the test."""
+    secrets = {each["metadata"]["name"]: each["stringData"] for each in RENDERED.secrets(tmp_path / "secrets")}
+    users = tmp_path / "users.conf"
+    users.write_text(secrets["countermark-nats"]["users.conf"])
+    urls = [secrets[f"countermark-{name}"]["nats-url"] for name in ("connector", "upload")]
+    made = Servers({url.split("/")[2].split(":")[0]: url.split(":")[2].split("@")[0] for url in urls})
+    routes = [pick_free_port() for _ in range(3)]
+    with ExitStack() as stack:
+        for number, route in enumerate(routes):
+            path = tmp_path / f"nats-{number}.conf"
+            path.write_text(
+                CONFIGURATION.format(
+                    name=f"nats-{number}",
+                    port=made.ports[number],
+                    monitor=made.monitors[number],
+                    users="users.conf",
+                    store=tmp_path / f"nats-{number}",
+                    route=route,
+                    routes=", ".join(f"nats://127.0.0.1:{each}" for each in routes),
+                )
+            )
+            process = subprocess.Popen([BINARIES / "nats-server", "-c", path], stderr=subprocess.DEVNULL)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            made.processes.append(process)
+        yield made
+
+
+async def wait_for_lag(servers: Servers, wanted: int) -> None:
+    end = time.monotonic() + 30
+    while servers.lag() != wanted:
+        assert time.monotonic() < end, servers.lag()
+        await asyncio.sleep(0.1)
+
+
+async def set_up(client: nats.NATS, settings: ConnectorSettings) -> None:
+    """What the connector does at its start; the servers may still be choosing who leads."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            await ensure_streams(client.jetstream(), settings)
+            await ensure_consumer(client.jetstream(), WATERMARK, settings)
+        except (NatsError, APIError):
+            assert time.monotonic() < end
+            await asyncio.sleep(0.5)
+        else:
+            return
+
+
+def test_three_copies_outlive_a_server_and_the_lag_is_told_by_the_one_that_leads(servers: Servers) -> None:
+    async def run() -> None:
+        settings = ConnectorSettings(nats_url=servers.addresses("connector")[0], stream_replicas=3)
+        connector = await nats.connect(servers.addresses("connector"), max_reconnect_attempts=-1)
+        await set_up(connector, settings)
+        assert (await connector.jetstream().stream_info(STREAM)).config.num_replicas == 3
+        functions = await nats.connect(
+            servers.addresses("functions"), max_reconnect_attempts=-1, reconnect_time_wait=0.2
+        )
+        for number in range(5):
+            await functions.jetstream().publish("objects.created.uploads", b"{}", headers={"Nats-Msg-Id": str(number)})
+        await wait_for_lag(servers, 5)
+        servers.processes[0].kill()
+        for number in range(5, 8):
+            await publish(functions, number)
+        await wait_for_lag(servers, 8)
+        pull = await connector.jetstream().pull_subscribe_bind(consumer="watermark", stream=STREAM)
+        for message in await pull.fetch(8, timeout=10):
+            await message.ack_sync()
+        await wait_for_lag(servers, 0)
+        for client in (functions, connector):
+            await client.close()
+
+    asyncio.run(run())
+
+
+async def publish(client: nats.NATS, number: int) -> None:
+    """Publish until the stream says that it has it; by its id it has it once."""
+    end = time.monotonic() + 30
+    while True:
+        try:
+            await client.jetstream().publish(
+                "objects.created.drop", b"{}", headers={"Nats-Msg-Id": str(number)}, timeout=2
+            )
+        except (NatsError, APIError):
+            assert time.monotonic() < end
+            await asyncio.sleep(0.2)
+        else:
+            return

@@ -1,0 +1,164 @@
+"""The gateway as it is on a cluster, with real functions behind it: by their host as on Knative, by their path as on
+OpenFaaS."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.caddy.site import Site, caddyfile
+from infra.kubernetes.functions import read_functions, resolved_stack
+from infra.kubernetes.render import site
+from infra.kubernetes.target import Target
+from infra.local.folder import ROOT
+from infra.local.plan import BINARIES
+from infra.local.ports import pick_free_port
+from tests.client import PHOTOGRAPHS, Caller, is_marked, picture
+from tests.platform_driver import Platform, wait_until
+
+
+@contextmanager
+def running_caddy(folder: Path, port: int, text: str) -> Iterator[None]:
+    """A real Caddy with a configuration."""
+    folder.mkdir()
+    path = folder / "Caddyfile"
+    path.write_text(text)
+    server = subprocess.Popen(
+        [BINARIES / "caddy", "run", "--adapter", "caddyfile", "--config", path],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"HOME": str(folder), "PATH": ""},
+    )
+    try:
+        wait_until(lambda: _listens(port), 20)
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _listens(port: int) -> bool:
+    try:
+        httpx.get(f"http://127.0.0.1:{port}/")
+    except httpx.TransportError:
+        return False
+    return True
+
+
+FRONT = """{
+  admin off
+  auto_https off
+  servers {
+    trusted_proxies static private_ranges
+  }
+}
+"""
+"""What Kourier and the gateway of OpenFaaS have in common: they keep the forwarded headers that they get."""
+
+
+def kourier(platform: Platform, port: int, names: list[str]) -> str:
+    """What stands before Knative's Services: one address, and the Host tells which is meant; others are not there."""
+    sites = [f"http://{name}.countermark.svc.cluster.local:{port} {{\n  {proxy(platform, name)}\n}}" for name in names]
+    return FRONT + "\n".join([*sites, f"http://:{port} {{\n  respond 404\n}}\n"])
+
+
+def openfaas(platform: Platform, port: int, names: list[str]) -> str:
+    """OpenFaaS's gateway: a function is below a path, which it does not see itself."""
+    routes = [f"  handle_path /function/{name}/* {{\n    {proxy(platform, name)}\n  }}" for name in names]
+    return FRONT + f"http://:{port} {{\n" + "\n".join([*routes, "  respond 404\n}\n"])
+
+
+def proxy(platform: Platform, name: str) -> str:
+    """A function's copies."""
+    return "reverse_proxy " + " ".join(f"127.0.0.1:{platform.ports[copy]}" for copy in platform.processes(name))
+
+
+def cluster_site(platform: Platform, target: Target, port: int, functions_at: int) -> Site:
+    """What is rendered for a cluster, with the addresses of this machine."""
+    made = site(target, read_functions(resolved_stack(target)))
+    return replace(
+        made,
+        port=port,
+        store=platform.store_url,
+        web=str(ROOT / "web"),
+        storage=str(platform.data / "cluster-caddy"),
+        functions={
+            name: replace(each, addresses=[f"127.0.0.1:{functions_at}"]) for name, each in made.functions.items()
+        },
+    )
+
+
+@pytest.fixture(scope="module", params=["knative", "openfaas"])
+def address(
+    request: pytest.FixtureRequest, platform: Platform, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of a cluster's gateway."""
+    target = Target(platform=request.param)
+    folder, port = tmp_path_factory.mktemp(request.param), pick_free_port()
+    with ExitStack() as stack:
+        functions_at, front = pick_free_port(), {"knative": kourier, "openfaas": openfaas}[target.platform]
+        names = [each.name for each in read_functions(resolved_stack(target))]
+        text = front(platform, functions_at, names)
+        stack.enter_context(running_caddy(folder / "front", functions_at, text))
+        made = cluster_site(platform, target, port, functions_at)
+        stack.enter_context(running_caddy(folder / "gateway", port, caddyfile(made)))
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def visitor(address: str) -> Iterator[Caller]:
+    """Somebody who comes by the cluster's gateway."""
+    caller = Caller(address)
+    yield caller
+    caller.http.close()
+
+
+def test_a_job_goes_all_the_way(visitor: Caller) -> None:
+    photograph = PHOTOGRAPHS[0]
+    job = visitor.upload([(photograph.name, photograph.read_bytes())], text="Countermark")
+    assert visitor.wait(job)["state"] == "ready"
+    files = visitor.archive(job)
+    assert is_marked(photograph.read_bytes(), files[photograph.name])
+    small = visitor.http.get(f"/job/{job}/images/0/small", params={"longest": "100"})
+    assert small.status_code in {200, 404}
+    assert visitor.http.delete(f"/job/{job}").status_code < 300
+    assert visitor.http.get(f"/function/status/{job}").status_code == 410
+
+
+def test_one_image_is_answered_marked(visitor: Caller) -> None:
+    answer = visitor.http.post("/function/watermark", params={"text": "© 2026"}, content=picture())
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "image/jpeg"
+
+
+def test_links_are_for_the_host_and_scheme_that_the_ingress_tells(visitor: Caller) -> None:
+    job = visitor.upload([("a.jpg", picture())])
+    visitor.wait(job)
+    told = {"X-Forwarded-Host": "photos.example.com", "X-Forwarded-Proto": "https"}
+    link = visitor.http.get(f"/job/{job}/archive", headers=told)
+    assert link.headers["Location"].startswith("https://photos.example.com/results/")
+
+
+def test_messages_do_not_come_from_outside(visitor: Caller) -> None:
+    job = visitor.upload([("a.jpg", picture())])
+    visitor.wait(job)
+    pretending = {"ce-specversion": "1.0", "ce-type": "jobs.expired", "ce-id": "1", "ce-source": "me"}
+    visitor.http.post(f"/job/{job}/delete-nothing", headers=pretending, json={"job": job})
+    visitor.http.post("/function/watermark", headers=pretending, json={"job": job})
+    assert visitor.status(job)["state"] == "ready"
+
+
+@pytest.mark.parametrize(
+    "path", ["/function/upload/metrics", "/function/expire", "/function/reconcile", "/job/metrics", "/job/_/ready"]
+)
+def test_what_is_not_for_callers_is_not_there(visitor: Caller, path: str) -> None:
+    answer = visitor.http.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_the_pages_are_there(visitor: Caller) -> None:
+    assert "<form" in visitor.http.get("/").text
