@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: .venv/.local ## start everything on this machine and stay until Ctrl-C
 	@exec $(BIN)/python -m infra.local up
@@ -28,8 +28,11 @@ test: .venv/.test
 	$(BIN)/python -m pytest tests/store tests/system
 else
 test: .venv/.test browser check ## install what tests need and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/hosts
 endif
+
+test-hosts: .venv/.test .venv/.local ## test several hosts on this machine: network namespaces, needs root; minutes
+	$(BIN)/python -m pytest tests/hosts
 
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
@@ -70,4 +73,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-hosts check fix screenshots bench clean env browser

@@ -15,6 +15,9 @@ from tests.platform_driver import wait_until
 
 CADDY = Path(sys.executable).parent / "caddy"
 
+SECONDS_AWAY = 10
+"""For so long a host gets no calls that could not be reached."""
+
 CONFIGURATION = """
 {{
 	admin 127.0.0.1:{admin}
@@ -29,7 +32,7 @@ http://127.0.0.1:{port} {{
 		reverse_proxy {upstreams} {{
 			lb_policy least_conn
 			lb_try_duration 8s
-			fail_duration 10s
+			fail_duration {away}s
 			transport http {{
 				dial_timeout 2s
 			}}
@@ -81,6 +84,7 @@ class Balancer:
     def _write(self, hosts: Iterable[Host]) -> None:
         upstreams = " ".join(f"{host.address}:{PROXY_PORT}" for host in hosts)
         text = CONFIGURATION.format(
+            away=SECONDS_AWAY,
             admin=self.admin,
             port=self.port,
             folder=self.folder,

@@ -28,8 +28,8 @@ def entry() -> dict[str, str]:
     return {name: str(value) for name, value in stack["functions"][FUNCTION]["environment"].items()}
 
 
-def start_copy(host: Host, settings: Mapping[str, str]) -> None:
-    """Start a copy and what Knative puts before it; return when it serves.
+def begin_copy(host: Host, settings: Mapping[str, str]) -> None:
+    """Start a copy and what Knative puts before it; it does not serve at once.
 
     Args:
         settings: where the servers are, and the secrets.
@@ -39,6 +39,10 @@ def start_copy(host: Host, settings: Mapping[str, str]) -> None:
     host.start(FUNCTION, [sys.executable, str(INDEX)], {**environment, **own, **settings})
     proxy = queue_proxy_environment(host, concurrency=int(environment["max_inflight"]))
     host.start("queue-proxy", [str(install("queue-proxy"))], proxy)
+
+
+def wait_for_copy(host: Host) -> None:
+    """Wait until the copy on a host serves."""
     wait_until(lambda: serves(host) or not host.is_alive(), SECONDS_TO_SERVE)
     assert host.is_alive(), host.log(FUNCTION) + host.log("queue-proxy")
 

@@ -21,7 +21,7 @@ class Host:
     link: str
     """Of its namespace, and of the machine's end of its cable."""
     address: str
-    quota: Quota | None
+    quota: Quota
     folder: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -35,7 +35,7 @@ class Host:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=self.quota.enter if self.quota else None,
+                preexec_fn=self.quota.enter,
             )
 
     def log(self, name: str) -> str:

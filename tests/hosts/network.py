@@ -68,20 +68,18 @@ class Network:
         rule = f'iifname "{BRIDGE}" ip daddr {self.gateway} tcp dport {{ {numbers} }} dnat to 127.0.0.1'
         run("nft", "add", "rule", "ip", PREFIX, "prerouting", rule)
 
-    def add(self, name: str, cores: float | None = None) -> Host:
-        """A new host, with so many cores or with as many as it likes."""
-        address = str(self.range[FIRST_HOST + len(self.hosts)])
-        limit = None if cores is None else quota.Quota(f"{PREFIX}-{name}")
-        host = Host(name=name, link=f"{PREFIX}-{name}", address=address, quota=limit, folder=self.folder / name)
+    def add(self, name: str) -> Host:
+        """A new host, which may use the whole processor as long as its quota has no limit."""
+        address, link = str(self.range[FIRST_HOST + len(self.hosts)]), f"{PREFIX}-{name}"
+        host = Host(name=name, link=link, address=address, quota=quota.Quota(link), folder=self.folder / name)
         host.folder.mkdir()
+        host.quota.make()
         ip("netns", "add", host.link)
         ip("link", "add", host.link, "type", "veth", "peer", "name", "eth0", "netns", host.link)
         ip("link", "set", host.link, "master", BRIDGE, "up")
         ip("-n", host.link, "link", "set", "lo", "up")
         ip("-n", host.link, "link", "set", "eth0", "up")
         ip("-n", host.link, "address", "add", f"{address}/{self.range.prefixlen}", "dev", "eth0")
-        if limit is not None and cores is not None:
-            limit.make(cores)
         self.hosts[name] = host
         return host
 

@@ -19,9 +19,12 @@ class Quota:
     def _folder(self) -> Path:
         return _root() / self.name
 
-    def make(self, cores: float) -> None:
-        """Make it, with the share of a core that its processes may use."""
+    def make(self) -> None:
+        """Make it, without a limit yet."""
         self._folder.mkdir()
+
+    def limit(self, cores: float) -> None:
+        """Let its processes use this share of a core together, or this many cores."""
         quota = int(cores * PERIOD_MICROSECONDS)
         if _is_v2():
             (self._folder / "cpu.max").write_text(f"{quota} {PERIOD_MICROSECONDS}")
@@ -40,10 +43,10 @@ class Quota:
         except FileNotFoundError:
             return []
 
-    def throttled(self) -> float:
-        """The share of periods in which its processes would have used more than they may, from 0 to 1."""
+    def periods(self) -> tuple[int, int]:
+        """The periods in which its processes ran under a limit, and those of them in which it held them back."""
         numbers = dict(line.split() for line in (self._folder / "cpu.stat").read_text().splitlines())
-        return int(numbers["nr_throttled"]) / max(1, int(numbers["nr_periods"]))
+        return int(numbers["nr_periods"]), int(numbers["nr_throttled"])
 
     def remove(self) -> None:
         """Remove it, which needs that nothing runs inside."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.hosts.balancer import Balancer, balancer
 from tests.hosts.connector import Connector, start_connector
-from tests.hosts.copies import FUNCTION, start_copy
+from tests.hosts.copies import FUNCTION, begin_copy, wait_for_copy
 from tests.hosts.host import Host
 from tests.hosts.network import Network
 from tests.platform_driver import Platform
@@ -25,9 +25,11 @@ class Spread:
 
     def add_host(self, name: str) -> Host:
         """A host more, with a copy that serves; the balancer does not know it yet."""
-        host = self.network.add(name, self.cores)
-        start_copy(host, host_settings(self.platform, self.network))
-        return host
+        return add_hosts(self.platform, self.network, name, self.cores)[0]
+
+    def lead_to_all(self, but: Host | None = None) -> None:
+        """Tell the balancer of all hosts that there are now, or of all but one."""
+        self.balancer.lead_to([host for host in self.network.hosts.values() if host is not but])
 
 
 @contextmanager
@@ -37,10 +39,7 @@ def spread_platform(platform: Platform, network: Network, names: str, cores: flo
     platform.stop("connector")
     platform.stop(FUNCTION)
     between = balancer(network.folder, platform.ports["gateway"])
-    hosts = []
-    for name in names:
-        hosts.append(network.add(name, cores))
-        start_copy(hosts[-1], host_settings(platform, network))
+    hosts = add_hosts(platform, network, names, cores)
     caddy = between.start(hosts)
     # At the port of the platform's own, so that the store's notifications reach it.
     connector = start_connector(network.folder, connector_settings(platform, between), platform.ports["connector"])
@@ -52,6 +51,17 @@ def spread_platform(platform: Platform, network: Network, names: str, cores: flo
         caddy.wait()
         platform.start(FUNCTION)
         platform.start("connector")
+
+
+def add_hosts(platform: Platform, network: Network, names: str, cores: float) -> list[Host]:
+    """Hosts with a copy each, all of which serve; from then on they have so many cores each."""
+    hosts = [network.add(name) for name in names]
+    for host in hosts:
+        begin_copy(host, host_settings(platform, network))
+    for host in hosts:
+        wait_for_copy(host)
+        host.quota.limit(cores)
+    return hosts
 
 
 def host_settings(platform: Platform, network: Network) -> dict[str, str]:
