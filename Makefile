@@ -28,7 +28,7 @@ test: .venv/.test
 	$(BIN)/python -m pytest tests/store tests/system
 else
 test: .venv/.test browser check ## install what tests need and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/hosts
 endif
 
 test-images: .venv/.test .venv/.local ## build the images with buildah and run them (root, Debian)
@@ -36,6 +36,9 @@ test-images: .venv/.test .venv/.local ## build the images with buildah and run t
 
 test-cluster: .venv/.test ## apply what is rendered for Kubernetes to a real API server (it builds one first, once)
 	$(BIN)/python -m pytest tests/apiserver
+
+test-hosts: .venv/.test .venv/.local ## test several hosts on this machine: network namespaces, needs root; minutes
+	$(BIN)/python -m pytest tests/hosts
 
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
@@ -76,4 +79,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-images test-cluster check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-images test-cluster test-hosts check fix screenshots bench clean env browser

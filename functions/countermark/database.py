@@ -21,9 +21,13 @@ Answer = TypeVar("Answer")
 MIGRATION_LOCK = 0x636D
 """The advisory lock that lets one process at a time apply migrations."""
 
+BEGIN = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'"
+"""The server ends a transaction that says nothing for so long: a host that is lost in the middle of one would keep the
+row of its job locked, and with it every image of the job, until TCP gives up after hours."""
+
 _AWAY = (InterfaceError, OSError)
-_SHUTTING_DOWN = ("57P01", "57P02", "57P03", "53300")
-"""SQLSTATE codes of a server that stops, starts, or has no connection left."""
+_SHUTTING_DOWN = ("25P03", "57P01", "57P02", "57P03", "53300")
+"""SQLSTATE codes of a server that stops, starts, has no connection left, or has waited too long for this process."""
 
 
 class Database:
@@ -81,14 +85,14 @@ class Database:
         kept: Connection | None = getattr(self._local, "connection", None)
         if kept is not None:
             try:
-                kept.run("BEGIN")
+                kept.run(BEGIN)
             except (*_AWAY, DatabaseError):
                 self.close()
             else:
                 return kept
         try:
             connection = self._connect()
-            connection.run("BEGIN")
+            connection.run(BEGIN)
         except _AWAY as error:
             self.close()
             raise Unavailable("The database does not answer.") from error
@@ -135,7 +139,7 @@ class Database:
 
 def migrate(connection: Connection) -> None:
     """Apply the numbered migrations that this database has not seen; safe from many processes at once."""
-    connection.run("BEGIN")
+    connection.run(BEGIN)
     connection.run("SELECT pg_advisory_xact_lock(:lock)", lock=MIGRATION_LOCK)
     connection.run("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL)")
     applied = {name for (name,) in connection.run("SELECT name FROM migrations") or []}

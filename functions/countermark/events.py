@@ -23,15 +23,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-import nats
-import structlog
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from countermark.objects import DROP
 from countermark.problems import Problem, Unavailable
-
-log = structlog.get_logger()
+from countermark.stream import connect_stream
 
 OBJECT_CREATED = "objects.created"
 JOB_COMPLETE = "jobs.complete"
@@ -61,8 +58,8 @@ class Events:
     The connection is made by the first message and comes back by itself after the server was away.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, addresses: str) -> None:
+        self._addresses = addresses
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stream: JetStreamContext | None = None
@@ -112,19 +109,8 @@ class Events:
     async def _connected(self) -> JetStreamContext:
         async with self._connecting:
             if self._stream is None:
-                client = await nats.connect(
-                    self._url,
-                    connect_timeout=2,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.5,
-                    error_cb=_log_error,
-                )
-                self._stream = client.jetstream()
+                self._stream = (await connect_stream(self._addresses)).jetstream()
             return self._stream
-
-
-async def _log_error(error: Exception) -> None:
-    log.warning("stream connection", error=str(error) or type(error).__name__)
 
 
 def created_id(created: ObjectCreated, again: str = "") -> str:

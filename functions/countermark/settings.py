@@ -49,7 +49,9 @@ class Settings(LimitSettings):
     """The settings of the functions that work with the servers."""
 
     nats_url: SecretStr
-    """Where the stream is, with its user and password: nats://user:password@host:4222"""
+    """Where the stream is, with its user and password: nats://user:password@host:4222
+
+    The servers of a cluster have commas in between."""
     database_url: SecretStr
     """PostgreSQL: postgresql://user:password@host:5432/database"""
     s3_endpoint: str

@@ -9,14 +9,15 @@ import signal
 import sys
 
 import aiohttp
-import nats
 import structlog
 from aiohttp import web
 from countermark.logs import configure_logs
 from countermark.settings import InvalidSettings, load_settings
+from countermark.stream import connect_stream
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
+from infra.connector.connections import watched_socket
 from infra.connector.delivery import Delivery
 from infra.connector.metrics import LAG
 from infra.connector.server import make_app
@@ -36,13 +37,7 @@ async def run(settings: ConnectorSettings, subscriptions: list[Subscription], sc
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    client = await nats.connect(
-        settings.nats_url.get_secret_value(),
-        inbox_prefix=INBOXES,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=0.5,
-        error_cb=_log_error,
-    )
+    client = await connect_stream(settings.nats_url.get_secret_value(), inboxes=INBOXES)
     stream = client.jetstream()
     await ensure_streams(stream, settings)
     for subscription in subscriptions:
@@ -53,7 +48,7 @@ async def run(settings: ConnectorSettings, subscriptions: list[Subscription], sc
     await runner.setup()
     await web.TCPSite(runner, settings.bind, settings.port).start()
     log.info("delivering", functions=[subscription.function for subscription in subscriptions])
-    connections = aiohttp.TCPConnector(limit=0)
+    connections = aiohttp.TCPConnector(limit=0, socket_factory=watched_socket)
     async with aiohttp.ClientSession(connector=connections) as session, asyncio.TaskGroup() as group:
         for subscription in subscriptions:
             delivery = Delivery(
@@ -81,10 +76,6 @@ async def _watch_lag(stream: JetStreamContext, subscriptions: list[Subscription]
             await asyncio.wait_for(stopping.wait(), LAG_SECONDS)
         except TimeoutError:
             continue
-
-
-async def _log_error(error: Exception) -> None:
-    log.warning("stream connection", error=repr(error))
 
 
 def main() -> None:

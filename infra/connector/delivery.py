@@ -15,6 +15,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -26,6 +27,7 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 from infra.connector.metrics import DEAD_LETTERS, DELIVERIES, IN_FLIGHT, SECONDS
+from infra.connector.patience import first_answer
 from infra.connector.settings import ConnectorSettings
 from infra.connector.stack import Subscription
 from infra.connector.streams import STREAM
@@ -132,12 +134,18 @@ class Delivery:
     async def _post_until_answered(self, message: Msg) -> bool:
         """Returns False when told to stop while the function could not take the message."""
         hold = 0.2
-        while not await self._post(message):
+        while not await first_answer(
+            partial(self._post, message), patience=self.subscription.patience, made_again=self._count_again
+        ):
             if self.stopping.is_set():
                 return False
             await asyncio.sleep(hold)
             hold = min(hold * 2, LONGEST_HOLD)
         return True
+
+    def _count_again(self) -> None:
+        DELIVERIES.labels(self.subscription.function, "again").inc()
+        log.warning("no answer yet, posted again", function=self.subscription.function)
 
     async def _post(self, message: Msg) -> bool:
         """POST the message. Returns False when the function can't take it just now.

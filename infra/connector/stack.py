@@ -26,6 +26,8 @@ class Subscription:
     """Messages in flight to all copies of the function together."""
     seconds: float
     """The time that one call may take."""
+    patience: float | None = None
+    """The time after which a call that has not answered is made again beside it; None: it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ def read_stack(path: Path) -> tuple[list[Subscription], list[Schedule]]:
                     topic=notes["topic"],
                     concurrency=_concurrency(path, name, notes),
                     seconds=exec_seconds(path, name, function),
+                    patience=_duration(path, name, "countermark/post-again", notes),
                 )
             )
         if "countermark/schedule" in notes:
@@ -72,15 +75,22 @@ def _concurrency(path: Path, name: str, notes: dict[str, Any]) -> int:
 
 
 def exec_seconds(path: Path, name: str, function: dict[str, Any]) -> float:
-    """The function's exec_timeout: whole seconds, or a duration as Go writes it.
+    """The function's exec_timeout, in seconds.
 
     Raises:
-        InvalidStack: it is neither.
+        InvalidStack: it is no duration.
     """
-    text = str((function.get("environment") or {}).get("exec_timeout", DEFAULT_SECONDS))
+    return _duration(path, name, "exec_timeout", function.get("environment") or {}) or DEFAULT_SECONDS
+
+
+def _duration(path: Path, name: str, key: str, entries: dict[str, Any]) -> float | None:
+    """Seconds: of a whole number of them, or of a duration as Go writes it; None when the key is not there."""
+    if key not in entries:
+        return None
+    text = str(entries[key])
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
     if "".join(number + unit for number, unit in parts) != text:
-        raise InvalidStack(f"{path}: {name}: exec_timeout {text!r} is no duration such as 90s or 2m")
+        raise InvalidStack(f"{path}: {name}: {key} {text!r} is no duration such as 90s or 2m")
     return sum(float(number) * UNITS[unit] for number, unit in parts)

@@ -90,12 +90,21 @@ def _require_reachable(settings: Settings) -> None:
     for name, url in given.items():
         if not os.environ.get(name):
             continue
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or {"NATS_URL": 4222, "DATABASE_URL": 5432}[name]
-        try:
-            socket.create_connection((host, port), timeout=SECONDS_TO_ANSWER).close()
-        except OSError as error:
-            raise PlatformError(f"{name}: nothing answers at {host}, port {port}: {error}.") from None
+        port = {"NATS_URL": 4222, "DATABASE_URL": 5432}[name]
+        urls = url.split(",") if name == "NATS_URL" else [url]
+        places = [(parts.hostname or "", parts.port or port) for parts in map(urlsplit, urls)]
+        refusals = [refusal for place in places if (refusal := _refusal(*place))]
+        if len(refusals) == len(places):
+            raise PlatformError(f"{name}: {'; '.join(refusals)}.")
+
+
+def _refusal(host: str, port: int) -> str:
+    """Why nothing can be asked at an address; empty when somebody listens."""
+    try:
+        socket.create_connection((host, port), timeout=SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        return f"nothing answers at {host}, port {port}: {error}"
+    return ""
 
 
 def _upstream(function: Function, ports: dict[str, int]) -> Upstream:

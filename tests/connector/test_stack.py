@@ -34,6 +34,12 @@ def test_durations_are_read_as_the_watchdog_reads_them(tmp_path: Path, text: str
     assert read_stack(path)[0][0].seconds == seconds
 
 
+def test_a_message_is_posted_again_only_where_the_stack_says_so(tmp_path: Path) -> None:
+    assert read_stack(write(tmp_path, "    annotations: {topic: a}\n"))[0][0].patience is None
+    path = write(tmp_path, "    annotations: {topic: a, countermark/post-again: 20s}\n")
+    assert read_stack(path)[0][0].patience == 20.0
+
+
 @pytest.mark.parametrize(
     "function",
     [

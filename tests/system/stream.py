@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import nats
+from countermark.stream import connect_stream
 from nats.js import JetStreamContext
 
 from infra.connector.streams import DEAD_LETTERS, STREAM
@@ -25,7 +25,7 @@ class Stream:
         """Run a coroutine with the stream."""
 
         async def run() -> Answer:
-            client = await nats.connect(self.url)
+            client = await connect_stream(self.url)
             try:
                 return await question(client.jetstream())
             finally:
@@ -41,7 +41,7 @@ class Stream:
         """What is published to a subject because of something that the caller does; it stays in the stream."""
 
         async def run() -> bytes:
-            client = await nats.connect(self.url)
+            client = await connect_stream(self.url)
             try:
                 heard = await client.subscribe(subject)
                 await client.flush()
