@@ -34,6 +34,9 @@ endif
 test-images: .venv/.test .venv/.local ## build the images with buildah and run them (root, Debian)
 	$(BIN)/python -m pytest tests/images/builds.py
 
+test-node: .venv/.test .venv/.local ## run the system on a Kubernetes node of this machine (root, Debian; builds Kubernetes once)
+	$(BIN)/python -m pytest tests/cluster/on_node.py tests/cluster/on_knative.py tests/cluster/whole.py
+
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -73,4 +76,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-images check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-images test-node check fix screenshots bench clean env browser
