@@ -36,6 +36,7 @@ test-images: .venv/.test .venv/.local ## build the images with buildah and run t
 
 test-node: .venv/.test .venv/.local ## run the system on a Kubernetes node of this machine (root, Debian; builds Kubernetes once)
 	$(BIN)/python -m pytest tests/cluster/on_node.py tests/cluster/on_knative.py tests/cluster/whole.py
+	$(BIN)/python -m pytest tests/cluster/on_two_nodes.py
 
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check

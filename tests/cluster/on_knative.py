@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -28,6 +28,10 @@ class Watermark:
         host = f"watermark.{NAMESPACE}.svc.cluster.local"
         self._client = httpx.Client(base_url=ingress.url, headers={"Host": host}, timeout=SECONDS)
         self._body = PHOTOGRAPH.read_bytes()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
 
     def mark(self) -> httpx.Response:
         """One image in, one image out.
@@ -71,7 +75,8 @@ def watermark(cluster: Cluster, serving: Ingress, manifests: Manifests) -> Itera
     )
     cluster.kube.apply(service)
     cluster.kube.wait("condition=Ready", f"--namespace={NAMESPACE}", "ksvc/watermark", seconds=SECONDS)
-    yield Watermark(serving)
+    with closing(Watermark(serving)) as watermark:
+        yield watermark
     cluster.kube.run("delete", f"--namespace={NAMESPACE}", "ksvc/watermark")
 
 
