@@ -160,7 +160,10 @@ class Machine:
 
 
 def make_bridge() -> None:
-    """What the machines are plugged into."""
+    """What the machines are plugged into; one without cables was left by tests that were killed, and is made anew."""
+    cables = Path("/sys/class/net") / BRIDGE / "brif"
+    if cables.is_dir() and not any(cables.iterdir()):
+        remove_bridge()
     for command in (
         f"ip link add {BRIDGE} type bridge",
         f"ip address add {NETWORK}.1/24 dev {BRIDGE}",
