@@ -23,6 +23,8 @@ CADDY = "localhost/countermark-caddy:1"
 NO_WATCHDOG = "localhost/countermark-no-watchdog:1"
 """On Knative none is started: an empty file takes its place in the images."""
 SECONDS = 1800
+APART = ("unshare", "--mount")
+"""What buildah mounts goes with it."""
 
 
 class Builder:
@@ -82,12 +84,21 @@ class Builder:
 
     def _has(self, image: str) -> bool:
         done = subprocess.run(
-            ["buildah", "inspect", "--type=image", image], env=self._environment, capture_output=True, check=False
+            [*APART, "buildah", "inspect", "--type=image", image],
+            env=self._environment,
+            capture_output=True,
+            check=False,
         )
         return done.returncode == 0
 
     def _run(self, *command: str) -> None:
         done = subprocess.run(
-            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False, timeout=SECONDS
+            [*APART, *command],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
         )
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
