@@ -40,6 +40,10 @@ test-cluster: .venv/.test ## apply what is rendered for Kubernetes to a real API
 test-hosts: .venv/.test .venv/.local ## test several hosts on this machine: network namespaces, needs root; minutes
 	$(BIN)/python -m pytest tests/hosts
 
+test-node: .venv/.test .venv/.local ## run the system on a Kubernetes node of this machine (root, Debian; builds Kubernetes once)
+	$(BIN)/python -m pytest tests/cluster/on_node.py tests/cluster/on_knative.py tests/cluster/whole.py
+	$(BIN)/python -m pytest tests/cluster/on_two_nodes.py
+
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -79,4 +83,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-images test-cluster test-hosts check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-images test-cluster test-hosts test-node check fix screenshots bench clean env browser

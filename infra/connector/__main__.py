@@ -28,6 +28,8 @@ from infra.connector.streams import STREAM, ensure_consumer, ensure_schedule, en
 log = structlog.get_logger()
 
 LAG_SECONDS = 5.0
+STREAM_SECONDS = 30.0
+"""A cluster that has only just begun may take longer than the client's five to choose who keeps a stream."""
 INBOXES = b"_INBOX_CONNECTOR"
 """Messages are delivered to these, so they have no name that other users of the stream may listen to."""
 
@@ -38,7 +40,7 @@ async def run(settings: ConnectorSettings, subscriptions: list[Subscription], sc
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     client = await connect_stream(settings.nats_url.get_secret_value(), inboxes=INBOXES)
-    stream = client.jetstream()
+    stream = client.jetstream(timeout=STREAM_SECONDS)
     await ensure_streams(stream, settings)
     for subscription in subscriptions:
         await ensure_consumer(stream, subscription, settings)

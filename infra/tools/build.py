@@ -76,6 +76,7 @@ def _build(tool: Tool, program: Path) -> None:
     """Build in a module of our own: ``go install`` refuses modules that replace others."""
     go = go_program()
     package = f"{tool.module}/{tool.package}".rstrip("/")
+    linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in tool.variables.items())])
     with tempfile.TemporaryDirectory(prefix="countermark-go-") as folder:
         unfinished = Path(folder) / "program"
         _run([go, "mod", "init", "tool"], folder)
@@ -83,7 +84,7 @@ def _build(tool: Tool, program: Path) -> None:
             _take_staged(go, tool, Path(folder))
         else:
             _run([go, "get", f"{package}@{tool.version}"], folder)
-        _run([go, "build", "-mod=mod", "-trimpath", "-o", str(unfinished), package], folder)
+        _run([go, "build", "-mod=mod", "-trimpath", "-ldflags", linker, "-o", str(unfinished), package], folder)
         shutil.move(unfinished, program.with_name(f"{program.name}.new"))
     program.with_name(f"{program.name}.new").replace(program)
 
@@ -130,8 +131,12 @@ def _version(go: str) -> tuple[int, ...]:
 
 
 def _run(command: list[str], folder: str) -> str:
+    # Without C a program needs no libraries of the machine: it runs in an image that has nothing else.
+    environment = os.environ | {"CGO_ENABLED": "0"}
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=SECONDS_TO_BUILD)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=SECONDS_TO_BUILD
+        )
     except subprocess.CalledProcessError as error:
         end = "\n".join((error.stderr or error.stdout).strip().splitlines()[-ERROR_LINES:])
         raise ToolError(f"{' '.join(command[:3])} failed:\n{end}") from None

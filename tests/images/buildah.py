@@ -94,7 +94,7 @@ def images() -> Iterator[Images]:
 
 def _make_stand_ins(own: Images) -> None:
     container = buildah("from", "scratch")
-    subprocess.run(["tar", "-xf", str(_debian()), "-C", buildah("mount", container)], check=True)
+    subprocess.run(["tar", "-xf", str(debian()), "-C", buildah("mount", container)], check=True)
     buildah("commit", "--quiet", "--rm", container, "localhost/python")
     (own.folder / "fwatchdog").write_text("#!/bin/sh\necho 'This stands in for of-watchdog.' >&2\nexit 1\n")
     (own.folder / "fwatchdog").chmod(0o755)
@@ -102,7 +102,7 @@ def _make_stand_ins(own: Images) -> None:
     own.make("caddy", "localhost/python", {"usr/bin/caddy": Path(sys.executable).parent / "caddy"})
 
 
-def _debian() -> Path:
+def debian() -> Path:
     """A Debian with Python, packed; made once."""
     packed = cache() / f"debian-{DEBIAN}-python.tar"
     if not packed.exists():
