@@ -28,7 +28,7 @@ test: .venv/.test
 	$(BIN)/python -m pytest tests/store tests/system
 else
 test: .venv/.test browser check ## install what tests need and run every test
-	$(BIN)/python -m pytest --ignore=tests/hosts
+	$(BIN)/python -m pytest
 endif
 
 test-images: .venv/.test .venv/.local ## build the images with buildah and run them (root, Debian)

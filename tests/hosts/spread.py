@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.hosts.balancer import Balancer, balancer
-from tests.hosts.connector import Connector, start_connector
 from tests.hosts.copies import FUNCTION, begin_copy, wait_for_copy
 from tests.hosts.host import Host
 from tests.hosts.network import Network
+from tests.own_connector import Connector, start_connector
 from tests.platform_driver import Platform
+
+SECRETS = ("nats-url", "database-url", "s3-access-key", "s3-secret-key")
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,13 @@ def add_hosts(platform: Platform, network: Network, names: str, cores: float) ->
 
 def host_settings(platform: Platform, network: Network) -> dict[str, str]:
     """The settings of a function on a host: the machine's servers, by its address there."""
-    secrets = {name: platform.secret(name) for name in ("s3-access-key", "s3-secret-key")}
-    urls = {name: platform.secret(name).replace("127.0.0.1", network.gateway) for name in ("nats-url", "database-url")}
-    settings = {name.upper().replace("-", "_"): value for name, value in {**secrets, **urls}.items()}
+    own = {name: platform.secret(f"{FUNCTION}/{name}") for name in SECRETS}
+    settings = {
+        name.upper().replace("-", "_"): value.replace("127.0.0.1", network.gateway) for name, value in own.items()
+    }
     return {**settings, "S3_ENDPOINT": f"http://{network.gateway}:{platform.ports['s3']}", "BIND": "127.0.0.1"}
 
 
 def connector_settings(platform: Platform, between: Balancer) -> dict[str, str]:
     """The settings of a connector that calls watermark on the hosts."""
-    return {"SECRETS_DIR": str(platform.folder.secrets), "FUNCTION_URL": between.function_url}
+    return {"SECRETS_DIR": str(platform.folder.secrets / "connector"), "FUNCTION_URL": between.function_url}

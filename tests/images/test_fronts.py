@@ -42,17 +42,22 @@ def handle(event, context):
 
 
 @pytest.fixture(params=FRONTS, scope="module")
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def name(request: pytest.FixtureRequest) -> str:
+    """Each front in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the handler is; the same for every test behind one front."""
-    folder = tmp_path_factory.mktemp(request.param)
+    folder = tmp_path_factory.mktemp(name)
     (folder / "handler.py").write_text(HANDLER)
     return folder
 
 
 @pytest.fixture(scope="module")
-def front(folder: Path) -> Iterator[Front]:
-    """The function behind each front in turn; the last test of each ends it."""
-    name = folder.name.removesuffix("0")
+def front(name: str, folder: Path) -> Iterator[Front]:
+    """The function behind a front; the last test of each ends it."""
     with FRONTS[name](folder) as running:
         yield running
 

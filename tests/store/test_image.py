@@ -15,7 +15,7 @@ def test_it_is_built_from_the_version_that_is_tested() -> None:
 
 
 def test_it_is_built_with_a_go_that_can() -> None:
-    (version,) = re.findall(r"^FROM golang:([\d.]+)", TEXT, re.MULTILINE)
+    (version,) = re.findall(r"^FROM \S*golang:([\d.]+)", TEXT, re.MULTILINE)
     assert tuple(map(int, version.split("."))) >= OLDEST_GO
 
 
