@@ -108,8 +108,10 @@ def _empty(folder: Path) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
+    if PRODUCED(str(source.parent), [source.name]):
+        return
     if source.is_dir():
         shutil.copytree(source, target, ignore=PRODUCED, dirs_exist_ok=True)
-    elif not PRODUCED(str(source.parent), [source.name]):
+    else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)

@@ -37,22 +37,36 @@ def make_server(name: str, leaving: Any) -> Any:
     Raises:
         SystemExit: a setting is missing or wrong, or there is no handler.
     """
-    from countermark.settings import InvalidSettings
+    from countermark.settings import InvalidSettings, settings
     from serving.application import load_handler, make_app
 
     try:
         handler = load_handler(Path(os.environ.get("FUNCTION_DIR", HERE / "function")).resolve())
+        if "countermark.services" in sys.modules:  # it works with the servers, so it must know where they are
+            settings()
     except InvalidSettings as error:
         raise SystemExit(f"{name}: {error}") from None
     return waitress.create_server(
         make_app(handler.handle, name, leaving),
         host=os.environ.get("BIND", "127.0.0.1"),
-        port=int(os.environ.get("PORT", "5000")),
-        threads=int(os.environ.get("max_inflight", "4")),
-        max_request_body_size=int(os.environ.get("max_body_bytes", MAX_BODY_BYTES)),
+        port=number("PORT", 5000),
+        threads=number("max_inflight", 4),
+        max_request_body_size=number("max_body_bytes", MAX_BODY_BYTES),
         channel_timeout=300,
         clear_untrusted_proxy_headers=False,
     )
+
+
+def number(name: str, default: int) -> int:
+    """A setting that is a whole number.
+
+    Raises:
+        SystemExit: it is not.
+    """
+    text = os.environ.get(name, str(default))
+    if not text.isdecimal():
+        raise SystemExit(f"{name} must be a whole number, and is {text!r}.")
+    return int(text)
 
 
 def main() -> None:

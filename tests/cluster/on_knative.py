@@ -36,8 +36,8 @@ class Watermark:
     def mark(self) -> httpx.Response:
         """One image in, one image out.
 
-        An answer that is cut off is asked for again, once: of a thousand large ones Knative's activator cuts about one,
-        also when nothing ends ("use of closed network connection", knative/serving#12387).
+        An answer that is cut off is asked for again, once: Knative's activator cuts a few of thousands ("use of closed
+        network connection", knative/serving#12387).
         """
         try:
             return self._post()

@@ -1,8 +1,11 @@
 """The starter of the function template works as it is: an image task of one's own, served without any server."""
 
 import io
+import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -91,3 +94,31 @@ def test_what_is_wrong_is_told(served: str) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "upside_down")
     answer = httpx.post(served, content=b"no image")
     assert (answer.status_code, answer.json()["code"]) == (422, "not_an_image")
+
+
+def told_at_the_start(folder: Path, **environment: str) -> str:
+    """What a function says that refuses to start."""
+    done = subprocess.run(
+        [sys.executable, TEMPLATE / "index.py"],
+        env={"PATH": os.environ["PATH"], "FUNCTION_DIR": str(folder), "PORT": "0", **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stderr.strip()
+
+
+@pytest.mark.parametrize("name", ["upload", "watermark", "archive", "expire", "status", "reconcile"])
+def test_a_missing_or_wrong_setting_stops_the_start_with_one_line(name: str) -> None:
+    told = told_at_the_start(TEMPLATE.parents[1] / "functions" / name, FUNCTION_NAME=name, MAX_FILES="many")
+    assert told.startswith(f"{name}: ")
+    assert len(told.splitlines()) == 1
+    for setting in ("NATS_URL", "DATABASE_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "MAX_FILES"):
+        assert f"{setting}: " in told
+
+
+def test_a_wrong_number_stops_the_start_with_one_line() -> None:
+    told = told_at_the_start(TEMPLATE / "function", max_inflight="many")
+    assert told == "max_inflight must be a whole number, and is 'many'."

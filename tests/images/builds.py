@@ -27,6 +27,14 @@ from tests.served import answers
 ROOT = Path(__file__).parents[2]
 PHOTOGRAPH = ROOT / "tests" / "photographs" / "dogs.jpg"
 KERNEL = "from countermark.engine import dct; print(dct.kernel() is not None, dct.why_missing())"
+SERVERS = {
+    "NATS_URL": "nats://127.0.0.1:1",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+    "S3_ENDPOINT": "http://127.0.0.1:1",
+    "S3_ACCESS_KEY": "key",
+    "S3_SECRET_KEY": "secret",
+}
+"""Nowhere: a function does not start without knowing its servers, and needs none for an image that it is sent."""
 SECONDS_TO_START = 20
 """That a cold start may take on a busy machine."""
 
@@ -78,7 +86,7 @@ def test_a_function_marks_an_image_where_nothing_can_be_written(
     watermark: Path, tell: Callable[[str, object], None]
 ) -> None:
     port, started = str(pick_free_port()), time.monotonic()
-    process = run(watermark, "python", "index.py", PORT=port, K_SERVICE="watermark")
+    process = run(watermark, "python", "index.py", PORT=port, K_SERVICE="watermark", **SERVERS)
     try:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/_/ready"), SECONDS_TO_START)
         tell("cold start, seconds", round(time.monotonic() - started, 2))

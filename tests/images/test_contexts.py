@@ -134,6 +134,16 @@ def test_the_starter_is_served_from_its_context_alone(tmp_path: Path, pythons: P
     serve_alone(context, pythons, edits)
 
 
+def test_what_a_checkout_has_beside_its_source_stays_out(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    for name in ("handler.py", "__pycache__/handler.pyc", "own/__pycache__/task.pyc", "kernel.so"):
+        (root / "mirror" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "mirror" / name).touch()
+    context = lay_out_function(root, read_stack(root / "stack.yml"), "mirror", root / "build")
+    assert {path.name for path in (context / "function").iterdir()} == {"handler.py", "own", "functions"}
+    assert list((context / "function" / "own").iterdir()) == []
+
+
 def test_faas_cli_makes_the_same_of_the_template(tmp_path: Path) -> None:
     root, faas_cli = project(tmp_path), tool("faas-cli")
     new = [faas_cli, "new", "--lang", "python3-countermark", "mirror", "--append", "stack.yml"]
