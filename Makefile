@@ -2,6 +2,7 @@
 #
 # PORT=8081 make up     another public port          HOST_ADDRESS=0.0.0.0 make up   for other machines as well
 # STORE=minio make up   MinIO as the object store    make test STORE=minio            the running platform tested on it
+#                                                    make test STORE=minio TESTS=...  some of the tests
 # COUNTERMARK_DATA=...  another data folder          PYTHON=python3.12 make up      another Python for .venv
 
 PYTHON ?= python3
@@ -25,7 +26,7 @@ doctor: .venv/.local ## say what is missing on this machine
 ifeq ($(STORE),minio)
 test: .venv/.test
 	@$(BIN)/python -m infra.tools minio
-	$(BIN)/python -m pytest tests/store tests/system
+	$(BIN)/python -m pytest $(or $(TESTS),tests/store tests/system)
 else
 test: .venv/.test browser check ## install what tests need and run every test
 	$(BIN)/python -m pytest
