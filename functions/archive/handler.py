@@ -3,9 +3,9 @@
 from typing import Any
 
 import structlog
-from countermark.calls import DONE, Event, message_data, message_subject
-from countermark.events import JOB_EXPIRED
-from countermark.problems import WrongMethod
+from countermark.http.calls import DONE, Event, message_data, message_subject
+from countermark.http.problems import WrongMethod
+from countermark.servers.events import JOB_EXPIRED
 from countermark.services import services
 
 from .zip import write_zip

@@ -8,7 +8,7 @@ from typing import Any
 
 from countermark.jobs import Image, Job
 from countermark.names import unique_names
-from countermark.objects import DROP, PART_BYTES, RESULTS, NoSuchObject, ObjectStore
+from countermark.servers.objects import DROP, PART_BYTES, RESULTS, NoSuchObject, ObjectStore
 
 COPY_BYTES = 1024 * 1024
 REPORT_NAME = "report.json"

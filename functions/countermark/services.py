@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from countermark.database import Database
-from countermark.events import Events
 from countermark.jobs import DropStore, JobStore, Overdue
-from countermark.objects import ObjectStore
+from countermark.servers.database import Database
+from countermark.servers.events import Events
+from countermark.servers.objects import ObjectStore
 from countermark.settings import Settings, settings
 
 

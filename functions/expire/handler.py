@@ -7,10 +7,10 @@ DELETE /<job>             at once; POST /<job>/delete is the same for a form wit
 from typing import Any
 
 import structlog
-from countermark.calls import DONE, Event, job_id_of, message_data, message_subject, path_parts, prefers_html
+from countermark.http.calls import DONE, Event, job_id_of, message_data, message_subject, path_parts, prefers_html
+from countermark.http.problems import NotFound, WrongMethod
 from countermark.jobs import Job
-from countermark.objects import DROP, RESULTS, UPLOADS
-from countermark.problems import NotFound, WrongMethod
+from countermark.servers.objects import DROP, RESULTS, UPLOADS
 from countermark.services import services
 from flask import Response
 

@@ -8,10 +8,10 @@ message reconcile.failed  the connector gave a message up
 from typing import Any
 
 import structlog
-from countermark.calls import DONE, Event, message_data, message_subject
-from countermark.events import JOB_COMPLETE, JOB_EXPIRED, OBJECT_CREATED, ObjectCreated, read_created
+from countermark.http.calls import DONE, Event, message_data, message_subject
+from countermark.http.problems import Problem, WrongMethod
 from countermark.jobs import Ending
-from countermark.problems import Problem, WrongMethod
+from countermark.servers.events import JOB_COMPLETE, JOB_EXPIRED, OBJECT_CREATED, ObjectCreated, read_created
 from countermark.services import services
 
 from .sweep import settle, sweep

@@ -7,9 +7,9 @@ copy of one that it has had, and whoever gets one twice finds the work done.
 from itertools import groupby
 
 import structlog
-from countermark.events import JOB_EXPIRED, ObjectCreated
 from countermark.jobs import Ending
-from countermark.objects import DROP, UPLOADS
+from countermark.servers.events import JOB_EXPIRED, ObjectCreated
+from countermark.servers.objects import DROP, UPLOADS
 from countermark.services import Services
 
 log = structlog.get_logger()

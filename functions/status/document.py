@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from countermark.http.problems import Expired, NotFound
 from countermark.jobs import Image, Job, Progress
-from countermark.problems import Expired, NotFound
 from countermark.services import services
 
 

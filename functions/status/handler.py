@@ -9,8 +9,8 @@ GET /<job>/images/<n>/original  a presigned link to what it was made from
 from typing import Any
 
 import structlog
-from countermark.calls import Event, job_id_of, path_parts, prefers_html
-from countermark.problems import NotFound, Problem, Unexpected, WrongMethod
+from countermark.http.calls import Event, job_id_of, path_parts, prefers_html
+from countermark.http.problems import NotFound, Problem, Unexpected, WrongMethod
 from flask import Response, json
 
 from .document import find_job, status_document, status_etag

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from countermark.calls import Event, public_address
+from countermark.http.calls import Event, public_address
+from countermark.http.problems import NotFound
 from countermark.jobs import Image, Job
-from countermark.objects import RESULTS
-from countermark.problems import NotFound
+from countermark.servers.objects import RESULTS
 from countermark.services import services
 
 from .document import archive_name, find_job

@@ -3,11 +3,11 @@
 from typing import Any
 
 from countermark import engine
-from countermark.calls import Event, json_object
-from countermark.events import RECONCILE_JOB, ObjectCreated
+from countermark.http.calls import Event, json_object
+from countermark.http.problems import BadOptions, Expired, NotFound, Problem
 from countermark.jobs import Ending, Image, NewImage, new_job_id
-from countermark.objects import UPLOADS, NoSuchObject
-from countermark.problems import BadOptions, Expired, NotFound, Problem
+from countermark.servers.events import RECONCILE_JOB, ObjectCreated
+from countermark.servers.objects import UPLOADS, NoSuchObject
 from countermark.services import Services
 
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from countermark import engine
-from countermark.calls import Event, public_address
-from countermark.events import RECONCILE_JOB
+from countermark.http.calls import Event, public_address
+from countermark.http.problems import BadOptions, Expired, NotFound, Problem, TooLarge, TooMany
 from countermark.jobs import Ending, NewImage, new_job_id
 from countermark.names import clean_name
-from countermark.objects import UPLOADS
-from countermark.problems import BadOptions, Expired, NotFound, Problem, TooLarge, TooMany
+from countermark.servers.events import RECONCILE_JOB
+from countermark.servers.objects import UPLOADS
 from countermark.services import Services
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 

@@ -10,8 +10,8 @@ POST /<job>/again  a new job from the same images, or from the failed ones, with
 from typing import Any
 
 from countermark import engine
-from countermark.calls import Event, job_id_of, json_object, path_parts, prefers_html
-from countermark.problems import NotFound, WrongMethod
+from countermark.http.calls import Event, job_id_of, json_object, path_parts, prefers_html
+from countermark.http.problems import NotFound, WrongMethod
 from countermark.services import services
 from flask import Response, jsonify
 

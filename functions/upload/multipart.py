@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import IO
 
-from countermark.problems import Problem
+from countermark.http.problems import Problem
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Field, File, MultipartDecoder

@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 from countermark import engine
-from countermark.calls import Event
-from countermark.events import JOB_EXPIRED, RECONCILE_JOB, ObjectCreated
+from countermark.http.calls import Event
+from countermark.http.problems import BadOptions, Problem, TooLarge, TooMany
 from countermark.jobs import Ending, NewImage, new_job_id
 from countermark.names import clean_name
-from countermark.objects import UPLOADS
-from countermark.problems import BadOptions, Problem, TooLarge, TooMany
+from countermark.servers.events import JOB_EXPIRED, RECONCILE_JOB, ObjectCreated
+from countermark.servers.objects import UPLOADS
 from countermark.services import Services
 
 from .multipart import Part, read_parts

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Protocol
 
+from countermark.http.problems import TooMany
 from countermark.names import is_leftover
-from countermark.problems import TooMany
 
 MAGIC = b"PK\x03\x04"
 UTF8_FLAG = 0x800

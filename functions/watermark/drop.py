@@ -2,12 +2,12 @@
 
 import structlog
 from countermark import engine
-from countermark.calls import json_object
-from countermark.events import RECONCILE_JOB, ObjectCreated
+from countermark.http.calls import json_object
+from countermark.http.problems import Problem
 from countermark.jobs import Image, Job
 from countermark.names import clean_name, is_leftover
-from countermark.objects import DROP, NoSuchObject, ObjectTooLarge
-from countermark.problems import Problem
+from countermark.servers.events import RECONCILE_JOB, ObjectCreated
+from countermark.servers.objects import DROP, NoSuchObject, ObjectTooLarge
 from countermark.services import Services
 
 log = structlog.get_logger()

@@ -6,10 +6,10 @@ body, the options are the query, and the marked image is the answer.
 
 from typing import Any
 
-from countermark.calls import DONE, Event, message_data, message_subject, path_parts
-from countermark.direct import edit_body
-from countermark.events import read_created
-from countermark.problems import NotFound, WrongMethod
+from countermark.http.calls import DONE, Event, message_data, message_subject, path_parts
+from countermark.http.edit import edit_body
+from countermark.http.problems import NotFound, WrongMethod
+from countermark.servers.events import read_created
 
 from .process import process_object
 from .small import small_picture

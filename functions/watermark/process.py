@@ -5,11 +5,11 @@ from pathlib import PurePosixPath
 
 import structlog
 from countermark import engine
-from countermark.direct import engine_limits
-from countermark.events import ObjectCreated
+from countermark.http.edit import engine_limits
 from countermark.jobs import Ending, Image, Job, Result
 from countermark.names import with_extension
-from countermark.objects import DROP, RESULTS, NoSuchObject, ObjectTooLarge
+from countermark.servers.events import ObjectCreated
+from countermark.servers.objects import DROP, RESULTS, NoSuchObject, ObjectTooLarge
 from countermark.services import services
 
 from .drop import adopt

@@ -1,9 +1,9 @@
 """Small pictures of a job's images, for those who look at its page."""
 
 from countermark import engine
-from countermark.calls import Event, job_id_of
-from countermark.objects import RESULTS, NoSuchObject, ObjectTooLarge
-from countermark.problems import Expired, NotAnImage, NotFound, Problem
+from countermark.http.calls import Event, job_id_of
+from countermark.http.problems import Expired, NotAnImage, NotFound, Problem
+from countermark.servers.objects import RESULTS, NoSuchObject, ObjectTooLarge
 from countermark.services import services
 from flask import Response
 

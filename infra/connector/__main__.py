@@ -12,8 +12,8 @@ import aiohttp
 import structlog
 from aiohttp import web
 from countermark.logs import configure_logs
+from countermark.servers.stream import connect_stream
 from countermark.settings import InvalidSettings, load_settings
-from countermark.stream import connect_stream
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 

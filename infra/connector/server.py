@@ -5,7 +5,7 @@ import json
 
 import structlog
 from aiohttp import web
-from countermark.events import OBJECT_CREATED, created_id, created_record
+from countermark.servers.events import OBJECT_CREATED, created_id, created_record
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext

@@ -7,7 +7,7 @@ most once; what is lost here the reconciliation finds.
 import base64
 from typing import Any
 
-from countermark.events import ObjectCreated
+from countermark.servers.events import ObjectCreated
 
 BUCKETS = "/buckets/"
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from countermark.objects import DROP, RESULTS, UPLOADS
+from countermark.servers.objects import DROP, RESULTS, UPLOADS
 
 OBJECT_ACTIONS = {
     "read": ["s3:GetObject"],

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from countermark.objects import DROP, RESULTS, UPLOADS
+from countermark.servers.objects import DROP, RESULTS, UPLOADS
 
 BUCKETS = (UPLOADS, RESULTS, DROP)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from countermark.events import CREATED_NAMES
-from countermark.objects import DROP, UPLOADS
+from countermark.servers.events import CREATED_NAMES
+from countermark.servers.objects import DROP, UPLOADS
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException

@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from countermark.events import ObjectCreated
+from countermark.servers.events import ObjectCreated
 
 from infra.connector.webhook import read_notification
 

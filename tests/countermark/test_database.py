@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import certifi
 import pytest
-from countermark.database import ssl_context
+from countermark.servers.database import ssl_context
 
 
 @pytest.mark.parametrize("query", ["", "sslmode=disable", "sslmode=prefer"])

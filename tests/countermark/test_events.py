@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from countermark.events import ObjectCreated, created_id, created_record, read_created
-from countermark.problems import Problem
+from countermark.http.problems import Problem
+from countermark.servers.events import ObjectCreated, created_id, created_record, read_created
 
 
 def record(name: str, key: str, source: str = "minio:s3") -> dict[str, object]:

@@ -4,7 +4,7 @@ import io
 import itertools
 
 import pytest
-from countermark.problems import Problem
+from countermark.http.problems import Problem
 
 from functions.upload.multipart import CHUNK_BYTES, read_parts
 

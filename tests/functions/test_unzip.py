@@ -4,7 +4,7 @@ import io
 import zipfile
 
 import pytest
-from countermark.problems import TooMany
+from countermark.http.problems import TooMany
 
 from functions.upload.unzip import entries, spooled
 

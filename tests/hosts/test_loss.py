@@ -14,7 +14,7 @@ SECONDS_TO_NOTICE = 40
 
 LOCK_THE_JOB = """
 import os, sys, time
-from countermark.database import Database
+from countermark.servers.database import Database
 
 with Database(os.environ["DATABASE_URL"]).transaction() as connection:
     connection.run("SELECT FROM jobs WHERE id = :id FOR UPDATE", id=sys.argv[1])

@@ -22,8 +22,8 @@ import json
 import time
 from pathlib import Path
 
-from countermark.calls import DONE, message_data, message_subject
-from countermark.direct import edit_body
+from countermark.http.calls import DONE, message_data, message_subject
+from countermark.http.edit import edit_body
 
 HERE = Path(__file__).parent
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from countermark.objects import DROP, RESULTS, UPLOADS, ObjectStore
+from countermark.servers.objects import DROP, RESULTS, UPLOADS, ObjectStore
 
 
 @dataclass(frozen=True)

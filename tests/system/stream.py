@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from countermark.stream import connect_stream
+from countermark.servers.stream import connect_stream
 from nats.js import JetStreamContext
 
 from infra.connector.streams import DEAD_LETTERS, STREAM

@@ -6,9 +6,9 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from countermark.database import Database
+from countermark.http.problems import Unavailable
 from countermark.jobs import DropStore, Ending, Image, JobStore, NewImage, Result, new_job_id
-from countermark.problems import Unavailable
+from countermark.servers.database import Database
 
 from tests.system.pooler import pooled
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from countermark.objects import PART_BYTES, UPLOADS, NoSuchObject, ObjectStore, ObjectTooLarge
-from countermark.problems import Unavailable
+from countermark.http.problems import Unavailable
+from countermark.servers.objects import PART_BYTES, UPLOADS, NoSuchObject, ObjectStore, ObjectTooLarge
 
 
 class Broken(Exception):

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from countermark.database import Database
+from countermark.servers.database import Database
 from pg8000.native import Connection
 
 from tests.client import caller_of, picture, unpack

@@ -5,9 +5,9 @@ from typing import Any
 
 from pg8000.native import Connection
 
-from countermark.database import Database
 from countermark.jobs.model import Image, Job, new_job_id
 from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, fetch, fetch_one
+from countermark.servers.database import Database
 
 
 class DropStore:

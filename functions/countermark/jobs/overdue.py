@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from countermark.database import Database
 from countermark.jobs.model import Image, Job
 from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, fetch
+from countermark.servers.database import Database
 
 GRACE = 10
 """Seconds that an image may wait, or an archive be made, before somebody looks after it."""

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from countermark.database import Database
 from countermark.jobs.model import Ending, Image, Job, NewImage, Progress, Result
 from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, ending, fetch, fetch_one, insert_images, lock
+from countermark.servers.database import Database
 
 
 class JobStore:

@@ -5,8 +5,8 @@ curl --data-binary @photo.jpg "$GATEWAY/function/<name>?upside_down=true" -o edi
 
 from typing import Any
 
-from countermark.calls import Event
-from countermark.direct import edit_body
+from countermark.http.calls import Event
+from countermark.http.edit import edit_body
 
 from .task import Mirror
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from countermark.problems import Problem, Unexpected
+from countermark.http.problems import Problem, Unexpected
 from flask import Flask, Response, request
 from prometheus_client import Counter, Gauge, Histogram, generate_latest
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import IO
 
-from countermark.problems import Problem
+from countermark.http.problems import Problem
 from flask import Request
 from werkzeug.datastructures import Headers
 

@@ -3,8 +3,8 @@
 from flask import Response
 
 from countermark import engine
-from countermark.calls import Event
-from countermark.problems import BadOptions, NotAnImage, TooLarge
+from countermark.http.calls import Event
+from countermark.http.problems import BadOptions, NotAnImage, TooLarge
 from countermark.settings import LimitSettings, limit_settings
 
 

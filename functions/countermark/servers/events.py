@@ -26,9 +26,9 @@ from urllib.parse import quote, unquote_plus
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
-from countermark.objects import DROP
-from countermark.problems import Problem, Unavailable
-from countermark.stream import connect_stream
+from countermark.http.problems import Problem, Unavailable
+from countermark.servers.objects import DROP
+from countermark.servers.stream import connect_stream
 
 OBJECT_CREATED = "objects.created"
 JOB_COMPLETE = "jobs.complete"

@@ -12,7 +12,7 @@ import structlog
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
-from countermark.problems import Unavailable
+from countermark.http.problems import Unavailable
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from countermark.problems import NotFound, Problem
+from countermark.http.problems import NotFound, Problem
 from countermark.settings import settings
 
 DONE = {"statusCode": 204, "body": b""}

@@ -1,0 +1,1 @@
+"""What functions hear and say over HTTP: calls, messages, problems, and the server around a handler."""

@@ -1,0 +1,1 @@
+"""The servers behind the functions: the database, the object store and the message stream."""
