@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from countermark.jobs import DropStore, JobStore, Overdue
 from countermark.servers.database import Database
-from countermark.servers.events import Events
 from countermark.servers.objects import ObjectStore
+from countermark.servers.stream import Publisher
 from countermark.settings import Settings, settings
 
 
@@ -16,7 +16,7 @@ class Services:
 
     settings: Settings
     objects: ObjectStore
-    events: Events
+    publisher: Publisher
     jobs: JobStore
     drops: DropStore
     overdue: Overdue
@@ -35,7 +35,7 @@ def services() -> Services:
             secret_key=own.s3_secret_key.get_secret_value(),
             region=own.s3_region,
         ),
-        events=Events(own.nats_url.get_secret_value()),
+        publisher=Publisher(own.nats_url.get_secret_value()),
         jobs=JobStore(database),
         drops=DropStore(database, quiet=own.drop_quiet, seconds=own.upload_seconds),
         overdue=Overdue(database=database),

@@ -26,8 +26,6 @@ class Subscription:
     """Messages in flight to all copies of the function together."""
     seconds: float
     """The time that one call may take."""
-    patience: float | None = None
-    """The time after which a call that has not answered is made again beside it; None: it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +57,6 @@ def read_stack(path: Path) -> tuple[list[Subscription], list[Schedule]]:
                     topic=notes["topic"],
                     concurrency=_concurrency(path, name, notes),
                     seconds=exec_seconds(path, name, function),
-                    patience=_duration(path, name, "countermark/post-again", notes),
                 )
             )
         if "countermark/schedule" in notes:

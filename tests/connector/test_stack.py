@@ -1,12 +1,19 @@
 """stack.yml tells the connector who gets which messages."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from countermark.jobs.messages import IMAGES_WAITING, JOBS_COMPLETE, JOBS_EXPIRED, OBJECTS_CREATED, RECONCILE_SWEEP
 
 from infra.connector.stack import InvalidStack, read_stack
+from infra.connector.streams import COUNTERMARK, NOTIFICATIONS, SCHEDULES, stream_of
 
-STACK = Path(__file__).parents[2] / "stack.yml"
+ROOT = Path(__file__).parents[2]
+STACK = ROOT / "stack.yml"
+SUBJECTS = [IMAGES_WAITING, JOBS_COMPLETE, JOBS_EXPIRED, RECONCILE_SWEEP, OBJECTS_CREATED]
 
 
 def write(folder: Path, function: str) -> Path:
@@ -18,12 +25,13 @@ def write(folder: Path, function: str) -> Path:
 def test_the_projects_own_stack_subscribes_every_subject_once() -> None:
     subscriptions, schedules = read_stack(STACK)
     assert {item.function: item.topic for item in subscriptions} == {
-        "watermark": "objects.created.*",
-        "archive": "jobs.complete",
-        "expire": "jobs.expired",
-        "reconcile": "reconcile.*",
+        "watermark": f"{IMAGES_WAITING}.>",
+        "drop": f"{OBJECTS_CREATED}.*",
+        "archive": f"{JOBS_COMPLETE}.>",
+        "expire": f"{JOBS_EXPIRED}.>",
+        "reconcile": "reconcile.>",
     }
-    assert [(item.subject, item.every) for item in schedules] == [("reconcile.all", "@every 30s")]
+    assert [(item.subject, item.every) for item in schedules] == [(RECONCILE_SWEEP, "@every 5s")]
 
 
 @pytest.mark.parametrize(
@@ -32,12 +40,6 @@ def test_the_projects_own_stack_subscribes_every_subject_once() -> None:
 def test_durations_are_read_as_the_watchdog_reads_them(tmp_path: Path, text: str, seconds: float) -> None:
     path = write(tmp_path, f"    environment: {{exec_timeout: '{text}'}}\n    annotations: {{topic: a}}\n")
     assert read_stack(path)[0][0].seconds == seconds
-
-
-def test_a_message_is_posted_again_only_where_the_stack_says_so(tmp_path: Path) -> None:
-    assert read_stack(write(tmp_path, "    annotations: {topic: a}\n"))[0][0].patience is None
-    path = write(tmp_path, "    annotations: {topic: a, countermark/post-again: 20s}\n")
-    assert read_stack(path)[0][0].patience == 20.0
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,22 @@ def test_a_wrong_stack_is_named(tmp_path: Path, function: str) -> None:
 def test_a_missing_stack_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidStack, match="nowhere"):
         read_stack(tmp_path / "nowhere.yml")
+
+
+def test_every_subject_belongs_to_a_stream() -> None:
+    assert {subject: stream_of(subject) for subject in SUBJECTS} == {
+        IMAGES_WAITING: COUNTERMARK,
+        JOBS_COMPLETE: COUNTERMARK,
+        JOBS_EXPIRED: COUNTERMARK,
+        RECONCILE_SWEEP: SCHEDULES,
+        OBJECTS_CREATED: NOTIFICATIONS,
+    }
+
+
+def test_a_subject_without_a_stream_ends_the_start_with_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path, "    annotations: {topic: nobody.listens}\n")
+    environment = {"PATH": os.environ["PATH"], "NATS_URL": "nats://127.0.0.1:1", "STACK_FILE": str(path)}
+    ended = subprocess.run([sys.executable, "-m", "infra.connector"], env=environment, cwd=ROOT, capture_output=True)
+    assert ended.returncode == 1
+    (line,) = ended.stderr.decode().splitlines()
+    assert line.startswith("connector: 'nobody.listens' is in no stream")
