@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from countermark.http.problems import NotFound, Problem
+from countermark.http.problems import NotFound, Problem, Unavailable
+from countermark.jobs.messages import VERSION
 from countermark.settings import settings
 
 DONE = {"statusCode": 204, "body": b""}
@@ -31,18 +32,28 @@ class Event(Protocol):
         """The body as a file that is read once."""
 
 
-def message_subject(event: Event) -> str | None:
-    """The subject of a message from the stream (the CloudEvent's type); None when a person or a program calls."""
+def message_kind(event: Event) -> str | None:
+    """The kind of a message from the stream (the CloudEvent's type); None when a person or a program calls."""
     return event.headers.get("ce-type")
 
 
-def message_data(event: Event) -> dict[str, Any]:
-    """The data of a message.
+def message_data(event: Event, **kinds: type) -> dict[str, Any]:
+    """The data of a message of ours.
+
+    Args:
+        kinds: the members that it must have, with their types.
 
     Raises:
-        Problem: it is no JSON object.
+        Problem: it is no JSON object, or a member is missing or of another type.
+        Unavailable: it is of a newer version than this replica; a newer one will take it.
     """
-    return json_object(event.body)
+    data = json_object(event.body)
+    if data.get("version", 0) > VERSION:
+        raise Unavailable("The message is of a newer version.")
+    for name, kind in kinds.items():
+        if type(data.get(name)) is not kind:
+            raise Problem(f"The message has no {name}, or it is no {kind.__name__}.")
+    return data
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -80,8 +91,8 @@ def path_parts(event: Event) -> list[str]:
     return [part for part in event.path.split("/") if part]
 
 
-def job_id_of(part: str) -> str:
-    """A part of a path as a job's id.
+def job_token(part: str) -> str:
+    """A part of a path as what opens a job.
 
     Raises:
         NotFound: it can't be one.
