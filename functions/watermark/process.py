@@ -103,8 +103,17 @@ def result_key(job: Job, image: Image, name: str) -> str:
     if image.bucket != DROP:
         return f"{job.id}/{image.number}"
     folder = f"{job.folder}/" if job.folder else ""
-    if name != image.name and services().objects.exists(DROP, folder + name):
+    if name != image.name and is_there(DROP, folder + name):
         # A name that got another ending must not take the place of a file that has this name.
         path = PurePosixPath(name)
         name = str(path.with_name(f"{path.stem} ({image.number}){path.suffix}"))
     return f"{DROP}/{folder}{name}"
+
+
+def is_there(bucket: str, key: str) -> bool:
+    """Whether there is such an object."""
+    try:
+        services().objects.stat(bucket, key)
+    except NoSuchObject:
+        return False
+    return True
