@@ -73,17 +73,11 @@ def _entries(own: Services, images: list[Image]) -> Iterator[Entry]:
 def _let_go(own: Services, archiving: Archiving) -> None:
     """Files that were taken out of the folder leave its job."""
     prefix = f"{archiving.job.folder}/" if archiving.job.folder else ""
-    sql = "SELECT key, number FROM images WHERE job_id = :job AND bucket = 'drop' AND state IN ('done', 'failed')"
-    gone = dict(own.database.rows(sql, job=archiving.job.id))
+    gone = archives.dropped_images(own, archiving)
     for item in own.objects.list(DROP, prefix):
         gone.pop(item.key, None)
     if gone:
-        own.database.call(
-            "SELECT remove_images_v1(:job, :lease, CAST(:numbers AS int[]))",
-            job=archiving.job.id,
-            lease=archiving.lease,
-            numbers=list(gone.values()),
-        )
+        archives.remove_images(own, archiving, list(gone.values()))
         log.info("images removed", images=len(gone))
 
 

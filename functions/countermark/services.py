@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from countermark.jobs import DropStore, JobStore, Overdue
 from countermark.servers.database import Database
 from countermark.servers.objects import ObjectStore
 from countermark.servers.stream import Publisher

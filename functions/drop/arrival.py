@@ -1,7 +1,7 @@
 """An object that the store has announced, as it is now: announcements come late, twice and in any order."""
 
 import structlog
-from countermark.jobs import folders, opening
+from countermark.jobs import comparing, folders, opening
 from countermark.jobs.keys import direct_image
 from countermark.servers.objects import DROP, UPLOADS, NoSuchObject, Object, Refused
 from countermark.services import Services
@@ -37,6 +37,5 @@ def _arrive(own: Services, item: Object) -> None:
     job_id, number = found
     structlog.contextvars.bind_contextvars(job=job_id, image=number)
     if opening.arrive(own, job_id, number, etag=item.etag, size=item.bytes) == "gone":
-        known = own.database.call("SELECT 1 FROM ledger WHERE bucket = :bucket AND key = :key", bucket=UPLOADS, key=item.key)
-        if not known:
+        if not comparing.known_keys(own, UPLOADS, [item.key]):
             own.objects.delete(UPLOADS, [item.key])

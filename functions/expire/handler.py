@@ -8,8 +8,9 @@ from typing import Any
 
 import structlog
 from countermark.http.calls import DONE, Event, job_token, message_data, message_kind, path_parts, prefers_html
-from countermark.http.problems import NotFound, WrongMethod
+from countermark.http.problems import WrongMethod
 from countermark.jobs import endings
+from countermark.jobs.reading import job_id_of
 from countermark.services import Services, services
 from flask import Response
 
@@ -39,9 +40,7 @@ def delete(own: Services, token: str) -> None:
     Raises:
         NotFound: there is no such job. One that is gone already is no error.
     """
-    job_id = own.database.call("SELECT id FROM jobs WHERE token = :token", token=token)
-    if job_id is None:
-        raise NotFound
+    job_id = job_id_of(own, token)
     structlog.contextvars.bind_contextvars(job=job_id)
     endings.expire(own, job_id, at_once=True)
     endings.delete_objects(own, job_id)

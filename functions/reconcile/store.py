@@ -1,6 +1,6 @@
 """The store compared with the rows: what was announced and lost, what is out of date, and what nobody knows.
 
-A restored older database does not know what was stored since. The store remembers how often it was compared; when it has
+A restored older database does not know what was stored since. The store remembers how often it was compared: when it has
 seen more than the database, nothing unknown is deleted until the operator agrees.
 """
 
@@ -9,9 +9,8 @@ from collections.abc import Iterable
 
 import structlog
 from countermark.http.problems import Problem
-from countermark.jobs import folders, opening, view
+from countermark.jobs import comparing, folders, opening, view
 from countermark.jobs.keys import OPTIONS_NAME, direct_image, split_drop_key
-from countermark.jobs.rows import JOB_COLUMNS, Job, fetch
 from countermark.servers.objects import DROP, RESULTS, UPLOADS, NoSuchObject, Object
 from countermark.services import Services
 
@@ -32,16 +31,13 @@ def compare_store(own: Services) -> dict[str, int]:
     Raises:
         Unavailable: a server is away.
     """
-    if not own.database.call(
-        "UPDATE sweeps SET listed_at = now() WHERE listed_at < now() - make_interval(secs => :pause) RETURNING true",
-        pause=COMPARE_SECONDS,
-    ):
+    if not comparing.is_due(own, COMPARE_SECONDS):
         return {}
-    now = float(own.database.call("SELECT extract(epoch FROM now())"))
+    now = comparing.now(own)
     counts = take_dropped(own, now)
     uploads, results = list(own.objects.list(UPLOADS)), list(own.objects.list(RESULTS))
     counts["arrived"] = take_arrived(own, uploads)
-    counts["published"] = publish_folders(own, results)
+    counts["published"] = sum(view.publish(own, job, results) for job in comparing.folder_jobs(own))
     may_delete = is_newest(own)
     for bucket, listed in ((UPLOADS, uploads), (RESULTS, results)):
         old = [item.key for item in listed if item.time < now - GRACE_SECONDS and item.key != MARKER]
@@ -51,9 +47,8 @@ def compare_store(own: Services) -> dict[str, int]:
 
 def take_dropped(own: Services, now: float) -> dict[str, int]:
     """Take what lies in `drop` and no job has as it is; delete options whose folder has long been empty."""
-    known = dict(own.database.rows("SELECT key, etag FROM images WHERE bucket = 'drop' AND state <> 'removed'"))
-    options = dict(own.database.rows("SELECT folder, options_etag FROM jobs WHERE source = 'drop' AND state <> 'gone'"))
     listed = list(own.objects.list(DROP))
+    known, options = comparing.dropped_objects(own), comparing.folder_options(own)
     used = {split_drop_key(item.key)[0] for item in listed if split_drop_key(item.key)[1] != OPTIONS_NAME}
     taken = deleted = 0
     for item in listed:
@@ -72,8 +67,6 @@ def _take(own: Services, item: Object) -> bool:
         return folders.take(own, item) in {"adopted", "changed"}
     except folders.NotYet:
         return False
-    except NoSuchObject:
-        return False
     except Problem as problem:
         log.warning("a dropped file is left for now", key=item.key, why=problem.detail)
         return False
@@ -81,37 +74,25 @@ def _take(own: Services, item: Object) -> bool:
 
 def take_arrived(own: Services, uploads: Iterable[Object]) -> int:
     """Tell the rows of originals that have come by a link without being announced."""
-    expected = set(map(tuple, own.database.rows("SELECT job_id, number FROM images WHERE state = 'expected'")))
+    expected = comparing.expected_images(own)
     count = 0
     for item in uploads:
         found = direct_image(item.key)
-        if found in expected:
+        if found in expected and found is not None:
             count += opening.arrive(own, *found, etag=item.etag, size=item.bytes) == "arrived"
-    return count
-
-
-def publish_folders(own: Services, results: list[Object]) -> int:
-    """Put the visible trees of drop folders right whose ZIP is ready."""
-    sql = f"SELECT {JOB_COLUMNS} FROM jobs WHERE source = 'drop' AND state IN ('ready', 'failed') AND expires_at > now()"
-    count = 0
-    for job in own.database.query(lambda connection: fetch(Job, connection, sql)):
-        count += view.publish(own, job, results)
     return count
 
 
 def delete_unknown(own: Services, bucket: str, listed: list[str], *, may_delete: bool) -> int:
     """Delete the objects that no row of the ledger knows, and return how many they were.
 
-    They were listed before this asks for the rows: of an object that is written in between the row is there, for it comes
-    before its object.
+    They were listed before this asks for the rows: an object that is written in between has its row already, for that
+    comes first.
     """
     count = 0
     for start in range(0, len(listed), BATCH):
         keys = listed[start : start + BATCH]
-        known = own.database.rows(
-            "SELECT key FROM ledger WHERE bucket = :bucket AND key = ANY(CAST(:keys AS text[]))", bucket=bucket, keys=keys
-        )
-        unknown = sorted(set(keys) - {key for (key,) in known})
+        unknown = sorted(set(keys) - comparing.known_keys(own, bucket, keys))
         if unknown and not may_delete:
             log.warning("objects that the restored database does not know are kept", bucket=bucket, keys=unknown)
         elif unknown:
@@ -122,22 +103,20 @@ def delete_unknown(own: Services, bucket: str, listed: list[str], *, may_delete:
 
 
 def is_newest(own: Services) -> bool:
-    """Whether the database is at least as new as what the store remembers; if so, this comparison is counted in both."""
+    """Whether the database is at least as new as what the store remembers; if so, both count this comparison."""
     try:
         data, _ = own.objects.read(RESULTS, MARKER, limit=1000)
         seen = int(json.loads(data)["generation"])
     except NoSuchObject:
         seen = 0
     except (ValueError, KeyError, TypeError):
-        log.error("the mark of the last comparison can't be read: nothing unknown is deleted", bucket=RESULTS, key=MARKER)
+        log.exception("the mark of the last comparison can't be read: nothing unknown is deleted", key=MARKER)
         return False
-    generation = own.database.call(
-        "UPDATE sweeps SET generation = generation + 1 WHERE generation >= :seen RETURNING generation", seen=seen
-    )
+    generation = comparing.count_comparison(own, seen)
     if generation is None:
         log.error(
-            "the database is older than the store: it was restored. Nothing unknown is deleted until somebody deletes the"
-            " mark of the last comparison",
+            "the database is older than the store, so it was restored. Nothing unknown is deleted until somebody deletes"
+            " the mark of the last comparison",
             bucket=RESULTS,
             key=MARKER,
         )

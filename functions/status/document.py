@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from countermark.http.problems import Expired, NotFound
 from countermark.jobs.rows import Image, Job, Progress
 from countermark.jobs.states import ENDED, ImageState, Source
 

@@ -140,6 +140,16 @@ class PostedJob:
     def _fail(self, image: NewImage, code: str, reason: str) -> None:
         opening.fail_expected(self.services, self.opened.id, [image.number], code, reason)
 
+    def seal(self) -> None:
+        """All files are there.
+
+        Raises:
+            Problem: there is none.
+        """
+        if self.count == 0:
+            raise Problem("There is no file in the request. Send the images as `files`.", code="no_files")
+        opening.seal(self.services, self.opened.id)
+
     def abandon(self) -> None:
         """The request has failed: nothing of it is kept. Without the database the job's deadline does it."""
         if self._job is None:
@@ -154,15 +164,13 @@ def store_posted(services: Services, event: Event) -> NewJob:
     """Store the images of a multipart body, and begin their job.
 
     Raises:
-        Problem: the body, its number of files or the options are not allowed, or a server is away; nothing is kept then.
+        Problem: the body, its number of files or the options are not allowed, or a server is away. Nothing is kept.
     """
     job = PostedJob(services, owner_of(event))
     try:
         for part in read_parts(event.stream, event.headers.get("Content-Type", "")):
             job.take(part)
-        if job.count == 0:
-            raise Problem("There is no file in the request. Send the images as `files`.", code="no_files")
-        opening.seal(services, job.opened.id)
+        job.seal()
     except BaseException:
         job.abandon()
         raise

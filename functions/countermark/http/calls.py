@@ -1,4 +1,4 @@
-"""A request as a handler gets it, and what functions read from one: a message, how the caller came, what is accepted."""
+"""A request as a handler gets it, and what functions read from one: a message, the caller's way, what is accepted."""
 
 import json
 from collections.abc import Mapping

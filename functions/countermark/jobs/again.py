@@ -15,8 +15,8 @@ from countermark.servers.objects import UPLOADS, NoSuchObject, Refused, Replaced
 from countermark.services import Services
 
 ORIGINALS = (
-    f"SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND etag IS NOT NULL AND state NOT IN ('expected', 'removed')"
-    " AND (NOT :failed OR state = 'failed') ORDER BY number"
+    f"SELECT {IMAGE_COLUMNS} FROM images"
+    " WHERE job_id = :id AND etag IS NOT NULL AND state NOT IN ('expected', 'removed') AND (NOT :failed OR state = 'failed') ORDER BY number"
 )
 
 

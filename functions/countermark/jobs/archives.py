@@ -86,3 +86,19 @@ def release(own: Services, job_id: str, lease: str, *, counted: bool, resend: bo
     )
     outbox.send(own, answer["messages"])
     return str(answer["outcome"])
+
+
+def dropped_images(own: Services, archiving: Archiving) -> dict[str, int]:
+    """The numbers of a drop job's images, by the keys of their originals."""
+    sql = "SELECT key, number FROM images WHERE job_id = :job AND bucket = 'drop' AND state IN ('done', 'failed')"
+    return dict(own.database.rows(sql, job=archiving.job.id))
+
+
+def remove_images(own: Services, archiving: Archiving, numbers: list[int]) -> None:
+    """Images whose files were taken out of the folder leave its job, and so its next ZIP."""
+    own.database.call(
+        "SELECT remove_images_v1(:job, :lease, CAST(:numbers AS int[]))",
+        job=archiving.job.id,
+        lease=archiving.lease,
+        numbers=numbers,
+    )

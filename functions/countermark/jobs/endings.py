@@ -68,7 +68,9 @@ def _unshared(own: Services, job_id: str) -> dict[str, list[str]]:
 
 
 def _dropped(own: Services, job: Job) -> list[Dropped]:
-    rows = own.database.rows("SELECT key, etag FROM images WHERE job_id = :job AND bucket = 'drop' AND state <> 'removed'", job=job.id)
+    rows = own.database.rows(
+        "SELECT key, etag FROM images WHERE job_id = :job AND bucket = 'drop' AND state <> 'removed'", job=job.id
+    )
     options_etag = own.database.call("SELECT options_etag FROM jobs WHERE id = :job", job=job.id)
     return [
         *(Dropped(key=key, etag=etag) for key, etag in rows),

@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 
-from countermark import engine
 from countermark.http.calls import json_object
 from countermark.http.problems import Problem, Unavailable
 from countermark.jobs import outbox
@@ -31,8 +30,8 @@ def take(own: Services, item: Object) -> str:
     """Take an object of the drop bucket into its folder's job, or its options into that.
 
     Returns:
-        ``adopted`` or ``changed`` when there is something to do, ``known`` when it had been seen as it is, ``left`` when
-        it is no file of a person's.
+        ``adopted`` or ``changed`` when there is something to do, ``known`` when it was seen as it is, ``left`` when it is
+        no file of a person's.
 
     Raises:
         NotYet: the folder's former job is not gone, or has taken files long enough.
@@ -105,6 +104,8 @@ def _read_options(own: Services, folder: str) -> dict[str, Any]:
         return {**nothing, "etag": etag, "problem": f"{OPTIONS_NAME} is too large to be a file of options."}
     except Refused as error:
         return {**nothing, "problem": f"{OPTIONS_NAME} can't be read: {error}"}
+    from countermark import engine  # most folders have no options, and the sweep then needs no engine
+
     try:
         options = json_object(data)
         engine.load_options(options)

@@ -107,7 +107,8 @@ def finish(own: Services, taken: Taken, size: int, result: Result) -> str | None
         share=own.settings.line_share,
     )
     outbox.send(own, answer["messages"])
-    return answer.get("name")
+    name: str | None = answer.get("name")
+    return name
 
 
 def fail(own: Services, taken: Taken, code: str, reason: str, *, state: ImageState = ImageState.FAILED) -> None:
@@ -137,9 +138,7 @@ def replace(own: Services, taken: Taken, *, etag: str, size: int) -> None:
     outbox.send(own, answer["messages"])
 
 
-def release(
-    own: Services, job_id: str, number: int, lease: str, *, counted: bool, resend: bool = False
-) -> str:
+def release(own: Services, job_id: str, number: int, lease: str, *, counted: bool, resend: bool = False) -> str:
     """An attempt has ended without a result, and the lease is given back.
 
     Args:

@@ -31,7 +31,7 @@ def kept(lease: str, renew: Callable[[], object], *, seconds: float) -> Iterator
 
 
 def _start(seconds: float) -> None:
-    global _thread  # noqa: PLW0603 -- one thread serves the whole process
+    global _thread
     if _thread is None:
         _thread = threading.Thread(target=_renew_all, args=(seconds / 3,), name="leases", daemon=True)
         _thread.start()

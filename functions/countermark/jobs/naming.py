@@ -24,7 +24,9 @@ class NameParts:
 
     def parameters(self) -> dict[str, str]:
         """What the SQL functions take."""
-        return dict(zip(("name", "base", "suffix", "folded", "folded_base", "folded_suffix"), astuple(self), strict=True))
+        return dict(
+            zip(("name", "base", "suffix", "folded", "folded_base", "folded_suffix"), astuple(self), strict=True)
+        )
 
 
 NAME_PARAMETERS = ":name, :base, :suffix, :folded, :folded_base, :folded_suffix"

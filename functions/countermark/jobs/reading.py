@@ -25,6 +25,18 @@ def find_job(own: Services, token: str) -> Job:
     return job
 
 
+def job_id_of(own: Services, token: str) -> str:
+    """The internal id of the job that a token opens, also of one that is gone.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    job_id: str | None = own.database.call("SELECT id FROM jobs WHERE token = :token", token=token)
+    if job_id is None:
+        raise NotFound
+    return job_id
+
+
 def find_job_by_id(own: Services, job_id: str) -> Job | None:
     """The job of an internal id, also when it has expired not long ago."""
     sql = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = :id"

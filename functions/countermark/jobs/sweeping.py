@@ -21,7 +21,9 @@ KEEP_SECONDS = 24 * 3600
 def begin(own: Services) -> None:
     """Note that the sweep runs; after a gap, or when the clock was set back, the clocks of jobs are put right first."""
     gap = own.database.call(
-        "SELECT extract(epoch FROM begin_sweep_v1(:period, :seconds))", period=PERIOD, seconds=own.settings.lease_seconds
+        "SELECT extract(epoch FROM begin_sweep_v1(:period, :seconds))",
+        period=PERIOD,
+        seconds=own.settings.lease_seconds,
     )
     if gap is not None:
         log.warning("nothing was swept for some time: the clocks of jobs stood still", seconds=float(gap))
@@ -29,7 +31,9 @@ def begin(own: Services) -> None:
 
 def take_back_leases(own: Services) -> int:
     """Take work from functions that do not renew their lease any more; each is a failed attempt."""
-    lapsed = own.database.rows("SELECT job_id, number, lease FROM images WHERE lease IS NOT NULL AND lease_until < now()")
+    lapsed = own.database.rows(
+        "SELECT job_id, number, lease FROM images WHERE lease IS NOT NULL AND lease_until < now()"
+    )
     for job_id, number, lease in lapsed:
         outcome = images.release(own, job_id, number, lease, counted=True, resend=True)
         log.warning("a lease lapsed", job=job_id, image=number, outcome=outcome)
@@ -75,7 +79,7 @@ def expire_jobs(own: Services) -> int:
 
 
 def resend(own: Services) -> int:
-    """Send what is in line, to be archived or to be deleted, and was sent some time ago; and what the outbox still has."""
+    """Send what is in line, to be archived or to be deleted, and was sent long ago; and what the outbox still has."""
     messages = own.database.call("SELECT resend_v1(:seconds)", seconds=RESEND_SECONDS)
     outbox.send(own, messages)
     return len(messages) + outbox.send_overdue(own)

@@ -22,8 +22,8 @@ def publish_image(own: Services, job_id: str, number: int, result_key: str, view
     """Copy a result to where people see it."""
     etag = _copy(own, result_key, view_key)
     if etag:
-        own.database.call(
-            "UPDATE images SET view_etag = :etag WHERE job_id = :job AND number = :number AND result_key = :key RETURNING 1",
+        own.database.rows(
+            "UPDATE images SET view_etag = :etag WHERE job_id = :job AND number = :number AND result_key = :key",
             etag=etag,
             job=job_id,
             number=number,
@@ -35,8 +35,8 @@ def publish_archive(own: Services, job_id: str, archive_key: str, view_key: str)
     """Copy a job's ZIP to where people see it."""
     etag = _copy(own, archive_key, view_key)
     if etag:
-        own.database.call(
-            "UPDATE jobs SET view_etag = :etag WHERE id = :job AND archive_key = :key RETURNING 1",
+        own.database.rows(
+            "UPDATE jobs SET view_etag = :etag WHERE id = :job AND archive_key = :key",
             etag=etag,
             job=job_id,
             key=archive_key,
