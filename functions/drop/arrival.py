@@ -36,6 +36,6 @@ def _arrive(own: Services, item: Object) -> None:
         return
     job_id, number = found
     structlog.contextvars.bind_contextvars(job=job_id, image=number)
-    if opening.arrive(own, job_id, number, etag=item.etag, size=item.bytes) == "gone":
-        if not comparing.known_keys(own, UPLOADS, [item.key]):
-            own.objects.delete(UPLOADS, [item.key])
+    outcome = opening.arrive(own, job_id, number, etag=item.etag, size=item.bytes)
+    if outcome == "gone" and not comparing.known_keys(own, UPLOADS, [item.key]):
+        own.objects.delete(UPLOADS, [item.key])

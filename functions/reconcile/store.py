@@ -1,7 +1,7 @@
 """The store compared with the rows: what was announced and lost, what is out of date, and what nobody knows.
 
-A restored older database does not know what was stored since. The store remembers how often it was compared: when it has
-seen more than the database, nothing unknown is deleted until the operator agrees.
+A restored older database does not know what was stored since. The store remembers how often it was compared: when it
+has seen more than the database, nothing unknown is deleted until the operator agrees.
 """
 
 import json
@@ -115,8 +115,8 @@ def is_newest(own: Services) -> bool:
     generation = comparing.count_comparison(own, seen)
     if generation is None:
         log.error(
-            "the database is older than the store, so it was restored. Nothing unknown is deleted until somebody deletes"
-            " the mark of the last comparison",
+            "the database is older than the store, so it was restored. Nothing unknown is deleted until somebody"
+            " deletes the mark of the last comparison",
             bucket=RESULTS,
             key=MARKER,
         )

@@ -16,7 +16,8 @@ from countermark.services import Services
 
 ORIGINALS = (
     f"SELECT {IMAGE_COLUMNS} FROM images"
-    " WHERE job_id = :id AND etag IS NOT NULL AND state NOT IN ('expected', 'removed') AND (NOT :failed OR state = 'failed') ORDER BY number"
+    " WHERE job_id = :id AND etag IS NOT NULL AND state NOT IN ('expected', 'removed')"
+    " AND (NOT :failed OR state = 'failed') ORDER BY number"
 )
 
 

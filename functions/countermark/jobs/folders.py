@@ -30,8 +30,8 @@ def take(own: Services, item: Object) -> str:
     """Take an object of the drop bucket into its folder's job, or its options into that.
 
     Returns:
-        ``adopted`` or ``changed`` when there is something to do, ``known`` when it was seen as it is, ``left`` when it is
-        no file of a person's.
+        ``adopted`` or ``changed`` when there is something to do, ``known`` when it was seen as it is, ``left`` when
+        it is no file of a person's.
 
     Raises:
         NotYet: the folder's former job is not gone, or has taken files long enough.
