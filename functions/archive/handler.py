@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from countermark.http.calls import DONE, Event, message_data, message_subject
+from countermark.http.calls import DONE, Event, message_data, message_kind
 from countermark.http.problems import WrongMethod
 from countermark.servers.events import JOB_EXPIRED
 from countermark.services import services
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Archive the job that a message names, if that is still to be done."""
-    if not message_subject(event):
+    if not message_kind(event):
         raise WrongMethod("Archives are made when a job's images have ended; nobody needs to call this.")
     job_id = message_data(event)["job"]
     structlog.contextvars.bind_contextvars(job=job_id)

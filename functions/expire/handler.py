@@ -7,7 +7,7 @@ DELETE /<job>             at once; POST /<job>/delete is the same for a form wit
 from typing import Any
 
 import structlog
-from countermark.http.calls import DONE, Event, job_id_of, message_data, message_subject, path_parts, prefers_html
+from countermark.http.calls import DONE, Event, job_id_of, message_data, message_kind, path_parts, prefers_html
 from countermark.http.problems import NotFound, WrongMethod
 from countermark.jobs import Job
 from countermark.servers.objects import DROP, RESULTS, UPLOADS
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Answer a message or a call."""
-    if message_subject(event):
+    if message_kind(event):
         expire(message_data(event)["job"], now=False)
         return DONE
     match event.method, path_parts(event):

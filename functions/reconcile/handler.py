@@ -8,7 +8,7 @@ message reconcile.failed  the connector gave a message up
 from typing import Any
 
 import structlog
-from countermark.http.calls import DONE, Event, message_data, message_subject
+from countermark.http.calls import DONE, Event, message_data, message_kind
 from countermark.http.problems import Problem, WrongMethod
 from countermark.jobs import Ending
 from countermark.servers.events import JOB_COMPLETE, JOB_EXPIRED, OBJECT_CREATED, ObjectCreated, read_created
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Answer a message."""
-    match message_subject(event):
+    match message_kind(event):
         case None:
             raise WrongMethod("The reconciliation runs on a schedule; nobody needs to call this.")
         case "reconcile.job":

@@ -8,16 +8,13 @@ GET /<job>/images/<n>/original  a presigned link to what it was made from
 
 from typing import Any
 
-import structlog
 from countermark.http.calls import Event, job_id_of, path_parts, prefers_html
-from countermark.http.problems import NotFound, Problem, Unexpected, WrongMethod
+from countermark.http.problems import NotFound, Problem, WrongMethod
 from flask import Response, json
 
+from . import pages
 from .document import find_job, status_document, status_etag
 from .links import archive_link, image_link, original_link
-from .pages import CONTENT_SECURITY_POLICY, choose_language, render_job, render_problem
-
-log = structlog.get_logger()
 
 SECRET = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 """Who has a job's address has its files: it is not passed on."""
@@ -27,23 +24,7 @@ LISTS = ("all", "failed", "none")
 """Which images the JSON lists."""
 
 
-def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
-    """Answer a call."""
-    if not prefers_html(event):
-        return answer(event)
-    try:
-        return answer(event)
-    except Exception as error:
-        if not isinstance(error, Problem):
-            log.exception("unexpected error")
-        problem = error if isinstance(error, Problem) else Unexpected()
-        language = language_of(event)
-        return page(
-            render_problem(problem.status, problem.code, problem.title, problem.detail, language), problem.status
-        )
-
-
-def answer(event: Event) -> Response:
+def handle(event: Event, context: Any) -> Response:  # noqa: ARG001 -- the platform's signature
     """The answer to a request for a job or for what was made of it."""
     if event.method not in {"GET", "HEAD"}:
         raise WrongMethod
@@ -59,6 +40,14 @@ def answer(event: Event) -> Response:
     raise NotFound
 
 
+def render_problem(event: Event, problem: Problem) -> Response | None:
+    """The page of a problem, for a browser."""
+    if not prefers_html(event):
+        return None
+    text = pages.render_problem(problem.status, problem.code, problem.title, problem.detail, language_of(event))
+    return page(text, problem.status)
+
+
 def show(event: Event, job_id: str) -> Response:
     """The job as a page or as JSON."""
     job, progress = find_job(job_id)
@@ -66,7 +55,7 @@ def show(event: Event, job_id: str) -> Response:
     if images not in LISTS:
         raise Problem(f"images is one of {', '.join(LISTS)}.")
     if prefers_html(event):
-        return page(render_job(status_document(job, progress, images), language_of(event)), 200)
+        return page(pages.render_job(status_document(job, progress, images), language_of(event)), 200)
     etag = f'"{status_etag(job, progress)}-{images}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept", **SECRET}
     if event.headers.get("If-None-Match") == etag:
@@ -78,7 +67,7 @@ def page(text: str, status: int) -> Response:
     """A page that nobody keeps."""
     headers = {
         "Cache-Control": "no-store",
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Content-Security-Policy": pages.CONTENT_SECURITY_POLICY,
         "Vary": "Accept, Accept-Language, Cookie",
         **SECRET,
     }
@@ -92,6 +81,6 @@ def redirect(link: str) -> Response:
 
 def language_of(event: Event) -> str:
     """The language that the caller reads."""
-    return choose_language(
+    return pages.choose_language(
         event.query.get("language"), event.headers.get("Cookie"), event.headers.get("Accept-Language")
     )

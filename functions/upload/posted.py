@@ -1,4 +1,7 @@
-"""Jobs whose images come in the body of one request; each is stored and announced as it is read."""
+"""Jobs whose images come in the body of one request.
+
+The server hands the request over when all of it has arrived; each image is stored and announced as it is read then.
+"""
 
 import zipfile
 import zlib

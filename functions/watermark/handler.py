@@ -6,7 +6,7 @@ body, the options are the query, and the marked image is the answer.
 
 from typing import Any
 
-from countermark.http.calls import DONE, Event, message_data, message_subject, path_parts
+from countermark.http.calls import DONE, Event, message_data, message_kind, path_parts
 from countermark.http.edit import edit_body
 from countermark.http.problems import NotFound, WrongMethod
 from countermark.servers.events import read_created
@@ -17,7 +17,7 @@ from .small import small_picture
 
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Answer a message or a call."""
-    if message_subject(event):
+    if message_kind(event):
         for created in read_created(message_data(event)):
             process_object(created)
         return DONE

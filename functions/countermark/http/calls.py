@@ -1,10 +1,12 @@
-"""What a function reads from a request: a message of the stream, the way by which the caller came, what it accepts."""
+"""A request as a handler gets it, and what is read from one: a message, who calls and how, what is accepted."""
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import IO, Any
 
-from werkzeug.datastructures import MIMEAccept
+from werkzeug.datastructures import Headers, MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from countermark.http.problems import NotFound, Problem
@@ -14,26 +16,30 @@ DONE = {"statusCode": 204, "body": b""}
 """The answer to a message; it has no body, which some deliverers would take for an event."""
 
 
-class Event(Protocol):
-    """A request, as the platform's template gives it to a handler."""
+@dataclass(kw_only=True)
+class Event:
+    """What OpenFaaS's python3-http template gives to a handler, and the body as a stream."""
 
-    headers: Mapping[str, str]
     method: str
     path: str
+    """Below the function's own."""
     query: Mapping[str, str]
+    headers: Headers
+    stream: IO[bytes]
+    """The body as a file that is read once. The server has the whole of it before the handler is called, on disk if it
+    is large: reading it piece by piece saves memory, not time."""
 
-    @property
+    @cached_property
     def body(self) -> bytes:
-        """The whole body in memory."""
-
-    @property
-    def stream(self) -> Any:
-        """The body as a file that is read once."""
+        """The whole body in memory, or what is left of the stream."""
+        return self.stream.read()
 
 
-def message_subject(event: Event) -> str | None:
-    """The subject of a message from the stream (the CloudEvent's type); None when a person or a program calls."""
-    return event.headers.get("ce-type")
+def message_kind(event: Event) -> str | None:
+    """The kind of a message from the stream, such as ``images.waiting``: the first two parts of its subject, which are
+    the CloudEvent's type. None when a person or a program calls.
+    """
+    return event.headers.get("ce-type") or None
 
 
 def message_data(event: Event) -> dict[str, Any]:
@@ -53,7 +59,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     """
     try:
         data = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Problem(f"The body is not JSON: {error}.") from None
     if not isinstance(data, dict):
         raise Problem("The body must be a JSON object.")
