@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import IO, Any
 
 from werkzeug.datastructures import Headers, MIMEAccept
@@ -14,6 +15,10 @@ from countermark.settings import settings
 
 DONE = {"statusCode": 204, "body": b""}
 """The answer to a message; it has no body, which some deliverers would take for an event."""
+
+
+NETWORK_BITS = 64
+"""Of an IPv6 address: what one household or host has at least."""
 
 
 @dataclass(kw_only=True)
@@ -73,6 +78,23 @@ def public_address(event: Event) -> str:
     scheme = event.headers.get("X-Forwarded-Proto", "http").split(",")[0].strip()
     host = event.headers.get("X-Forwarded-Host") or event.headers.get("Host", "localhost")
     return f"{scheme}://{host.split(',')[0].strip()}"
+
+
+def owner_of(event: Event) -> str:
+    """Whose share of the line a caller uses: ``address:192.0.2.7``, of IPv6 the network, ``address:2001:db8::/64``.
+
+    The caller's address is the last entry of X-Forwarded-For, which our own gateway has written; those before it are
+    what the caller says. Callers whose address nobody knows share ``address:unknown``.
+    """
+    last = event.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        address = ip_address(last)
+    except ValueError:
+        return "address:unknown"
+    if isinstance(address, IPv6Address):
+        # An IPv4 caller of a socket that takes both.
+        return f"address:{address.ipv4_mapped or IPv6Network((int(address), NETWORK_BITS), strict=False)}"
+    return f"address:{address}"
 
 
 def prefers_html(event: Event) -> bool:
