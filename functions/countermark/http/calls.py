@@ -1,9 +1,10 @@
-"""A request as a handler gets it, and what functions read from one: a message, the caller's way, what is accepted."""
+"""A request as a handler gets it, and what is read from one: a message, who calls and how, what is accepted."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import IO, Any
 
 from werkzeug.datastructures import Headers, MIMEAccept
@@ -15,6 +16,10 @@ from countermark.settings import settings
 
 DONE = {"statusCode": 204, "body": b""}
 """The answer to a message; it has no body, which some deliverers would take for an event."""
+
+
+NETWORK_BITS = 64
+"""Of an IPv6 address: what one household or host has at least."""
 
 
 @dataclass(kw_only=True)
@@ -54,11 +59,11 @@ def message_data(event: Event, **kinds: type) -> dict[str, Any]:
         Unavailable: it is of a newer version than this replica; a newer one will take it.
     """
     data = json_object(event.body)
-    if data.get("version", 0) > VERSION:
-        raise Unavailable("The message is of a newer version.")
-    for name, kind in kinds.items():
+    for name, kind in {"version": int, **kinds}.items():
         if type(data.get(name)) is not kind:
             raise Problem(f"The message has no {name}, or it is no {kind.__name__}.")
+    if data["version"] > VERSION:
+        raise Unavailable("The message is of a newer version.")
     return data
 
 
@@ -84,6 +89,23 @@ def public_address(event: Event) -> str:
     scheme = event.headers.get("X-Forwarded-Proto", "http").split(",")[0].strip()
     host = event.headers.get("X-Forwarded-Host") or event.headers.get("Host", "localhost")
     return f"{scheme}://{host.split(',')[0].strip()}"
+
+
+def owner_of(event: Event) -> str:
+    """Whose share of the line a caller uses: ``address:192.0.2.7``, of IPv6 the network, ``address:2001:db8::/64``.
+
+    The caller's address is the last entry of X-Forwarded-For, which our own gateway has written; those before it are
+    what the caller says. Callers whose address nobody knows share ``address:unknown``.
+    """
+    last = event.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        address = ip_address(last)
+    except ValueError:
+        return "address:unknown"
+    if isinstance(address, IPv6Address):
+        # An IPv4 caller of a socket that takes both.
+        return f"address:{address.ipv4_mapped or IPv6Network((int(address), NETWORK_BITS), strict=False)}"
+    return f"address:{address}"
 
 
 def prefers_html(event: Event) -> bool:
