@@ -1,35 +1,16 @@
-"""The ZIP of a job's marked images, written as it is read: its memory does not grow with the job."""
+"""The ZIP of a job's marked images, made in a temporary file: its memory does not grow with the job."""
 
 import json
-import shutil
+import tempfile
 import zipfile
 from datetime import datetime
 from typing import Any
 
 from countermark.jobs import Image, Job
 from countermark.names import unique_names
-from countermark.servers.objects import DROP, PART_BYTES, RESULTS, NoSuchObject, ObjectStore
+from countermark.servers.objects import DROP, RESULTS, NoSuchObject, ObjectStore
 
-COPY_BYTES = 1024 * 1024
 REPORT_NAME = "report.json"
-SMALL_REPORT = 1000
-"""Images up to which the report takes no memory worth counting."""
-
-
-class _Counting:
-    """A file to write to that counts the bytes; it can't seek, so that ZIP entries are written in one go."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.count = 0
-
-    def write(self, data: bytes) -> int:
-        self.count += len(data)
-        self._file.write(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Parts go out when they are full."""
 
 
 def archive_key(job: Job) -> str:
@@ -52,30 +33,32 @@ def write_zip(objects: ObjectStore, job: Job, images: list[Image]) -> tuple[str,
     names = unique_names([REPORT_NAME, *(image.result_name or image.name for image in done)])[1:]
     files = dict(zip((image.number for image in done), names, strict=True))
     key = archive_key(job)
-    small = sum(image.result_bytes or 0 for image in done) < PART_BYTES and len(images) < SMALL_REPORT
-    with objects.writer(RESULTS, key, "application/zip", small=small) as file:
-        counting = _Counting(file)
-        with zipfile.ZipFile(counting, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+    with tempfile.TemporaryFile() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for image in done:
                 _add_image(objects, archive, image, files, job.created_at)
             document = json.dumps(report(job, images, files), indent=1, ensure_ascii=False)
             archive.writestr(zipfile.ZipInfo(REPORT_NAME, job.created_at.timetuple()[:6]), document)
-    return key, counting.count
+        file.seek(0)
+        return key, objects.write_stream(RESULTS, key, file, "application/zip")[1]
 
 
 def _add_image(
     objects: ObjectStore, archive: zipfile.ZipFile, image: Image, files: dict[int, str], time: datetime
 ) -> None:
     assert image.result_key is not None  # noqa: S101 -- an image that is done has a result
+    chunks = objects.chunks(RESULTS, image.result_key)
     try:
-        source = objects.open(RESULTS, image.result_key)
+        first = next(chunks, b"")
     except NoSuchObject:
         files.pop(image.number)  # somebody deleted it from the bucket: the report tells
         return
     entry = zipfile.ZipInfo(files[image.number], time.timetuple()[:6])
     entry.file_size = image.result_bytes or 0
-    with source, archive.open(entry, "w") as target:
-        shutil.copyfileobj(source, target, COPY_BYTES)
+    with archive.open(entry, "w") as target:
+        target.write(first)
+        for chunk in chunks:
+            target.write(chunk)
 
 
 def report(job: Job, images: list[Image], files: dict[int, str]) -> dict[str, Any]:

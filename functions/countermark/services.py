@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from countermark.jobs import DropStore, JobStore, Overdue
 from countermark.servers.database import Database
 from countermark.servers.objects import ObjectStore
 from countermark.servers.stream import Publisher
@@ -12,23 +11,21 @@ from countermark.settings import Settings, settings
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """The servers behind the functions."""
+    """The servers behind the functions. A handler asks for them once, and hands them on."""
 
     settings: Settings
+    database: Database
     objects: ObjectStore
     publisher: Publisher
-    jobs: JobStore
-    drops: DropStore
-    overdue: Overdue
 
 
 @lru_cache(maxsize=1)
 def services() -> Services:
     """The services of this process; servers are connected to when they are first used."""
     own = settings()
-    database = Database(own.database_url.get_secret_value())
     return Services(
         settings=own,
+        database=Database(own.database_url.get_secret_value()),
         objects=ObjectStore(
             own.s3_endpoint,
             access_key=own.s3_access_key.get_secret_value(),
@@ -36,7 +33,4 @@ def services() -> Services:
             region=own.s3_region,
         ),
         publisher=Publisher(own.nats_url.get_secret_value()),
-        jobs=JobStore(database),
-        drops=DropStore(database, quiet=own.drop_quiet, seconds=own.upload_seconds),
-        overdue=Overdue(database=database),
     )

@@ -1,25 +1,18 @@
-"""The subjects of the stream, in one place.
-
-Subjects::
-
-    images.waiting.<job>.<number>.<revision>   {"version", "job", "number", "revision"}   -> watermark
-    jobs.complete.<job>.<revision>             {"version", "job", "revision"}             -> archive
-    jobs.expired.<job>                         {"version", "job"}                         -> expire
-    reconcile.sweep                            {}, again and again                        -> reconcile
-    objects.created.<bucket>                   an S3 event record                         -> drop
-    dead.<subject>                             what a function refused, with the reason
-
-Messages are hints: each may be lost, doubled or late, and the rows say what to do. They carry references, never bytes.
-"""
-
-IMAGES_WAITING = "images.waiting"
-JOBS_COMPLETE = "jobs.complete"
-JOBS_EXPIRED = "jobs.expired"
-RECONCILE_SWEEP = "reconcile.sweep"
-OBJECTS_CREATED = "objects.created"
+"""The messages of the stream. Each is a hint that something may be to do: it may be lost, doubled or late."""
 
 VERSION = 1
-"""Of the data of a message: what is read differently has another."""
+"""Of the data of messages. A function leaves a newer one to a newer replica."""
+
+IMAGES_WAITING = "images.waiting"
+"""``images.waiting.<job>.<number>.<revision>`` {"job", "number", "revision"}: an image is in line -> watermark"""
+JOBS_COMPLETE = "jobs.complete"
+"""``jobs.complete.<job>.<revision>`` {"job", "revision"}: every image has ended -> archive"""
+JOBS_EXPIRED = "jobs.expired"
+"""``jobs.expired.<job>`` {"job"}: the time of its files is over -> expire"""
+RECONCILE_SWEEP = "reconcile.sweep"
+"""On a schedule of the stream: look for what was lost -> reconcile"""
+OBJECTS_CREATED = "objects.created"
+"""``objects.created.<bucket>``, an S3 event record: somebody has stored an object -> drop"""
 
 
 def subject(kind: str, *parts: str | int) -> str:

@@ -3,11 +3,13 @@
 from typing import Any
 
 from countermark import engine
-from countermark.http.calls import Event, public_address
-from countermark.http.problems import BadOptions, Expired, NotFound, Problem, TooLarge, TooMany
-from countermark.jobs import Ending, NewImage, new_job_id
+from countermark.http.calls import Event, owner_of, public_address
+from countermark.http.problems import BadOptions, Problem, TooLarge, TooMany
+from countermark.jobs import opening
+from countermark.jobs.keys import direct_key
+from countermark.jobs.opening import NewImage, NewJob
+from countermark.jobs.reading import find_job
 from countermark.names import clean_name
-from countermark.servers.events import RECONCILE_JOB
 from countermark.servers.objects import UPLOADS
 from countermark.services import Services
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -32,7 +34,7 @@ class Order(BaseModel):
     options: dict[str, Any] = {}
 
 
-def open_direct(services: Services, event: Event, body: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+def open_with_links(services: Services, event: Event, body: dict[str, Any]) -> tuple[NewJob, list[dict[str, Any]]]:
     """Begin a job and give a link for each of its files; processing starts as each lands.
 
     Raises:
@@ -47,21 +49,17 @@ def open_direct(services: Services, event: Event, body: dict[str, Any]) -> tuple
             raise TooLarge(f"{file.name} has {file.size} bytes; at most {own.max_file_bytes} are allowed.")
     if (total := sum(file.size for file in order.files)) > own.max_job_bytes:
         raise TooLarge(f"The files have {total} bytes together; at most {own.max_job_bytes} are allowed.")
-    job_id = new_job_id()
-    images = [
-        NewImage(
-            number=number,
-            name=clean_name(file.name),
-            bucket=UPLOADS,
-            key=f"direct/{job_id}/{number}",
-            bytes=file.size,
-        )
-        for number, file in enumerate(order.files, 1)
-    ]
-    deadline = services.jobs.open_job(job_id, order.options, own.upload_seconds, images)
-    services.events.schedule(RECONCILE_JOB, {"job": job_id}, name=job_id, at=deadline)
+    with services.database.transaction() as connection:
+        job = opening.open_job(connection, owner_of(event), order.options)
+        images = [
+            NewImage(number=number, name=clean_name(file.name), key=direct_key(job.id, number), bytes=file.size)
+            for number, file in enumerate(order.files, 1)
+        ]
+        opening.add_images(connection, job.id, UPLOADS, images)
+        # It has all its images, so that it completes by itself when the last one has come and ended.
+        connection.run("SELECT seal_v1(:job, :share)", job=job.id, share=own.line_share)
     address = public_address(event)
-    return job_id, [
+    return job, [
         {
             "number": image.number,
             "name": image.name,
@@ -74,7 +72,7 @@ def open_direct(services: Services, event: Event, body: dict[str, Any]) -> tuple
     ]
 
 
-def close_job(services: Services, job_id: str) -> dict[str, int]:
+def close_job(services: Services, token: str) -> dict[str, int]:
     """End the waiting for files that have not arrived: the caller will not send them any more.
 
     Returns:
@@ -83,16 +81,15 @@ def close_job(services: Services, job_id: str) -> dict[str, int]:
     Raises:
         NotFound, Expired: there is no such job, or not any more.
     """
-    job = services.jobs.find_job(job_id)
-    if job is None:
-        raise NotFound
-    if job.state == "expired":
-        raise Expired
-    arrived = {item.key for item in services.objects.list(UPLOADS, f"direct/{job_id}/")}
-    missing = [image.number for image in services.jobs.images(job_id, "waiting") if image.key not in arrived]
-    if services.jobs.give_up(job_id, missing, "not_uploaded", "It was not uploaded.") is Ending.COMPLETE:
-        services.events.publish_complete(job_id, job.revision)
-    return {"given_up": len(missing)}
+    job = find_job(services, token)
+    sql = "SELECT number, key FROM images WHERE job_id = :job AND state = 'expected'"
+    expected = {key: number for number, key in services.database.rows(sql, job=job.id)}
+    for item in services.objects.list(UPLOADS, direct_key(job.id, 0)[:-1]):
+        if (number := expected.pop(item.key, None)) is not None:
+            opening.arrive(services, job.id, number, etag=item.etag, size=item.bytes)
+    given_up = opening.fail_expected(services, job.id, list(expected.values()), "not_uploaded", "It was not uploaded.")
+    opening.seal(services, job.id)
+    return {"given_up": given_up}
 
 
 def _read_order(body: dict[str, Any]) -> Order:
