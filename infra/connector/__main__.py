@@ -5,6 +5,7 @@ flight, and leaves.
 """
 
 import asyncio
+import os
 import signal
 import sys
 
@@ -22,8 +23,10 @@ from infra.connector.delivery import Delivery
 from infra.connector.metrics import LAG
 from infra.connector.server import make_app
 from infra.connector.settings import ConnectorSettings
-from infra.connector.stack import InvalidStack, Schedule, Subscription, read_stack
+from infra.connector.stack import Schedule, Subscription, schedules_of, subscriptions_of
 from infra.connector.streams import STREAM, ensure_consumer, ensure_schedule, ensure_streams
+from infra.errors import InvalidStack
+from infra.stack import read_stack
 
 log = structlog.get_logger()
 
@@ -85,10 +88,10 @@ def main() -> None:
     configure_logs()
     try:
         settings = load_settings(ConnectorSettings)
-        subscriptions, schedules = read_stack(settings.stack_file)
+        stack = read_stack(settings.stack_file, os.environ)
     except (InvalidSettings, InvalidStack) as error:
         sys.exit(f"connector: {error}")
-    asyncio.run(run(settings, subscriptions, schedules))
+    asyncio.run(run(settings, subscriptions_of(stack), schedules_of(stack)))
 
 
 if __name__ == "__main__":

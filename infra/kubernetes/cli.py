@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from infra.kubernetes.errors import KubernetesError
+from infra.errors import InfraError, KubernetesError
 from infra.kubernetes.render import write
 from infra.kubernetes.secrets import MANIFEST, make_secrets
 from infra.kubernetes.target import Platform, Target
@@ -30,7 +30,7 @@ def main() -> None:
     """Run the command line; what a person can mend is told in a line."""
     try:
         app(prog_name="python -m infra.kubernetes")
-    except KubernetesError as error:
+    except InfraError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None
 

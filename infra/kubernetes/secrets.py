@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from infra.kubernetes.functions import read_functions, resolved_stack
+from infra.kubernetes.functions import deployed_stack
 from infra.kubernetes.target import Target
 from infra.local.render import render
 from infra.local.secrets import NATS_USERS, generate_secrets, write_drop_credentials, write_private
@@ -25,9 +25,9 @@ def make_secrets(target: Target, folder: Path) -> dict[str, str]:
         each value by the name of its file.
 
     Raises:
-        KubernetesError: the stack file can't be used.
+        InvalidStack: the stack file can't be used.
     """
-    names = [function.name for function in read_functions(resolved_stack(target))]
+    names = list(deployed_stack(target).functions)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     values = generate_secrets(folder, _wanted(names))

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from infra.errors import InfraError, PlatformError
 from infra.local import supervise
 from infra.local.caddy import LOOPBACK, PublicAddress
 from infra.local.demo import run_demo
 from infra.local.doctor import examine
-from infra.local.errors import PlatformError
 from infra.local.folder import ROOT, DataFolder
 from infra.local.platform import running_platform
 from infra.local.ports import pick_free_port
@@ -40,7 +40,7 @@ def main() -> None:
     """Run the command line; what a person can mend is told in a line."""
     try:
         app(prog_name="python -m infra.local")
-    except PlatformError as error:
+    except InfraError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.folder import ROOT
 
 PHOTOGRAPHS = ROOT / "tests" / "photographs"

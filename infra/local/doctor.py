@@ -10,7 +10,7 @@ from pathlib import Path
 
 from countermark.engine import why_no_kernel
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.folder import ROOT, DataFolder
 from infra.local.plan import BINARIES
 from infra.local.ports import require_free

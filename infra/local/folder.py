@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder with stack.yml, functions, web and the rest."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.parts import Part
 from infra.local.supervise import processes

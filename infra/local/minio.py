@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.parts import Part
 from infra.local.render import render_to

@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 from countermark.settings import InvalidSettings, Settings, load_settings
 
 from infra.caddy.site import Site, Upstream
+from infra.errors import InvalidStack, PlatformError
 from infra.local import nats, postgres, seaweedfs
 from infra.local.caddy import LOOPBACK, PublicAddress, caddy_part
-from infra.local.errors import PlatformError
 from infra.local.folder import ROOT, DataFolder
 from infra.local.parts import SECONDS_TO_ANSWER, Part, answers
 from infra.local.ports import pick_ports
 from infra.local.servers import Servers, make_servers
-from infra.local.stack import Function, read_functions
 from infra.local.stores import PORTS, Store
+from infra.stack import Function, read_stack
 from infra.store.access import KeyPair
 
 BINARIES = Path(sys.executable).parent
@@ -50,10 +50,10 @@ def make_plan(folder: DataFolder, address: PublicAddress, store: Store, say: Cal
         say: told of what takes minutes.
 
     Raises:
-        PlatformError: a setting, the stack file or an address of somebody else's server is wrong.
+        InvalidStack, PlatformError: a setting, the stack file or an address of somebody else's server is wrong.
     """
-    functions = read_functions(STACK)
-    copies = [copy for function in functions for copy in function.copies()]
+    functions = read_stack(STACK, os.environ).functions
+    copies = [copy for name, function in functions.items() for copy in copies_of(name, function)]
     names = [*nats.PORTS, *postgres.PORTS, *PORTS[store], "gateway", "connector", *copies]
     ports = pick_ports(names, folder.ports, seaweedfs.PORT_OFFSETS)
     servers = make_servers(folder, ports, store, BINARIES, say)
@@ -63,14 +63,14 @@ def make_plan(folder: DataFolder, address: PublicAddress, store: Store, say: Cal
         port=address.port,
         hosts=address.hosts,
         gateway_port=ports["gateway"],
-        functions={function.name: _upstream(function, ports) for function in functions},
+        functions={name: _upstream(name, function, ports) for name, function in functions.items()},
         store=settings.s3_endpoint,
         max_object_bytes=settings.max_job_bytes,
         web=str(ROOT / "web"),
         storage=str(folder.root / "caddy"),
     )
     gateway = caddy_part(folder, site, address, BINARIES)
-    workers = [part for function in functions for part in _function_parts(function, ports, servers)]
+    workers = [part for each in functions.items() for part in _function_parts(*each, ports, servers)]
     return Plan([*servers.parts, gateway, *workers, _connector_part(ports, servers)], settings, servers.pairs)
 
 
@@ -107,19 +107,25 @@ def _refusal(host: str, port: int) -> str:
     return ""
 
 
-def _upstream(function: Function, ports: dict[str, int]) -> Upstream:
+def copies_of(name: str, function: Function) -> list[str]:
+    """The names of a function's processes."""
+    number = len(os.sched_getaffinity(0)) if function.replicas == "cores" else function.replicas
+    return [name] if number == 1 else [f"{name}-{each}" for each in range(1, number + 1)]
+
+
+def _upstream(name: str, function: Function, ports: dict[str, int]) -> Upstream:
     return Upstream(
-        addresses=[f"{LOOPBACK}:{ports[copy]}" for copy in function.copies()],
+        addresses=[f"{LOOPBACK}:{ports[copy]}" for copy in copies_of(name, function)],
         max_body_bytes=function.max_body_bytes,
         public=function.public,
     )
 
 
-def _function_parts(function: Function, ports: dict[str, int], servers: Servers) -> list[Part]:
+def _function_parts(name: str, function: Function, ports: dict[str, int], servers: Servers) -> list[Part]:
     own = {
-        "FUNCTION_DIR": str(function.handler),
-        "FUNCTION_NAME": function.name,
-        "SECRETS_DIR": str(servers.secrets_folder(function.name)),
+        "FUNCTION_DIR": str(_handler(name, function)),
+        "FUNCTION_NAME": name,
+        "SECRETS_DIR": str(servers.secrets_folder(name)),
     }
     return [
         Part(
@@ -127,14 +133,21 @@ def _function_parts(function: Function, ports: dict[str, int], servers: Servers)
             group="functions",
             command=[sys.executable, str(INDEX)],
             # What the caller's environment says goes before what the stack file says.
-            environment={name: value for name, value in function.environment.items() if name not in os.environ}
+            environment={key: value for key, value in function.environment.items() if key not in os.environ}
             | own
             | {"PORT": str(ports[copy])},
             check=answers(f"http://127.0.0.1:{ports[copy]}/_/health"),
             stop_seconds=SECONDS_TO_DRAIN,
         )
-        for copy in function.copies()
+        for copy in copies_of(name, function)
     ]
+
+
+def _handler(name: str, function: Function) -> Path:
+    folder = STACK.parent / function.handler
+    if not (folder / "handler.py").is_file():
+        raise InvalidStack(f"{STACK}: functions.{name}.handler: there is no {folder / 'handler.py'}")
+    return folder
 
 
 def _connector_part(ports: dict[str, int], servers: Servers) -> Part:

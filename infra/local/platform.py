@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from countermark.settings import load_settings
 
+from infra.errors import PlatformError
 from infra.local import seaweedfs, supervise
 from infra.local.caddy import PublicAddress
-from infra.local.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.health import Wait
 from infra.local.leftovers import kill_leftovers, stop_leftovers

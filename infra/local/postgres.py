@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pg8000.native
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.parts import SECONDS_TO_ANSWER, Part
 from infra.local.render import render_to

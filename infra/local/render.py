@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.folder import ROOT
 
 QUOTES = "\"'"

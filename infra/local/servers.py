@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.errors import PlatformError
 from infra.local import nats, postgres
-from infra.local.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.parts import Part
 from infra.local.secrets import generate_secrets, give_secrets, write_drop_credentials

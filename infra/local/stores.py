@@ -4,8 +4,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
+from infra.errors import PlatformError
 from infra.local import minio, seaweedfs
-from infra.local.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.parts import Part
 

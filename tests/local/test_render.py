@@ -9,9 +9,9 @@ import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
 from infra.caddy.site import Site, Upstream
+from infra.errors import PlatformError
 from infra.local import nats, seaweedfs
 from infra.local.caddy import PublicAddress, caddy_part
-from infra.local.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.plan import BINARIES
 from infra.local.render import command_line, environment, render, render_to

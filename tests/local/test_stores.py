@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.minio import minio_part
 from infra.local.secrets import generate_secrets

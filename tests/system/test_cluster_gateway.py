@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from infra.caddy.site import Site, caddyfile
-from infra.kubernetes.functions import read_functions, resolved_stack
+from infra.kubernetes.functions import deployed_stack, workloads_of
 from infra.kubernetes.render import site
 from infra.kubernetes.target import Target
 from infra.local.folder import ROOT
@@ -79,7 +79,7 @@ def proxy(platform: Platform, name: str) -> str:
 
 def cluster_site(platform: Platform, target: Target, port: int, functions_at: int) -> Site:
     """What is rendered for a cluster, with the addresses of this machine."""
-    made = site(target, read_functions(resolved_stack(target)))
+    made = site(target, workloads_of(deployed_stack(target)))
     return replace(
         made,
         port=port,
@@ -101,7 +101,7 @@ def address(
     folder, port = tmp_path_factory.mktemp(request.param), pick_free_port()
     with ExitStack() as stack:
         functions_at, front = pick_free_port(), {"knative": kourier, "openfaas": openfaas}[target.platform]
-        names = [each.name for each in read_functions(resolved_stack(target))]
+        names = [each.name for each in workloads_of(deployed_stack(target))]
         text = front(platform, functions_at, names)
         stack.enter_context(running_caddy(folder / "front", functions_at, text))
         made = cluster_site(platform, target, port, functions_at)
