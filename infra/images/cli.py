@@ -29,7 +29,7 @@ BUILD = "build"
 
 
 def main() -> None:
-    """Run the command line; what a person can mend is told in a line."""
+    """Run the command line; what a person can fix is reported in a line."""
     try:
         app(prog_name="python -m infra.images")
     except InfraError as error:

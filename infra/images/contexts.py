@@ -34,8 +34,8 @@ RECIPES = {
         dockerfile="infra/connector/Dockerfile",
         paths=("pyproject.toml", "README.md", "stack.yml", "functions/countermark", "infra"),
     ),
-    "gateway": Recipe(dockerfile="infra/caddy/Dockerfile", paths=("web",)),
-    "minio": Recipe(dockerfile="infra/minio/Dockerfile", paths=()),
+    "gateway": Recipe(dockerfile="infra/servers/gateway/Dockerfile", paths=("web",)),
+    "minio": Recipe(dockerfile="infra/servers/minio/Dockerfile", paths=()),
 }
 
 

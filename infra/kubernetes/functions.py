@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.kubernetes.target import Target
-from infra.local.folder import ROOT
+from infra.project import STACK
 from infra.stack import Function, Stack, read_stack
 
-STACK = ROOT / "stack.yml"
 COPIES_FOR_CALLS = 10
 """The most copies of a function whose load people make, not messages."""
 GIB = 1024**3

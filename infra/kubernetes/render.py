@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import jinja2
 import yaml
 
-from infra.caddy.site import Site, Upstream, caddyfile
 from infra.connector.delivery import MARGIN_SECONDS
 from infra.kubernetes.functions import COPIES_FOR_CALLS, Workload, deployed_stack, workloads_of
 from infra.kubernetes.target import OPENFAAS_GATEWAY, Target
-from infra.local.folder import ROOT
+from infra.project import ROOT
+from infra.render import templates
+from infra.servers.gateway.site import Site, Upstream, caddyfile
 from infra.stack import Function, Stack
 
 GATEWAY_PORT = 8080
@@ -27,12 +27,7 @@ ASIDE = {"knative": ("serving.yaml", "eventing.yaml"), "openfaas": ()}
 OF_MINIO = "minio.yaml"
 SCALE_MIN, SCALE_MAX, SCALE_FACTOR = (f"com.openfaas.scale.{name}" for name in ("min", "max", "factor"))
 
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(ROOT / "templates" / "kubernetes"),
-    undefined=jinja2.StrictUndefined,
-    autoescape=False,  # noqa: S701 -- manifests, no HTML
-    keep_trailing_newline=True,
-)
+_templates = templates(ROOT / "templates" / "kubernetes")
 _templates.filters["checksum"] = lambda text: hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from infra.errors import PlatformError
-from infra.local.folder import ROOT
+from infra.project import ROOT
 
 PHOTOGRAPHS = ROOT / "tests" / "photographs"
 SECONDS_BETWEEN_LOOKS = 0.1

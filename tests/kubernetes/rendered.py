@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
+from infra.kubernetes.credentials import make_secrets
 from infra.kubernetes.functions import deployed_stack, workloads_of
 from infra.kubernetes.render import render
-from infra.kubernetes.secrets import make_secrets
 from infra.kubernetes.target import Target
 
 Object = dict[str, Any]

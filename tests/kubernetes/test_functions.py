@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from infra.connector.stack import schedules_of, subscriptions_of
-from infra.kubernetes.functions import STACK, deployed_stack, workloads_of
+from infra.kubernetes.functions import deployed_stack, workloads_of
 from infra.kubernetes.render import render
 from infra.kubernetes.target import Target
-from infra.local.folder import ROOT
+from infra.project import ROOT, STACK
 from infra.stack import read_stack
 from tests.kubernetes.rendered import Rendered, targets
 

@@ -15,10 +15,10 @@ from nats.errors import NoRespondersError
 from typer.testing import CliRunner
 
 from infra.kubernetes.cli import app
-from infra.kubernetes.secrets import make_secrets
+from infra.kubernetes.credentials import make_secrets
 from infra.kubernetes.target import Target
-from infra.local.plan import BINARIES
 from infra.local.ports import pick_free_port
+from infra.project import BINARIES
 from tests.kubernetes.rendered import Rendered, targets
 
 

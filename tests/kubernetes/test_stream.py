@@ -19,8 +19,8 @@ from nats.js.errors import APIError
 from infra.connector.settings import ConnectorSettings
 from infra.connector.stack import Subscription
 from infra.connector.streams import STREAM, ensure_consumer, ensure_streams
-from infra.local.plan import BINARIES
 from infra.local.ports import pick_free_port
+from infra.project import BINARIES
 from tests.kubernetes.rendered import Rendered, targets
 
 RENDERED = Rendered(targets()["openfaas"])

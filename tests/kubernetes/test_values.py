@@ -6,7 +6,7 @@ import durationpy
 import pytest
 import yaml
 
-from infra.local.folder import ROOT
+from infra.project import ROOT
 from tests.kubernetes.rendered import Rendered, targets
 
 

@@ -10,13 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.caddy.site import Site, caddyfile
 from infra.kubernetes.functions import deployed_stack, workloads_of
 from infra.kubernetes.render import site
 from infra.kubernetes.target import Target
-from infra.local.folder import ROOT
-from infra.local.plan import BINARIES
 from infra.local.ports import pick_free_port
+from infra.project import BINARIES, ROOT
+from infra.servers.gateway.site import Site, caddyfile
 from tests.client import PHOTOGRAPHS, Caller, is_marked, picture
 from tests.platform_driver import Platform, wait_until
 

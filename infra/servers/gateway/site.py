@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infra.local.render import render
+from infra.render import render
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,4 +44,4 @@ class Site:
 
 def caddyfile(site: Site) -> str:
     """The configuration in Caddy's own language."""
-    return render("caddy/Caddyfile.j2", **vars(site))
+    return render("servers/gateway/Caddyfile.j2", **vars(site))

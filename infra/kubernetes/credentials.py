@@ -5,15 +5,15 @@ from typing import Any
 
 import yaml
 
+from infra.credentials import FOR_PEOPLE, credentials_file, generate_secrets, key_pair, write_private
 from infra.kubernetes.functions import deployed_stack
 from infra.kubernetes.target import Target
-from infra.local.render import render
-from infra.local.secrets import NATS_USERS, generate_secrets, write_drop_credentials, write_private
-from infra.store.access import KeyPair
+from infra.servers.minio import configuration as minio
+from infra.servers.nats import configuration as nats
 
 MANIFEST = "secrets.yaml"
-DROP = "drop"
-"""Who puts files into the drop bucket: the one key pair that is for people."""
+PEOPLE = "people"
+"""Whose key pair is for the drop bucket."""
 ACCESS_KEY_BYTES, SECRET_KEY_BYTES, PASSWORD_BYTES = 10, 20, 24
 """As hexadecimal digits: MinIO takes access keys of at most 20 signs and secret keys of at most 40."""
 
@@ -33,15 +33,14 @@ def make_secrets(target: Target, folder: Path) -> dict[str, str]:
     values = generate_secrets(folder, _wanted(names))
     text = "".join(f"---\n{yaml.safe_dump(each, sort_keys=False)}" for each in manifests(target, names, values))
     write_private(folder / MANIFEST, text)
-    pair = KeyPair(access_key=values[f"{DROP}-access-key"], secret_key=values[f"{DROP}-secret-key"])
-    write_drop_credentials(folder, pair)
+    write_private(folder / FOR_PEOPLE, credentials_file(key_pair(PEOPLE, values)))
     return values
 
 
 def _wanted(functions: list[str]) -> dict[str, int]:
     wanted = {"postgres-password": PASSWORD_BYTES}
-    wanted |= {f"{user}-nats-password": PASSWORD_BYTES for user in NATS_USERS}
-    for identity in ("root", DROP, *functions):
+    wanted |= {f"{user}-nats-password": PASSWORD_BYTES for user in nats.USERS}
+    for identity in ("root", PEOPLE, *functions):
         wanted |= {f"{identity}-access-key": ACCESS_KEY_BYTES, f"{identity}-secret-key": SECRET_KEY_BYTES}
     return wanted
 
@@ -49,12 +48,13 @@ def _wanted(functions: list[str]) -> dict[str, int]:
 def manifests(target: Target, functions: list[str], values: dict[str, str]) -> list[dict[str, Any]]:
     """Every Secret of a deployment."""
     root = {"s3-access-key": values["root-access-key"], "s3-secret-key": values["root-secret-key"]}
-    pairs = {name: values[name] for each in (DROP, *functions) for name in (f"{each}-access-key", f"{each}-secret-key")}
+    pairs = {
+        name: values[name] for each in (PEOPLE, *functions) for name in (f"{each}-access-key", f"{each}-secret-key")
+    }
     owner = {"username": "countermark", "password": values["postgres-password"]}
-    users = {user: values[f"{user}-nats-password"] for user in NATS_USERS}
     space = target.namespace
     made = [
-        _secret("countermark-nats", space, {"users.conf": render("nats/users.conf.j2", passwords=users)}),
+        _secret("countermark-nats", space, {"users.conf": nats.users(values)}),
         _secret("countermark-postgres", space, owner, kind="kubernetes.io/basic-auth"),
         _secret("countermark-store", space, root | pairs),
         _secret("countermark-connector", space, {"nats-url": _nats_url(target, "connector", values)}),
@@ -77,19 +77,13 @@ def _of_function(target: Target, name: str, values: dict[str, str]) -> dict[str,
 
 
 def _minio_environment(target: Target, values: dict[str, str]) -> str:
-    return render(
-        "minio/minio.env.j2",
-        root_user=values["root-access-key"],
-        root_password=values["root-secret-key"],
-        nats_address=f"{target.service('nats')}:4222",
-        nats_user="minio",
-        nats_password=values["minio-nats-password"],
-        queue_dir="/queue",
+    return minio.environment(
+        key_pair("root", values), nats_url=_nats_url(target, "minio", values), queue_folder="/queue"
     )
 
 
 def _nats_url(target: Target, user: str, values: dict[str, str]) -> str:
-    return f"nats://{user}:{values[f'{user}-nats-password']}@{target.service('nats')}:4222"
+    return nats.url(user, values, f"{target.service('nats')}:4222")
 
 
 def _secret(name: str, namespace: str, data: dict[str, str], kind: str = "Opaque") -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import stat
 from pathlib import Path
 
-from infra.local.secrets import GENERATED, generate_secrets, write_private
+from infra.credentials import generate_secrets, write_private
+from infra.local.machine import SECRETS
 
 
 def mode(path: Path) -> int:
@@ -11,21 +12,21 @@ def mode(path: Path) -> int:
 
 
 def test_each_secret_is_a_file_for_its_owner_alone(tmp_path: Path) -> None:
-    values = generate_secrets(tmp_path)
+    values = generate_secrets(tmp_path, SECRETS)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == values
     assert {mode(path) for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_secrets_are_different_and_long_enough(tmp_path: Path) -> None:
-    values = generate_secrets(tmp_path)
-    assert len(set(values.values())) == len(GENERATED)
+    values = generate_secrets(tmp_path, SECRETS)
+    assert len(set(values.values())) == len(SECRETS)
     assert all(len(value) >= 30 for value in values.values())
 
 
 def test_secrets_stay_the_same_and_only_the_missing_are_made(tmp_path: Path) -> None:
-    first = generate_secrets(tmp_path)
+    first = generate_secrets(tmp_path, SECRETS)
     (tmp_path / "webhook-token").unlink()
-    second = generate_secrets(tmp_path)
+    second = generate_secrets(tmp_path, SECRETS)
     assert {name for name in first if first[name] != second[name]} == {"webhook-token"}
 
 
