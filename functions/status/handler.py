@@ -8,20 +8,17 @@ GET /<job>/images/<n>/original  a presigned link to what it was made from
 
 from typing import Any
 
-import structlog
 from countermark.http.calls import Event, job_token, path_parts, prefers_html
-from countermark.http.problems import NotFound, Problem, Unexpected, WrongMethod
+from countermark.http.problems import NotFound, Problem, WrongMethod
 from countermark.jobs.reading import find_job, job_images, job_progress
 from countermark.jobs.rows import Image
 from countermark.jobs.states import ImageState
 from countermark.services import Services, services
 from flask import Response, json
 
+from . import pages
 from .document import status_document, status_etag
 from .links import archive_link, image_link, original_link
-from .pages import CONTENT_SECURITY_POLICY, choose_language, render_job, render_problem
-
-log = structlog.get_logger()
 
 SECRET = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 """Who has a job's address has its files: it is not passed on."""
@@ -31,23 +28,7 @@ LISTS = ("all", "failed", "none")
 """Which images the JSON lists."""
 
 
-def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
-    """Answer a call."""
-    if not prefers_html(event):
-        return answer(event)
-    try:
-        return answer(event)
-    except Exception as error:
-        if not isinstance(error, Problem):
-            log.exception("unexpected error")
-        problem = error if isinstance(error, Problem) else Unexpected()
-        language = language_of(event)
-        return page(
-            render_problem(problem.status, problem.code, problem.title, problem.detail, language), problem.status
-        )
-
-
-def answer(event: Event) -> Response:
+def handle(event: Event, context: Any) -> Response:  # noqa: ARG001 -- the platform's signature
     """The answer to a request for a job or for what was made of it."""
     if event.method not in {"GET", "HEAD"}:
         raise WrongMethod
@@ -64,6 +45,14 @@ def answer(event: Event) -> Response:
     raise NotFound
 
 
+def render_problem(event: Event, problem: Problem) -> Response | None:
+    """The page of a problem, for a browser."""
+    if not prefers_html(event):
+        return None
+    text = pages.render_problem(problem.status, problem.code, problem.title, problem.detail, language_of(event))
+    return page(text, problem.status)
+
+
 def show(own: Services, event: Event, token: str) -> Response:
     """The job as a page or as JSON."""
     job = find_job(own, token)
@@ -72,7 +61,9 @@ def show(own: Services, event: Event, token: str) -> Response:
     if which not in LISTS:
         raise Problem(f"images must be one of {', '.join(LISTS)}.")
     if prefers_html(event):
-        return page(render_job(status_document(job, progress, listed(own, job.id, which)), language_of(event)), 200)
+        return page(
+            pages.render_job(status_document(job, progress, listed(own, job.id, which)), language_of(event)), 200
+        )
     etag = f'"{status_etag(job, progress)}-{which}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept", **SECRET}
     if event.headers.get("If-None-Match") == etag:
@@ -92,7 +83,7 @@ def page(text: str, status: int) -> Response:
     """A page that nobody keeps."""
     headers = {
         "Cache-Control": "no-store",
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Content-Security-Policy": pages.CONTENT_SECURITY_POLICY,
         "Vary": "Accept, Accept-Language, Cookie",
         **SECRET,
     }
@@ -106,6 +97,6 @@ def redirect(link: str) -> Response:
 
 def language_of(event: Event) -> str:
     """The language that the caller reads."""
-    return choose_language(
+    return pages.choose_language(
         event.query.get("language"), event.headers.get("Cookie"), event.headers.get("Accept-Language")
     )
