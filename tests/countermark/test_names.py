@@ -1,8 +1,22 @@
 """File names: kept as people gave them, never trusted as paths."""
 
+import re
+import time
+import unicodedata
+from pathlib import Path, PureWindowsPath
+
 import pytest
-from countermark.names import MAX_SEGMENT_BYTES, clean_name, unique_names, with_extension
-from hypothesis import given
+from countermark.names import (
+    MAX_PATH_BYTES,
+    MAX_SEGMENT_BYTES,
+    clean_name,
+    fold,
+    numbered,
+    split_for_number,
+    unique_names,
+    with_extension,
+)
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 KNOWN = (".jpg", ".jpeg", ".png", ".webp")
@@ -22,6 +36,17 @@ KNOWN = (".jpg", ".jpeg", ".png", ".webp")
         ("a\x00b\n.png", "ab.png"),
         ("what?.png", "what.png"),
         ("CON.png", "CON_.png"),
+        ("day/nul", "day/nul_"),
+        ("com¹.tar.gz", "com¹_.tar.gz"),
+        ("AUX .jpg", "AUX_ .jpg"),
+        ("CONTRAST.jpg", "CONTRAST.jpg"),
+        ("a.jpg. .", "a.jpg"),
+        ("day. /a.jpg", "day/a.jpg"),
+        ("10:20.jpg", "1020.jpg"),
+        ("e\x01\u0301.png", "é.png"),
+        ("a\ufffe\U0001ffff.png", "a.png"),
+        ("CON" + " " * 300 + "x.jpg", "CON_.jpg"),
+        ("\ud800.jpg", ".jpg"),
         ("", "image"),
         ("..", "image"),
         ("noextension", "noextension"),
@@ -43,15 +68,64 @@ def test_a_name_of_255_bytes_stays_whole() -> None:
     assert clean_name(name) == name
 
 
-@given(st.text(max_size=400))
-def test_no_name_leaves_its_folder(raw: str) -> None:
+PIECES = [
+    "/",
+    "\\",
+    ".",
+    " ",
+    "CON",
+    "com1",
+    "a",
+    "ß",
+    "e\u0301",
+    "\u0338",
+    "<",
+    ":",
+    "\x00",
+    "\ufeff",
+    "д" * 90,
+    "\ud800",
+]
+ANY_NAMES = st.text(max_size=400) | st.lists(st.sampled_from(PIECES)).map("".join)
+
+
+@given(ANY_NAMES)
+def test_no_name_leaves_its_folder_or_is_refused_by_a_system(raw: str) -> None:
     clean = clean_name(raw)
     parts = clean.split("/")
     assert clean
-    assert all(part not in {"", ".", ".."} and len(part.encode()) <= MAX_SEGMENT_BYTES for part in parts)
-    assert "\\" not in clean
-    assert not any(ord(letter) < 32 for letter in clean)
+    assert len(clean.encode()) <= MAX_PATH_BYTES
+    assert unicodedata.is_normalized("NFC", clean)
+    for part in parts:
+        assert part.strip() not in {"", ".", ".."}
+        assert len(part.encode()) <= MAX_SEGMENT_BYTES
+        assert not set(part) & set('<>:"|?*\\/')
+        assert not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in part)
+        assert part == part.rstrip(" .")
+        assert not PureWindowsPath(part).is_reserved()
     assert clean_name(clean) == clean
+
+
+@given(ANY_NAMES)
+def test_a_clean_name_can_be_made_here(tmp_path_factory: pytest.TempPathFactory, raw: str) -> None:
+    path = tmp_path_factory.mktemp("names") / clean_name(raw)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+@pytest.mark.parametrize("depth", [2, 5, 30, 400])
+@pytest.mark.parametrize("folder", ["a", "длинное имя папки " * 20])
+def test_a_long_path_is_cut_and_keeps_its_file(folder: str, depth: int) -> None:
+    clean = clean_name(f"{folder}/" * depth + "ф" * 200 + ".jpeg")
+    assert len(clean.encode()) <= MAX_PATH_BYTES
+    assert clean.endswith("ф.jpeg")
+    assert clean.startswith(folder[:7])
+    assert clean_name(clean) == clean
+    assert len(numbered(clean, 9_999_999).encode()) <= MAX_PATH_BYTES
+
+
+def test_a_long_ending_is_no_extension() -> None:
+    assert clean_name("a." + "x" * 300) == "a." + "x" * 253
 
 
 @pytest.mark.parametrize(
@@ -86,7 +160,125 @@ def test_equal_names_are_numbered() -> None:
     ]
 
 
-@given(st.lists(st.text(alphabet="ab.()2 /", min_size=1, max_size=8).map(clean_name), max_size=40))
-def test_unique_names_are_unique_whatever_comes(names: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("IMG_1.JPG", "img_1.jpg"),
+        ("Straße", "STRASSE"),
+        ("\u00e9", "e\u0301"),
+        ("\u1e9e", "ss"),
+        ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
+        ("a\u200db.jpg", "ab.jpg"),
+        ("Ⅷ", "ⅷ"),
+        ("\u212b", "å"),
+    ],
+)
+def test_names_that_are_one_file_somewhere_have_one_fold(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("a.jpg", "a.jpeg"), ("й", "и"), ("e", "é"), ("1", "１")])
+def test_other_names_have_others(one: str, other: str) -> None:
+    assert fold(one) != fold(other)
+
+
+@given(st.text())
+@example("\u0345\u0301")
+@example("\u1fb3\u0301")
+@example("\u03a9\u0313\u0345")
+def test_a_fold_is_that_of_all_its_forms(name: str) -> None:
+    for form in ("NFC", "NFD"):
+        assert fold(unicodedata.normalize(form, name)) == fold(name)
+    assert fold(fold(name)) == fold(name)
+
+
+@given(ANY_NAMES.map(clean_name), st.integers(1, 9_999_999))
+def test_a_number_keeps_a_name_clean(name: str, number: int) -> None:
+    base, suffix = split_for_number(name)
+    assert numbered(name, number) == f"{base} ({number}){suffix}"
+    assert clean_name(numbered(name, number)) == numbered(name, number)
+    assert Path(numbered(name, number)).suffix == suffix or not suffix
+
+
+def test_a_file_and_a_folder_of_one_name_are_told_apart() -> None:
+    names = ["a.jpg", "A.JPG/b.jpg", "a.jpg/c.jpg", "a.jpg (2)", "x/y/1", "x/Y", "X"]
+    assert unique_names(names) == [
+        "a.jpg",
+        "A (2).JPG/b.jpg",
+        "A (2).JPG/c.jpg",
+        "a.jpg (2)",
+        "x/y/1",
+        "x/Y (2)",
+        "X (2)",
+    ]
+
+
+def test_names_that_are_taken_are_given_to_nobody() -> None:
+    assert unique_names(["REPORT.json", "report.json/a"], taken=["report.json"]) == [
+        "REPORT (2).json",
+        "report (3).json/a",
+    ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a.jpg"] * 10_000,
+        [f"a ({number}).jpg" for number in range(2, 5_002)] + ["a.jpg"] * 5_000,
+        ["a.jpg"] + [f"a ({number}).jpg" for number in range(5_000, 1, -1)] * 2,
+        ["x" * 251 + ".jpg"] * 10_000,
+        ["x" * 240 + f"{number % 100:011}" + ".jpg" for number in range(10_000)],
+        ["a.jpg", *["a.jpg/b.jpg"] * 10_000],
+        ["a", *[f"a/{number}" for number in range(10_000)]],
+    ],
+    ids=["equal", "numbers first", "numbers backwards", "long", "long and alike", "folder", "in a folder"],
+)
+def test_ten_thousand_names_take_no_time(names: list[str]) -> None:
+    started = time.process_time()
     unique = unique_names(names)
-    assert len({name.casefold() for name in unique}) == len(names)
+    assert time.process_time() - started < 1
+    assert len({fold(name) for name in unique}) == len(names)
+
+
+class Disk:
+    """A file system that has no regard to case or normalization: what is in which folder."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, ...], str] = {}
+
+    def write(self, path: str) -> None:
+        """Make a file and its folders."""
+        parts = tuple(
+            unicodedata.normalize("NFD", unicodedata.normalize("NFD", part).casefold()) for part in path.split("/")
+        )
+        for end in range(1, len(parts)):
+            assert self._kinds.setdefault(parts[:end], "folder") == "folder", path
+        assert parts not in self._kinds, path
+        self._kinds[parts] = "file"
+
+    @staticmethod
+    def _alike(part: str) -> str:
+        return unicodedata.normalize("NFD", unicodedata.normalize("NFD", part).casefold())
+
+
+WORDS = st.sampled_from(["a", "A", ".jpg", ".JPG", " (2)", " (3)", "/", "/", "é", "e\u0301", "ß", "ss", "x" * 240])
+
+
+@given(st.lists(st.lists(WORDS, min_size=1, max_size=5).map("".join).map(clean_name), max_size=30), st.integers(0, 5))
+def test_all_names_can_be_unpacked_anywhere(names: list[str], given_already: int) -> None:
+    unique = unique_names(names)
+    again = unique_names(names, taken=(taken := unique[:given_already]))
+    for every in (unique, taken + again):
+        disk = Disk()
+        for name in every:
+            disk.write(name)
+            assert clean_name(name) == name
+            assert len(name.encode()) <= MAX_PATH_BYTES
+    assert unique[:1] == names[:1]
+    for name, got in zip(names, unique, strict=True):
+        assert got.lower().endswith(".jpg") or not re.search(r"[^/]\.jpg$", name.lower())
+
+
+@given(st.lists(st.text(alphabet="abc", min_size=1, max_size=3), unique=True))
+def test_names_that_are_unique_stay_as_they_are(names: list[str]) -> None:
+    assert unique_names(names) == names
