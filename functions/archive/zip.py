@@ -3,13 +3,18 @@
 Images are stored, not deflated, for compressed pictures do not shrink. Names are UTF-8.
 """
 
+import json
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
+
+from countermark.jobs import Image, Job
+from countermark.names import unique_names
+from countermark.servers.objects import DROP, RESULTS, NoSuchObject, ObjectStore
 
 REPORT_NAME = "report.json"
 FIRST_YEAR, LAST_YEAR = 1980, 2107
@@ -18,6 +23,14 @@ FIRST_YEAR, LAST_YEAR = 1980, 2107
 
 class WrongSize(Exception):
     """A file has more or fewer bytes than was said: such a ZIP must not come to its end."""
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """Something to be closed, such as a generator."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +48,7 @@ class Entry:
 class ZipStream:
     """What is read from it is the ZIP; an error while a file is read comes out as it is, and is its end."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
         self._pieces = pieces
         self._left: deque[memoryview] = deque()
 
@@ -44,10 +57,9 @@ class ZipStream:
         taken: list[memoryview] = []
         while size:
             if not self._left:
-                piece = next(self._pieces, b"")
-                if not piece:
+                if (data := next(self._pieces, None)) is None:
                     break
-                self._left.append(memoryview(piece))
+                self._left.append(memoryview(data))
             piece = self._left.popleft()
             taken.append(piece[:size])
             if len(piece) > size:
@@ -75,7 +87,7 @@ def zip_stream(entries: Iterable[Entry], report: bytes, time: datetime) -> ZipSt
 
 
 class _Sink:
-    """A file to write to that keeps what was written until it is taken. It can't seek, so entries are not gone back to."""
+    """A file to write to that keeps what was written until it is taken; it can't seek, so no entry is gone back to."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -90,3 +102,93 @@ class _Sink:
     def take(self) -> Iterator[bytes]:
         pieces, self._pieces = self._pieces, []
         return iter(pieces)
+
+
+def _pieces(entries: Iterable[Entry], report: bytes, time: datetime) -> Generator[bytes, None, None]:
+    sink = _Sink()
+    year = min(max(time.year, FIRST_YEAR), LAST_YEAR)
+    date = (year, time.month, time.day, time.hour, time.minute, time.second)
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+        for entry in entries:
+            info = zipfile.ZipInfo(entry.name, date)
+            info.file_size = entry.size
+            with archive.open(info, "w") as target:
+                for chunk in _exactly(entry):
+                    target.write(chunk)
+                    yield from sink.take()
+            yield from sink.take()
+        archive.writestr(zipfile.ZipInfo(REPORT_NAME, date), report)
+    yield from sink.take()
+
+
+def _exactly(entry: Entry) -> Iterator[bytes]:
+    chunks = entry.open()
+    count = 0
+    try:
+        for chunk in chunks:
+            count += len(chunk)
+            if count > entry.size:
+                break
+            yield chunk
+    finally:
+        if isinstance(chunks, Closable):
+            chunks.close()
+    if count != entry.size:
+        raise WrongSize(f"{entry.size} bytes were said, and there are {'more' if count > entry.size else count}.")
+
+
+def archive_key(job: Job) -> str:
+    """Where the job's ZIP is: beside the marked folder for a drop, under the job's id otherwise."""
+    if job.source != "drop":
+        return f"{job.id}.zip"
+    return f"{DROP}/{job.folder}.zip" if job.folder else f"{DROP}.zip"
+
+
+def write_zip(objects: ObjectStore, job: Job, images: list[Image]) -> tuple[str, int]:
+    """Store the ZIP with every image that is done and is still there, and a report on all of them.
+
+    Returns:
+        The ZIP's key in the results, and its size in bytes.
+    """
+    done = [image for image in images if image.state == "done" and _is_there(objects, image)]
+    names = unique_names([image.result_name or image.name for image in done], taken=[REPORT_NAME])
+    files = dict(zip((image.number for image in done), names, strict=True))
+    entries = (_entry(objects, image, files[image.number]) for image in done)
+    document = json.dumps(report(job, images, files), indent=1, ensure_ascii=False).encode()
+    key = archive_key(job)
+    with closing(zip_stream(entries, document, job.created_at)) as stream:
+        return key, objects.write_stream(RESULTS, key, stream, "application/zip")[1]
+
+
+def _is_there(objects: ObjectStore, image: Image) -> bool:
+    try:
+        objects.stat(RESULTS, str(image.result_key))
+    except NoSuchObject:
+        return False
+    return True
+
+
+def _entry(objects: ObjectStore, image: Image, name: str) -> Entry:
+    key = str(image.result_key)
+    return Entry(name=name, size=image.result_bytes or 0, open=lambda: objects.chunks(RESULTS, key))
+
+
+def report(job: Job, images: list[Image], files: dict[int, str]) -> dict[str, Any]:
+    """What became of every image of the job; ``file`` is its name in the ZIP."""
+    return {
+        "job": job.id,
+        "created_at": job.created_at.isoformat(),
+        "total": len(images),
+        "done": len(files),
+        "failed": len(images) - len(files),
+        "images": [
+            {
+                "name": image.name,
+                "state": image.state,
+                "file": files.get(image.number),
+                "code": image.code,
+                "reason": image.reason,
+            }
+            for image in images
+        ],
+    }
