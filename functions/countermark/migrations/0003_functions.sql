@@ -488,6 +488,20 @@ BEGIN
     END IF;
 END $$;
 
+-- The result of an image was lost: the job goes back to processing with a new revision of it. The lease is the archive's.
+CREATE FUNCTION redo_image_v1(p_job text, p_lease text, p_number integer, p_share integer) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    its_owner text;
+BEGIN
+    UPDATE jobs SET state = 'processing', revision = revision + 1, lease = NULL, lease_until = NULL
+        WHERE id = p_job AND state = 'archiving' AND lease = p_lease RETURNING owner INTO its_owner;
+    IF NOT FOUND THEN
+        RETURN jsonb_build_object('messages', '[]'::jsonb);
+    END IF;
+    PERFORM renew_revision_v1(p_job, ARRAY[p_number]);
+    RETURN jsonb_build_object('messages', refill_v1(its_owner, p_share));
+END $$;
+
 -- End a job whose hour is over, or at once. Its images leave the line.
 CREATE FUNCTION expire_v1(p_job text, p_at_once boolean, p_share integer) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
