@@ -136,7 +136,7 @@ class Caller:
 @contextmanager
 def caller_of(platform: Any) -> Iterator[Caller]:
     """Somebody who uses a platform."""
-    caller = Caller(platform.url, (platform.secret("drop-access-key"), platform.secret("drop-secret-key")))
+    caller = Caller(platform.url, (platform.secret("people-access-key"), platform.secret("people-secret-key")))
     try:
         yield caller
     finally:

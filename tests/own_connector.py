@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 
-from infra.local.folder import ROOT
 from infra.local.ports import pick_free_port
+from infra.project import ROOT
 from tests.platform_driver import wait_until
 
 SECONDS_TO_LEAVE = 90

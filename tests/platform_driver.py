@@ -16,10 +16,11 @@ import httpx
 import psutil
 
 from infra.local import supervise
-from infra.local.folder import ROOT, DataFolder
+from infra.local.folder import DataFolder
 from infra.local.leftovers import find_leftovers
 from infra.local.ports import pick_free_port
 from infra.local.stores import Store
+from infra.project import ROOT
 
 SECONDS_TO_START = 90
 SECONDS_TO_STOP = 120
@@ -107,18 +108,18 @@ class Platform:
 
     def processes(self, name: str) -> list[str]:
         """The names of the processes that are meant."""
-        names = [each for each in supervise.processes(self.folder) if each == name or each.rpartition("-")[0] == name]
+        names = [each for each in supervise.states(self.folder) if each == name or each.rpartition("-")[0] == name]
         assert names, f"there is no {name}"
         return names
 
     def pids(self, name: str) -> list[int]:
         """The ids of the processes that run."""
-        running = supervise.processes(self.folder)
+        running = supervise.states(self.folder)
         return [running[each]["pid"] for each in self.processes(name) if running[each]["pid"]]
 
     def all_pids(self) -> dict[str, int]:
         """The id of each process that runs, by its name."""
-        return {name: each["pid"] for name, each in supervise.processes(self.folder).items() if each["pid"]}
+        return {name: each["pid"] for name, each in supervise.states(self.folder).items() if each["pid"]}
 
     def kill(self, name: str) -> int:
         """End one process at once, as a crash does; the supervisor starts it again. Returns the id that it had."""
@@ -164,7 +165,7 @@ class Platform:
             return False
 
     def _full_names(self, name: str) -> list[str]:
-        known = supervise.processes(self.folder)
+        known = supervise.states(self.folder)
         return [f"{known[each]['group']}:{each}" for each in self.processes(name)]
 
 

@@ -80,15 +80,18 @@ class Settings(LimitSettings):
     """Failed attempts at one ZIP after which its job fails."""
 
 
-def load_settings(kind: type[Kind]) -> Kind:
+def load_settings(kind: type[Kind], **known: str) -> Kind:
     """Read settings of a kind for this process.
+
+    Args:
+        known: settings that go before those of the environment.
 
     Raises:
         InvalidSettings: a setting is missing or wrong; all of them are named in one line.
     """
     folder = Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))
     try:
-        return kind(_secrets_dir=folder if folder.is_dir() else None)  # type: ignore[call-arg]
+        return kind(_secrets_dir=folder if folder.is_dir() else None, **known)  # type: ignore[call-arg]
     except ValidationError as error:
         wrong = "; ".join(f"{str(item['loc'][0]).upper()}: {item['msg'].lower()}" for item in error.errors())
         raise InvalidSettings(f"settings (environment or {folder}): {wrong}") from None

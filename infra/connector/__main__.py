@@ -5,6 +5,7 @@ flight, and leaves.
 """
 
 import asyncio
+import os
 import signal
 import sys
 
@@ -19,9 +20,11 @@ from infra.connector.connections import watched_socket
 from infra.connector.delivery import Delivery
 from infra.connector.server import make_app
 from infra.connector.settings import ConnectorSettings
-from infra.connector.stack import InvalidStack, Schedule, Subscription, read_stack
+from infra.connector.stack import Schedule, Subscription, schedules_of, subscriptions_of
 from infra.connector.streams import UnknownSubject, stream_of
 from infra.connector.upkeep import Upkeep
+from infra.errors import InvalidStack
+from infra.stack import read_stack
 
 log = structlog.get_logger()
 
@@ -81,7 +84,8 @@ def main() -> None:
     configure_logs()
     try:
         settings = load_settings(ConnectorSettings)
-        subscriptions, schedules = read_stack(settings.stack_file)
+        stack = read_stack(settings.stack_file, os.environ)
+        subscriptions, schedules = subscriptions_of(stack), schedules_of(stack)
         for subject in [*(each.topic for each in subscriptions), *(each.subject for each in schedules)]:
             stream_of(subject)
     except (InvalidSettings, InvalidStack, UnknownSubject) as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.images.errors import ImageError
+from infra.errors import BuildError
 
 BUILDERS = ("docker", "podman", "buildah")
 
@@ -21,7 +21,7 @@ class Builder:
         """Build an image from a context; what the program says goes to the terminal.
 
         Raises:
-            ImageError: it failed.
+            BuildError: it failed.
         """
         given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
         # HEALTHCHECK is Docker's own; podman and buildah leave it out of other formats.
@@ -32,24 +32,24 @@ class Builder:
         """Send an image to its registry; the program must be logged in there.
 
         Raises:
-            ImageError: it failed.
+            BuildError: it failed.
         """
         self._run("push", image)
 
     def _run(self, *words: str) -> None:
         code = subprocess.run([self.program, *words], check=False).returncode
         if code:
-            raise ImageError(f"{self.program} {words[0]} ended with {code}.")
+            raise BuildError(f"{self.program} {words[0]} ended with {code}.")
 
 
 def find_builder() -> Builder:
     """The first of `BUILDERS` that works here.
 
     Raises:
-        ImageError: none does.
+        BuildError: none does.
     """
     for program in BUILDERS:
         # Docker's command line may be there without its engine.
         if shutil.which(program) and not subprocess.run([program, "info"], capture_output=True, check=False).returncode:
             return Builder(program=program)
-    raise ImageError(f"None of {', '.join(BUILDERS)} works here. Install one of them to build images.")
+    raise BuildError(f"None of {', '.join(BUILDERS)} works here. Install one of them to build images.")

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from infra.errors import BuildError, InfraError
 from infra.images.builder import find_builder
 from infra.images.contexts import RECIPES, build_arguments, lay_out_function, lay_out_recipe
-from infra.images.errors import ImageError
-from infra.images.stack import Stack, read_stack
+from infra.stack import Stack, read_stack
 
 app = typer.Typer(
     help="Build the images of the functions, the connector and the gateway.",
@@ -29,10 +29,10 @@ BUILD = "build"
 
 
 def main() -> None:
-    """Run the command line; what a person can mend is told in a line."""
+    """Run the command line; what a person can fix is reported in a line."""
     try:
         app(prog_name="python -m infra.images")
-    except ImageError as error:
+    except InfraError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None
 
@@ -40,7 +40,7 @@ def main() -> None:
 @app.command()
 def contexts(names: Names = None, stack: StackFile = STACK) -> None:
     """Lay out what images are built from, in build/<name>, and print where."""
-    for context in _lay_out(names, stack, read_stack(stack)).values():
+    for context in _lay_out(names, stack, read_stack(stack, os.environ)).values():
         typer.echo(context)
 
 
@@ -70,7 +70,7 @@ def build(
 def _lay_out(names: list[str] | None, path: Path, stack: Stack) -> dict[str, Path]:
     known = [*stack.functions, *RECIPES]
     if unknown := [name for name in names or [] if name not in known]:
-        raise ImageError(f"There is no image {', '.join(unknown)}; there are {', '.join(known)}.")
+        raise BuildError(f"There is no image {', '.join(unknown)}; there are {', '.join(known)}.")
     root = path.parent
     return {
         name: lay_out_function(root, stack, name, root / BUILD)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from infra.images.errors import ImageError
-from infra.images.stack import Function, Stack
+from infra.errors import BuildError
+from infra.stack import Function, Stack
 
 SKIPPED = {"build", "template"}
 """Entries of a handler's folder that faas-cli leaves out."""
@@ -34,8 +34,8 @@ RECIPES = {
         dockerfile="infra/connector/Dockerfile",
         paths=("pyproject.toml", "README.md", "stack.yml", "functions/countermark", "infra"),
     ),
-    "gateway": Recipe(dockerfile="infra/caddy/Dockerfile", paths=("web",)),
-    "minio": Recipe(dockerfile="infra/minio/Dockerfile", paths=()),
+    "gateway": Recipe(dockerfile="infra/servers/gateway/Dockerfile", paths=("web",)),
+    "minio": Recipe(dockerfile="infra/servers/minio/Dockerfile", paths=()),
 }
 
 
@@ -46,7 +46,7 @@ def lay_out_function(root: Path, stack: Stack, name: str, target: Path) -> Path:
         root: the folder with the stack file.
 
     Raises:
-        ImageError: a folder that the stack file names is not there.
+        BuildError: a folder that the stack file names is not there.
     """
     function = stack.functions[name]
     context = _empty(target / name)
@@ -83,7 +83,7 @@ def _packages(template: Path, options: Iterable[str]) -> Iterable[str]:
     }
     for option in options:
         if option not in known:
-            raise ImageError(f"{template} has no build option {option!r}; it has {', '.join(known) or 'none'}.")
+            raise BuildError(f"{template} has no build option {option!r}; it has {', '.join(known) or 'none'}.")
         yield from known[option]
 
 
@@ -93,10 +93,10 @@ def _copy_handler(folder: Path, target: Path) -> None:
             _copy(entry, target / entry.name)
 
 
-def _folder(root: Path, path: str) -> Path:
+def _folder(root: Path, path: str | Path) -> Path:
     folder = root / path
     if not folder.is_dir():
-        raise ImageError(f"There is no folder {path} in {root}.")
+        raise BuildError(f"There is no folder {path} in {root}.")
     return folder
 
 

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from infra.kubernetes.errors import KubernetesError
+from infra.errors import InfraError, KubernetesError
+from infra.kubernetes.credentials import MANIFEST, make_secrets
 from infra.kubernetes.render import write
-from infra.kubernetes.secrets import MANIFEST, make_secrets
 from infra.kubernetes.target import Platform, Target
-from infra.local.folder import ROOT
+from infra.project import ROOT
 
 app = typer.Typer(
     help="Countermark on a cluster: manifests for Knative or OpenFaaS, and the secrets that they name.",
@@ -27,10 +27,10 @@ Store = Annotated[str, typer.Option(help="The address of an S3 store that is the
 
 
 def main() -> None:
-    """Run the command line; what a person can mend is told in a line."""
+    """Run the command line; what a person can fix is reported in a line."""
     try:
         app(prog_name="python -m infra.kubernetes")
-    except KubernetesError as error:
+    except InfraError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None
 

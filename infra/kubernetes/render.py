@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import jinja2
 import yaml
 
-from infra.caddy.site import Site, Upstream, caddyfile
 from infra.connector.delivery import MARGIN_SECONDS
-from infra.kubernetes.functions import COPIES_FOR_CALLS, Function, read_functions, resolved_stack
+from infra.kubernetes.functions import COPIES_FOR_CALLS, Workload, deployed_stack, workloads_of
 from infra.kubernetes.target import OPENFAAS_GATEWAY, Target
-from infra.local.folder import ROOT
+from infra.project import ROOT
+from infra.render import templates
+from infra.servers.gateway.site import Site, Upstream, caddyfile
+from infra.stack import Function, Stack
 
 GATEWAY_PORT = 8080
 MAX_OBJECT_BYTES = 10 * 1024**3
@@ -26,12 +27,7 @@ ASIDE = {"knative": ("serving.yaml", "eventing.yaml"), "openfaas": ()}
 OF_MINIO = "minio.yaml"
 SCALE_MIN, SCALE_MAX, SCALE_FACTOR = (f"com.openfaas.scale.{name}" for name in ("min", "max", "factor"))
 
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(ROOT / "templates" / "kubernetes"),
-    undefined=jinja2.StrictUndefined,
-    autoescape=False,  # noqa: S701 -- manifests, no HTML
-    keep_trailing_newline=True,
-)
+_templates = templates(ROOT / "templates" / "kubernetes")
 _templates.filters["checksum"] = lambda text: hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -39,23 +35,25 @@ def render(target: Target) -> dict[str, str]:
     """Every file of a deployment by its name.
 
     Raises:
-        KubernetesError: the stack file can't be used.
+        InvalidStack: the stack file can't be used.
     """
-    stack = _for_platform(target, resolved_stack(target))
-    functions = read_functions(stack)
+    stack = _for_platform(target, deployed_stack(target))
+    workloads = workloads_of(stack)
     resources = [name for name in APPLIED[target.platform] if not (target.store and name == OF_MINIO)]
-    stack_text = yaml.safe_dump(stack, sort_keys=False, width=120)
+    stack_text = yaml.safe_dump(
+        stack.model_dump(mode="json", by_alias=True, exclude_unset=True), sort_keys=False, width=120
+    )
     values = {
         "target": target,
-        "functions": functions,
+        "workloads": workloads,
         "stack_text": stack_text,
-        "caddyfile": caddyfile(site(target, functions)),
+        "caddyfile": caddyfile(site(target, workloads)),
         "dashboard": template_text("dashboard.json.j2"),
-        "longest_seconds": max(function.seconds for function in functions),
-        "drain_seconds": _drain_seconds(functions),
+        "longest_seconds": max(workload.seconds for workload in workloads),
+        "drain_seconds": _drain_seconds(workloads),
         "max_body_bytes": MAX_OBJECT_BYTES,
         "copies_for_calls": COPIES_FOR_CALLS,
-        "scale": _scale(stack, functions),
+        "scale": _scale(stack.functions["watermark"]),
         "store_port": urlsplit(target.store_url).port or 443,
         "resources": resources,
     }
@@ -64,13 +62,13 @@ def render(target: Target) -> dict[str, str]:
     return files | {"stack.yml": stack_text}
 
 
-def site(target: Target, functions: list[Function]) -> Site:
+def site(target: Target, workloads: list[Workload]) -> Site:
     """What the gateway serves on a cluster."""
     return Site(
         port=GATEWAY_PORT,
         hosts=[],
         behind_proxy=True,
-        functions={function.name: _upstream(target, function) for function in functions},
+        functions={workload.name: _upstream(target, workload) for workload in workloads},
         store=target.store_url,
         max_object_bytes=MAX_OBJECT_BYTES,
         web="/srv/web",
@@ -78,33 +76,37 @@ def site(target: Target, functions: list[Function]) -> Site:
     )
 
 
-def _upstream(target: Target, function: Function) -> Upstream:
+def _upstream(target: Target, workload: Workload) -> Upstream:
+    function = workload.function
     if target.platform == "openfaas":
-        where = {"addresses": [OPENFAAS_GATEWAY], "prefix": f"/function/{function.name}"}
+        where = {"addresses": [OPENFAAS_GATEWAY], "prefix": f"/function/{workload.name}"}
     else:
-        host = target.service(function.name)
+        host = target.service(workload.name)
         where = {"addresses": [f"{host}:80"], "host": host}
     return Upstream(**where, max_body_bytes=function.max_body_bytes, public=function.public)  # type: ignore[arg-type]
 
 
-def _for_platform(target: Target, stack: dict[str, Any]) -> dict[str, Any]:
+def _for_platform(target: Target, stack: Stack) -> Stack:
     """On OpenFaaS the gateway's own alert is told to leave watermark to KEDA: it would set other numbers of copies."""
-    if target.platform == "openfaas":
-        watermark = stack["functions"]["watermark"]
-        watermark["labels"] = (watermark.get("labels") or {}) | {SCALE_FACTOR: "0"}
-    return stack
+    if target.platform != "openfaas":
+        return stack
+    watermark = stack.functions["watermark"]
+    watermark = watermark.model_copy(update={"labels": watermark.labels | {SCALE_FACTOR: "0"}})
+    return stack.model_copy(update={"functions": stack.functions | {"watermark": watermark}})
 
 
-def _drain_seconds(functions: list[Function]) -> int:
+def _drain_seconds(workloads: list[Workload]) -> int:
     """What the longest call of the connector may take."""
-    return math.ceil(max(function.seconds for function in functions if function.topic) + MARGIN_SECONDS) + 15
+    return math.ceil(max(each.seconds for each in workloads if each.function.topic) + MARGIN_SECONDS) + 15
 
 
-def _scale(stack: dict[str, Any], functions: list[Function]) -> dict[str, Any]:
+def _scale(watermark: Function) -> dict[str, Any]:
     """KEDA's numbers for watermark: two messages in work and two that wait for each copy."""
-    labels = stack["functions"]["watermark"].get("labels") or {}
-    inflight = next(function.max_inflight for function in functions if function.name == "watermark")
-    return {"min": labels.get(SCALE_MIN, "1"), "max": labels.get(SCALE_MAX, "5"), "lag": 2 * inflight}
+    return {
+        "min": watermark.labels.get(SCALE_MIN, "1"),
+        "max": watermark.labels.get(SCALE_MAX, "5"),
+        "lag": 2 * watermark.max_inflight,
+    }
 
 
 def template_text(name: str, **values: Any) -> str:
@@ -116,7 +118,7 @@ def write(target: Target, folder: Path) -> list[Path]:
     """Write the files of a deployment; those of an earlier one with another shape are removed.
 
     Raises:
-        KubernetesError: the stack file can't be used.
+        InvalidStack: the stack file can't be used.
     """
     files = render(target)
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,15 +8,17 @@ from typing import Annotated
 
 import typer
 
+from infra.credentials import FOR_PEOPLE
+from infra.errors import InfraError, PlatformError
 from infra.local import supervise
-from infra.local.caddy import LOOPBACK, PublicAddress
 from infra.local.demo import run_demo
 from infra.local.doctor import examine
-from infra.local.errors import PlatformError
-from infra.local.folder import ROOT, DataFolder
-from infra.local.platform import running_platform
+from infra.local.folder import DataFolder
+from infra.local.machine import LOOPBACK, PublicAddress
 from infra.local.ports import pick_free_port
+from infra.local.run import running_platform
 from infra.local.stores import Store
+from infra.project import ROOT
 
 app = typer.Typer(
     help="Countermark on one machine: real servers, the connector and the functions, without Docker.",
@@ -37,10 +39,10 @@ Host = Annotated[str, typer.Option("--host", envvar="HOST_ADDRESS", help="The ad
 
 
 def main() -> None:
-    """Run the command line; what a person can mend is told in a line."""
+    """Run the command line; what a person can fix is reported in a line."""
     try:
         app(prog_name="python -m infra.local")
-    except PlatformError as error:
+    except InfraError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
         raise SystemExit(1) from None
 
@@ -52,14 +54,14 @@ def up(
     """Start everything and stay until Ctrl-C; data are kept for the next time."""
     folder, address = DataFolder(data.resolve()), PublicAddress(host, port)
     started = time.monotonic()
-    typer.echo(f"Countermark starts; its data are in {folder.root}")
+    typer.echo(f"Starting Countermark; data in {folder.root}")
     try:
-        with running_platform(folder, address, store, typer.echo) as supervisor:
+        with running_platform(folder, address, store, typer.echo) as running:
             _welcome(folder, address, time.monotonic() - started)
-            supervisor.wait()
+            running.supervisor.wait()
             raise PlatformError(f"The supervisor ended; see {folder.logs / 'supervisord.log'}.")
     except KeyboardInterrupt:
-        typer.echo("Data stay; the next start goes on with them.")
+        typer.echo("Your data is kept.")
 
 
 def _welcome(folder: DataFolder, address: PublicAddress, seconds: float) -> None:
@@ -69,7 +71,7 @@ def _welcome(folder: DataFolder, address: PublicAddress, seconds: float) -> None
         f"  Page      {address.url}/",
         f"  Function  curl --data-binary @photo.jpg '{address.url}/function/watermark?text=Countermark' -o marked.jpg",
     ]
-    credentials = folder.secrets / "drop-credentials"
+    credentials = folder.secrets / FOR_PEOPLE
     if credentials.is_file():
         lines += [
             f"  Drop      AWS_SHARED_CREDENTIALS_FILE={credentials} \\",
@@ -96,7 +98,7 @@ def demo(
 def status(data: Data = ROOT / ".countermark") -> None:
     """Say what runs, and where it is reached."""
     folder = DataFolder(data.resolve())
-    found = supervise.processes(folder)
+    found = supervise.states(folder)
     if not found:
         raise PlatformError(f"Nothing runs on {folder.root}.")
     for name, process in found.items():

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from infra.local.errors import PlatformError
-from infra.local.folder import ROOT
+from infra.errors import PlatformError
+from infra.project import ROOT
 
 PHOTOGRAPHS = ROOT / "tests" / "photographs"
 SECONDS_BETWEEN_LOOKS = 0.1

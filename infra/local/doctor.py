@@ -10,12 +10,12 @@ from pathlib import Path
 
 from countermark.engine import why_no_kernel
 
-from infra.local.errors import PlatformError
-from infra.local.folder import ROOT, DataFolder
-from infra.local.plan import BINARIES
+from infra.errors import PlatformError
+from infra.local.folder import DataFolder
 from infra.local.ports import require_free
 from infra.local.postgres import BINARIES as POSTGRES_BINARIES
 from infra.local.stores import Store, require_same_store
+from infra.project import BINARIES, STACK
 from infra.tools import find
 
 FREE_BYTES = 2_000_000_000
@@ -47,8 +47,7 @@ def examine(folder: DataFolder, port: int, hosts: list[str], store: Store) -> It
     yield _user()
     yield _port(port, hosts)
     yield _space(folder.root)
-    stack = ROOT / "stack.yml"
-    yield Finding(name="functions", good=stack.is_file(), text=str(stack))
+    yield Finding(name="functions", good=STACK.is_file(), text=str(STACK))
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     yield Finding(
         name="browser", good=browser is not None, text=browser or "no Chromium: make test gets one", needed=False

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The folder with stack.yml, functions, web and the rest."""
+MARK = "COUNTERMARK_PLATFORM"
+"""In the environment of every process of a platform: its data folder."""
 
 SOCKET_PATH_BYTES = 107 - len(".4194304")
 """What the address of a Unix socket may take; the supervisor makes it under a name with its process's id first."""

@@ -1,24 +1,24 @@
-"""Waiting until every part works, and saying which one does not."""
+"""Waiting until every process works, and saying which one does not."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
+from infra.local import supervise
 from infra.local.folder import DataFolder
-from infra.local.parts import Part
-from infra.local.supervise import processes
+from infra.local.process import Process
 
 SECONDS_TO_START = 60
 SECONDS_BETWEEN_CHECKS = 0.1
 ENDINGS_TO_GIVE_UP = 2
-"""How often a part may end at once before waiting for it makes no more sense."""
+"""How often a process may end at once before waiting for it makes no more sense."""
 LOG_LINES = 12
 
 
 class Wait:
-    """The wait for some parts; ``seconds`` counts from when it was made."""
+    """The wait for some processes; ``seconds`` counts from when it was made."""
 
     def __init__(self, folder: DataFolder, report: Callable[[str, float], None]) -> None:
         self._folder = folder
@@ -31,17 +31,17 @@ class Wait:
         """The time since the start."""
         return time.monotonic() - self._started
 
-    def until_healthy(self, parts: list[Part]) -> None:
-        """Return when all parts work; each is reported when it does.
+    def until_healthy(self, processes: list[Process]) -> None:
+        """Return when all of them work; each is reported when it does.
 
         Raises:
             PlatformError: one does not start; the message has the end of its log.
         """
-        pending = {part.name: part for part in parts}
+        pending = {process.name: process for process in processes}
         while pending:
-            states = processes(self._folder)
-            for name, part in list(pending.items()):
-                error = _check(part)
+            states = supervise.states(self._folder)
+            for name, process in list(pending.items()):
+                error = _check(process)
                 if error is None:
                     del pending[name]
                     self._report(name, self.seconds)
@@ -54,18 +54,18 @@ class Wait:
                     )
             time.sleep(SECONDS_BETWEEN_CHECKS)
 
-    def _is_hopeless(self, process: dict[str, Any] | None) -> bool:
-        if process is None:
+    def _is_hopeless(self, state: dict[str, Any] | None) -> bool:
+        if state is None:
             return False
-        endings = self._endings.setdefault(process["name"], set())
-        if process["stop"]:
-            endings.add(process["stop"])
-        return process["statename"] == "FATAL" or len(endings) >= ENDINGS_TO_GIVE_UP
+        endings = self._endings.setdefault(state["name"], set())
+        if state["stop"]:
+            endings.add(state["stop"])
+        return state["statename"] == "FATAL" or len(endings) >= ENDINGS_TO_GIVE_UP
 
 
-def _check(part: Part) -> Exception | None:
+def _check(process: Process) -> Exception | None:
     try:
-        part.check()
+        process.check()
     except Exception as error:  # whatever it is, it is not there yet
         return error
     return None

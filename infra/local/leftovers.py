@@ -5,8 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.local.folder import DataFolder
-from infra.local.supervise import MARK
+from infra.local.folder import MARK, DataFolder
 
 SECONDS_TO_STOP = 30
 SECONDS_TO_DIE = 5

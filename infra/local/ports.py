@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 
 OUTGOING = 32_768
 """From here on Linux gives ports to outgoing connections, so that one of those may sit on any of them."""

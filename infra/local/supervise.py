@@ -1,25 +1,26 @@
-"""The supervisor (supervisord): starts the parts, starts again what dies, and stops them in the right order."""
+"""The supervisor (supervisord): starts the processes, starts again what dies, and stops them in the right order."""
 
 import ctypes
 import os
+import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from infra.credentials import write_private
+from infra.errors import PlatformError
 from infra.local.folder import DataFolder
-from infra.local.parts import GROUPS, Part
-from infra.local.render import render_to
-
-MARK = "COUNTERMARK_PLATFORM"
-"""In the environment of every process of a platform: its data folder."""
+from infra.local.process import GROUPS, Process
+from infra.render import render
 
 PR_SET_PDEATHSIG = 1
+QUOTES = "\"'"
 
 OTHERS_SETTINGS = (
     *("AWS_", "PG", "SUPERVISOR_", "WEED_", "MINIO_", "CADDY_"),
@@ -38,48 +39,96 @@ def connected(folder: DataFolder) -> Iterator[Any]:
         transport.close()
 
 
-def start(folder: DataFolder, parts: list[Part]) -> subprocess.Popen[bytes]:
-    """Start the supervisor, which starts the parts.
+def start(folder: DataFolder, processes: list[Process]) -> subprocess.Popen[bytes]:
+    """Start the supervisor, which starts the processes.
 
     It gets SIGTERM when this process ends in whatever way, and then stops them all.
+
+    Raises:
+        PlatformError: something can't be told to it.
     """
-    groups = {group: [part for part in parts if part.group == group] for group in GROUPS}
-    configuration = render_to(
-        folder.configuration / "supervisord.conf",
-        "local/supervisord.conf.j2",
-        groups={group: members for group, members in groups.items() if members},
-        logs=folder.logs,
-        pidfile=folder.root / "supervisord.pid",
-        socket=folder.socket,
-        user="root" if os.geteuid() == 0 else None,
-    )
+    configuration = folder.configuration / "supervisord.conf"
+    write_private(configuration, _configuration(folder, processes))
     libc = ctypes.CDLL(None)
     return subprocess.Popen(
         [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(configuration)],
-        env=inherited_environment() | {MARK: str(folder.root)},
+        env=_common(processes),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=(folder.logs / "supervisord.err").open("wb"),
-        start_new_session=True,  # Ctrl-C in the terminal is ours to handle: parts stop in order
+        start_new_session=True,  # Ctrl-C in the terminal is ours to handle: processes stop in order
         preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
     )
 
 
-def inherited_environment() -> dict[str, str]:
-    """This process's environment, so that any setting can be given to ``up``, without what others' programs read."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(OTHERS_SETTINGS)}
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What processes inherit, so that any setting can be given to ``up``, without what others' programs read."""
+    return {name: value for name, value in environ.items() if not name.startswith(OTHERS_SETTINGS)}
 
 
-def start_part(folder: DataFolder, part: Part) -> None:
-    """Start a part that does not start at once."""
+def start_process(folder: DataFolder, process: Process) -> None:
+    """Start a process that does not start at once."""
     with connected(folder) as supervisor:
-        supervisor.startProcess(f"{part.group}:{part.name}", False)
+        supervisor.startProcess(f"{process.group}:{process.name}", False)
 
 
-def processes(folder: DataFolder) -> dict[str, dict[str, Any]]:
+def states(folder: DataFolder) -> dict[str, dict[str, Any]]:
     """What the supervisor knows of each process, by name; empty while it does not run."""
     try:
         with connected(folder) as supervisor:
-            return {process["name"]: process for process in supervisor.getAllProcessInfo()}
+            return {state["name"]: state for state in supervisor.getAllProcessInfo()}
     except (OSError, Fault):
         return {}
+
+
+def _common(processes: list[Process]) -> dict[str, str]:
+    """What all of them have in their environment: they inherit it from the supervisor, in any form."""
+    return dict(set.intersection(*(set(process.environment.items()) for process in processes)))
+
+
+def _configuration(folder: DataFolder, processes: list[Process]) -> str:
+    common = _common(processes)
+    own = {process.name: dict(process.environment.items() - common.items()) for process in processes}
+    groups = {group: [process for process in processes if process.group == group] for group in GROUPS}
+    return render(
+        "local/supervisord.conf.j2",
+        groups={group: members for group, members in groups.items() if members},
+        environments={name: environment(dict(sorted(variables.items()))) for name, variables in own.items()},
+        logs=literal(folder.logs),
+        pidfile=literal(folder.root / "supervisord.pid"),
+        socket=literal(folder.socket),
+        user="root" if os.geteuid() == 0 else None,
+        command_line=command_line,
+        literal=literal,
+    )
+
+
+def command_line(words: list[str]) -> str:
+    """A command as the supervisor's configuration takes it."""
+    return literal(shlex.join(words))
+
+
+def literal(text: object) -> str:
+    """A text in which the supervisor replaces nothing.
+
+    Raises:
+        PlatformError: no line of a configuration file can hold it.
+    """
+    if "\n" in str(text):
+        raise PlatformError(f"A line break can't be passed on: {text!r}")
+    return str(text).replace("%", "%%")
+
+
+def environment(variables: dict[str, str]) -> str:
+    """An environment as the supervisor's configuration takes it.
+
+    Raises:
+        PlatformError: a value has both kinds of quotes, or one at an end, for which there is no way to write it.
+    """
+    pairs = []
+    for name, value in variables.items():
+        quote = "'" if '"' in value else '"'
+        if quote in value or value != value.strip(QUOTES):
+            raise PlatformError(f"{name} can't be passed on because of its quotes: {value!r}")
+        pairs.append(f"{name}={quote}{literal(value)}{quote}")
+    return ",".join(pairs)

@@ -19,8 +19,8 @@ class Grant:
     """What may be done with some keys of a bucket."""
 
     may: str
-    """Words of: read, write, delete, list. Who may list is also told that an object is missing, others may be told
-    that it is forbidden; so whoever reads what may be gone may list."""
+    """Words of: read, write, delete, list. Without list, a missing object looks forbidden; so whoever reads what may
+    be gone may list."""
     bucket: str
     keys: str = ALL
     """A key, in which * stands for anything."""
@@ -31,23 +31,33 @@ ACCESS: dict[str, tuple[Grant, ...]] = {
     "upload": (
         Grant("write", UPLOADS, "posted/*"),
         Grant("write", UPLOADS, "direct/*"),
-        Grant("read list", UPLOADS),
+        Grant("read list delete", UPLOADS),
         Grant("read list", DROP),
     ),
-    # Deletes what belongs to a job that was deleted while it worked.
-    "watermark": (
+    # Looks at what has arrived, and deletes what came late.
+    "drop": (
+        Grant("read list", DROP),
         Grant("read list delete", UPLOADS),
-        Grant("read list delete", DROP),
+    ),
+    # Publishes in the visible tree, and deletes what it has written in vain.
+    "watermark": (
+        Grant("read list", UPLOADS),
+        Grant("read list", DROP),
         Grant("read list write delete", RESULTS),
     ),
+    "preview": (
+        Grant("read list", UPLOADS),
+        Grant("read list", DROP),
+        Grant("read list", RESULTS),
+    ),
     "archive": (
-        Grant("read list write", RESULTS),
-        Grant("delete", RESULTS, "*.zip"),
+        Grant("read list write delete", RESULTS),
+        Grant("list", DROP),
     ),
     "expire": (
-        Grant("delete", UPLOADS),
-        Grant("delete", RESULTS),
-        Grant("delete", DROP),
+        Grant("read list delete", UPLOADS),
+        Grant("read list delete", RESULTS),
+        Grant("read list delete", DROP),
     ),
     # Signs the links by which people get originals, marked images and ZIPs.
     "status": (
@@ -55,25 +65,19 @@ ACCESS: dict[str, tuple[Grant, ...]] = {
         Grant("read", RESULTS),
         Grant("read", DROP),
     ),
+    # Finds what no message has told of, brings the visible tree up to date, and deletes what nobody knows.
     "reconcile": (
-        Grant("list", UPLOADS),
-        Grant("list", DROP),
+        Grant("read list delete", UPLOADS),
+        Grant("read list write delete", RESULTS),
+        Grant("read list", DROP),
     ),
-    # The key pair of people: S3 clients, sync tools, cameras.
-    "drop": (
+    # S3 clients, sync tools, cameras.
+    "people": (
         Grant("read list write delete", DROP),
         Grant("read list", RESULTS, "drop/*"),
         Grant("read", RESULTS, "drop.zip"),
     ),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeyPair:
-    """What an identity signs its requests with."""
-
-    access_key: str
-    secret_key: str
 
 
 def policy_of(identity: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException, MinioException
 from urllib3.exceptions import HTTPError
 
-from infra.store.access import KeyPair, policy_of
+from infra.credentials import KeyPair
+from infra.store.access import policy_of
 from infra.store.settings import StoreSettings
 
 ERRORS = (MinioException, MinioAdminException, HTTPError, ValueError)
@@ -46,7 +47,8 @@ def set_notifications(client: Any, admin: MinioAdmin, say: Callable[[str], objec
     for bucket, prefix in WATCHED.items():
         target = targets.get(bucket.upper())
         if target is None:
-            say(f"notifications: none of {bucket}, as MinIO has no target {bucket.upper()} (infra/minio/minio.env.j2)")
+            file = "infra/servers/minio/minio.env.j2"
+            say(f"notifications: none of {bucket}, as MinIO has no target {bucket.upper()} ({file})")
             continue
         queue: dict[str, Any] = {"QueueArn": target, "Events": [f"s3:{name}" for name in CREATED_NAMES]}
         if prefix:

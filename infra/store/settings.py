@@ -6,7 +6,8 @@ from pathlib import Path
 from countermark.settings import InvalidSettings, SecretSettings
 from pydantic import Field, SecretStr
 
-from infra.store.access import ACCESS, KeyPair
+from infra.credentials import KeyPair
+from infra.store.access import ACCESS
 
 
 class StoreSettings(SecretSettings):

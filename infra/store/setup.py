@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.store.access import KeyPair
+from infra.credentials import KeyPair
 from infra.store.buckets import BUCKETS, connect, lifecycle, set_up_buckets, wait_until_it_stores
 from infra.store.settings import StoreSettings
 

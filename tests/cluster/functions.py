@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from infra.local.folder import ROOT
+from infra.project import ROOT
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube, Object
 
@@ -36,7 +36,7 @@ class Manifests:
     @property
     def drop_keys(self) -> tuple[str, str]:
         """The key pair of the drop bucket, that is for people."""
-        access, secret = (self._read(f"drop-{kind}-key") for kind in ("access", "secret"))
+        access, secret = (self._read(f"people-{kind}-key") for kind in ("access", "secret"))
         return access, secret
 
     def objects(self, *names: str) -> list[Object]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import jinja2
 
-from infra.local.plan import BINARIES as WHEELS
 from infra.local.postgres import BINARIES
+from infra.project import BINARIES as WHEELS
 from infra.tools import install
 from tests.cluster.built import PYTHON, Builder
 from tests.cluster.cluster import Cluster

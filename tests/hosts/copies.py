@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import httpx
 import yaml
 
-from infra.local.folder import ROOT
+from infra.project import ROOT
 from infra.tools import install
 from tests.hosts.host import Host
 from tests.platform_driver import wait_until

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.local.folder import ROOT
+from infra.project import ROOT
 from tests.hosts.quota import Quota
 
 SECONDS_TO_LEAVE = 90

@@ -16,10 +16,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from infra.caddy.site import Site, caddyfile
 from infra.images.contexts import lay_out_function, lay_out_recipe
-from infra.images.stack import read_stack
 from infra.local.ports import pick_free_port
+from infra.servers.gateway.site import Site, caddyfile
+from infra.stack import read_stack
 from tests.images.buildah import Images, buildah, end, images, run
 from tests.platform_driver import wait_until
 from tests.served import answers

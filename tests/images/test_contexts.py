@@ -11,9 +11,9 @@ import pytest
 import yaml
 from PIL import Image
 
+from infra.errors import BuildError
 from infra.images.contexts import RECIPES, build_arguments, lay_out_function, lay_out_recipe
-from infra.images.errors import ImageError
-from infra.images.stack import Function, read_stack
+from infra.stack import Function, read_stack
 from tests.images.fronts import tool
 from tests.served import serve
 
@@ -130,7 +130,7 @@ def project(folder: Path) -> Path:
 def test_the_starter_is_served_from_its_context_alone(tmp_path: Path, pythons: Pythons) -> None:
     root = project(tmp_path)
     subprocess.run(["cp", "-r", root / "template" / "python3-countermark" / "function", root / "mirror"], check=True)
-    context = lay_out_function(root, read_stack(root / "stack.yml"), "mirror", root / "build")
+    context = lay_out_function(root, read_stack(root / "stack.yml", {}), "mirror", root / "build")
     serve_alone(context, pythons, edits)
 
 
@@ -139,7 +139,7 @@ def test_what_a_checkout_has_beside_its_source_stays_out(tmp_path: Path) -> None
     for name in ("handler.py", "__pycache__/handler.pyc", "own/__pycache__/task.pyc", "kernel.so"):
         (root / "mirror" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "mirror" / name).touch()
-    context = lay_out_function(root, read_stack(root / "stack.yml"), "mirror", root / "build")
+    context = lay_out_function(root, read_stack(root / "stack.yml", {}), "mirror", root / "build")
     assert (context / "function" / "own").is_dir()
     assert [path for path in context.rglob("*") if path.name == "__pycache__" or path.suffix in {".pyc", ".so"}] == []
 
@@ -193,13 +193,13 @@ def test_a_context_is_laid_out_afresh(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     root = project(tmp_path)
-    with pytest.raises(ImageError, match=r"no folder \./mirror"):
-        lay_out_function(root, read_stack(root / "stack.yml"), "mirror", root / "build")
+    with pytest.raises(BuildError, match=r"no folder \./mirror"):
+        lay_out_function(root, read_stack(root / "stack.yml", {}), "mirror", root / "build")
 
 
 def test_build_options_become_debian_packages() -> None:
-    function = Function(lang="python3-countermark", handler="./mirror", image="mirror", build_options=["exiftool"])
+    function = Function(lang="python3-countermark", handler=Path("mirror"), image="mirror", build_options=["exiftool"])
     assert build_arguments(ROOT, function) == {"ADDITIONAL_PACKAGE": "libimage-exiftool-perl"}
     wrong = function.model_copy(update={"build_options": ["unknown"]})
-    with pytest.raises(ImageError, match="no build option 'unknown'; it has exiftool"):
+    with pytest.raises(BuildError, match="no build option 'unknown'; it has exiftool"):
         build_arguments(ROOT, wrong)

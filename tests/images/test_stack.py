@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.connector.stack import read_stack as read_subscriptions
+from infra.errors import InvalidStack
 from infra.images.contexts import RECIPES
-from infra.images.errors import ImageError
-from infra.images.stack import Function, read_stack
+from infra.stack import Function, read_stack
 
 ROOT = Path(__file__).parents[2]
 STACK = read_stack(ROOT / "stack.yml", {})
@@ -89,15 +88,13 @@ def test_a_copy_asks_for_no_more_than_it_may_have(function: Function) -> None:
     assert mebibytes(function.requests.memory) <= mebibytes(function.limits.memory)
 
 
-def test_time_outs_agree_with_each_other_and_with_both_platforms(name: str, function: Function) -> None:
+def test_time_outs_agree_with_each_other_and_with_both_platforms(function: Function) -> None:
     environment = function.environment
     limit = seconds(environment["exec_timeout"])
     assert limit <= KNATIVE_SECONDS
     assert limit < seconds(environment["write_timeout"]) == seconds(environment["read_timeout"])
     assert 0 < seconds(environment["healthcheck_interval"]) <= 10
-    for subscription in read_subscriptions(ROOT / "stack.yml")[0]:
-        if subscription.function == name:
-            assert subscription.seconds == limit
+    assert function.exec_seconds == limit
 
 
 def test_the_gateway_of_openfaas_is_told_to_wait_as_long_as_the_longest_call() -> None:
@@ -132,13 +129,8 @@ def test_what_faas_cli_would_pass_over_or_take_for_something_else_is_told(
     content["functions"]["upload"] |= change
     path = tmp_path / "stack.yml"
     path.write_text(yaml.safe_dump(content))
-    with pytest.raises(ImageError, match=rf"functions\.upload.*\.{told}: "):
+    with pytest.raises(InvalidStack, match=rf"functions\.upload.*\.{told}: "):
         read_stack(path, {})
-
-
-def test_a_stack_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="nowhere"):
-        read_stack(tmp_path / "nowhere.yml")
 
 
 def cores(text: str) -> float:

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from infra.kubernetes.functions import read_functions, resolved_stack
+from infra.kubernetes.credentials import make_secrets
+from infra.kubernetes.functions import deployed_stack, workloads_of
 from infra.kubernetes.render import render
-from infra.kubernetes.secrets import make_secrets
 from infra.kubernetes.target import Target
 
 Object = dict[str, Any]
@@ -32,7 +32,7 @@ class Rendered:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.files = render(target)
-        self.functions = read_functions(resolved_stack(target))
+        self.workloads = workloads_of(deployed_stack(target))
 
     @cached_property
     def stack(self) -> dict[str, Object]:

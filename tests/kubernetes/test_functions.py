@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.connector.stack import read_stack
-from infra.kubernetes.functions import STACK, read_functions, resolved_stack
+from infra.connector.stack import schedules_of, subscriptions_of
+from infra.kubernetes.functions import deployed_stack, workloads_of
 from infra.kubernetes.render import render
 from infra.kubernetes.target import Target
-from infra.local.folder import ROOT
+from infra.project import ROOT, STACK
+from infra.stack import read_stack
 from tests.kubernetes.rendered import Rendered, targets
 
 DECLARED: dict[str, Any] = yaml.safe_load((ROOT / "stack.yml").read_text())["functions"]
@@ -39,9 +40,9 @@ def test_a_function_is_the_same_on_both_platforms(name: str) -> None:
 @pytest.mark.parametrize("name", DECLARED)
 def test_knative_gives_a_copy_what_it_takes_and_the_time_that_it_may_take(name: str) -> None:
     declared, pod = DECLARED[name], KNATIVE.knative()[name]["spec"]["template"]["spec"]
-    (function,) = [each for each in KNATIVE.functions if each.name == name]
+    (workload,) = [each for each in KNATIVE.workloads if each.name == name]
     assert pod["containerConcurrency"] == int(declared["environment"]["max_inflight"])
-    assert pod["timeoutSeconds"] == min(function.seconds, 600)
+    assert pod["timeoutSeconds"] == min(workload.seconds, 600)
 
 
 def test_what_people_call_does_not_leave_and_what_messages_call_may() -> None:
@@ -62,7 +63,9 @@ def test_what_people_call_does_not_leave_and_what_messages_call_may() -> None:
 def test_the_connector_reads_the_same_subscriptions_as_on_one_machine(rendering: Rendered, tmp_path: Path) -> None:
     path = tmp_path / "stack.yml"
     path.write_text(rendering.one("ConfigMap", "connector")["data"]["stack.yml"])
-    assert read_stack(path) == read_stack(ROOT / "stack.yml")
+    here, there = read_stack(ROOT / "stack.yml", {}), read_stack(path, {})
+    assert subscriptions_of(there) == subscriptions_of(here)
+    assert schedules_of(there) == schedules_of(here)
 
 
 def test_openfaas_gets_nothing_that_its_community_edition_refuses() -> None:
@@ -97,13 +100,14 @@ def test_a_function_that_is_added_to_the_stack_file_is_rendered(tmp_path: Path) 
     path = tmp_path / "stack.yml"
     path.write_text(yaml.safe_dump(stack))
     target = Target(platform="knative", registry="r", tag="1")
-    found = {each.name: each for each in read_functions(resolved_stack(target, path), path)}["convert"]
-    assert (found.image, found.seconds, found.max_scale, found.min_scale) == ("r/convert:1", 90, 3, 0)
+    found = {each.name: each for each in workloads_of(deployed_stack(target, path))}["convert"]
+    assert (found.function.image, found.seconds, found.max_scale, found.min_scale) == ("r/convert:1", 90, 3, 0)
 
 
 def test_messages_by_knative_eventing_come_to_the_same_functions_with_every_delivery_field() -> None:
     triggers = [each for each in yaml.safe_load_all(KNATIVE.files["eventing.yaml"]) if each["kind"] == "Trigger"]
-    assert {each["metadata"]["name"] for each in triggers} == {f.name for f in KNATIVE.functions if f.topic}
+    subscribed = {each.name for each in KNATIVE.workloads if each.function.topic}
+    assert {each["metadata"]["name"] for each in triggers} == subscribed
     for each in triggers:
         assert {"retry", "backoffPolicy", "backoffDelay", "timeout", "deadLetterSink"} == each["spec"][
             "delivery"

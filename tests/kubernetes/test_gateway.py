@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra.local.plan import BINARIES
+from infra.project import BINARIES
 from tests.kubernetes.rendered import Rendered
 
 
@@ -52,7 +52,7 @@ def test_every_public_function_is_called_as_the_platform_wants_it(rendered: Rend
     addresses = {upstream["dial"] for each in found for upstream in each["upstreams"]}
     hosts = {each["headers"]["request"]["set"]["Host"][0] for each in found if "headers" in each}
     space, store = rendered.target.namespace, rendered.target.store_url.split("://")[1]
-    reached = [f"{name}.{space}.svc.cluster.local" for name in ("upload", "watermark", "status", "expire")]
+    reached = [f"{name}.{space}.svc.cluster.local" for name in ("upload", "watermark", "preview", "status", "expire")]
     if rendered.target.platform == "knative":
         assert hosts == set(reached)
         addresses -= {f"{host}:80" for host in reached}

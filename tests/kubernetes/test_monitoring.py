@@ -8,7 +8,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 import infra.connector.metrics  # noqa: F401 -- registers its metrics
-from infra.local.folder import ROOT
+from infra.project import ROOT
 from tests.kubernetes.rendered import Rendered, targets
 
 RENDERED = Rendered(targets()["knative"])

@@ -33,7 +33,7 @@ class Pods:
         self.by_name["pooler"] = Pod(namespace=space, labels=pooler)
         label = "faas_function" if rendered.target.platform == "openfaas" else "serving.knative.dev/service"
         self.functions = [
-            Pod(namespace=rendered.target.functions_namespace, labels={label: each.name}) for each in rendered.functions
+            Pod(namespace=rendered.target.functions_namespace, labels={label: each.name}) for each in rendered.workloads
         ]
 
 

@@ -99,7 +99,7 @@ def test_what_has_more_than_one_copy_is_spread_and_never_all_gone(rendered: Rend
 
 
 def test_a_connector_that_leaves_has_time_for_its_longest_call(rendered: Rendered) -> None:
-    longest = max(function.seconds for function in rendered.functions if function.topic)
+    longest = max(each.seconds for each in rendered.workloads if each.function.topic)
     assert (
         rendered.one("Deployment", "connector")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > longest
     )

@@ -15,10 +15,10 @@ from nats.errors import NoRespondersError
 from typer.testing import CliRunner
 
 from infra.kubernetes.cli import app
-from infra.kubernetes.secrets import make_secrets
+from infra.kubernetes.credentials import make_secrets
 from infra.kubernetes.target import Target
-from infra.local.plan import BINARIES
 from infra.local.ports import pick_free_port
+from infra.project import BINARIES
 from tests.kubernetes.rendered import Rendered, targets
 
 
@@ -37,7 +37,7 @@ def test_they_are_made_once_and_only_their_owner_reads_them(rendered: Rendered, 
 
 def test_each_function_has_its_own_keys_and_those_that_the_set_up_makes(rendered: Rendered, tmp_path: Path) -> None:
     made = by_name(rendered, tmp_path)
-    for function in rendered.functions:
+    for function in rendered.workloads:
         own = made[f"countermark-{function.name}"]
         assert own.keys() == {"nats-url", "database-url", "s3-access-key", "s3-secret-key"}
         assert made["countermark-store"][f"{function.name}-access-key"] == own["s3-access-key"]

@@ -20,8 +20,8 @@ from nats.js.errors import APIError
 from infra.connector.settings import ConnectorSettings
 from infra.connector.stack import Subscription
 from infra.connector.streams import COUNTERMARK, stream_configs, update_consumer, update_stream
-from infra.local.plan import BINARIES
 from infra.local.ports import pick_free_port
+from infra.project import BINARIES
 from tests.kubernetes.rendered import Rendered, targets
 
 RENDERED = Rendered(targets()["openfaas"])

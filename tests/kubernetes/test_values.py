@@ -2,12 +2,11 @@
 
 from typing import Any
 
+import durationpy
 import pytest
 import yaml
 
-from infra.connector.stack import exec_seconds
-from infra.kubernetes.functions import STACK
-from infra.local.folder import ROOT
+from infra.project import ROOT
 from tests.kubernetes.rendered import Rendered, targets
 
 
@@ -16,7 +15,7 @@ def values(chart: str) -> Any:
 
 
 def seconds(duration: str) -> float:
-    return exec_seconds(STACK, "values", {"environment": {"exec_timeout": duration}})
+    return float(durationpy.from_str(duration).total_seconds())
 
 
 def test_openfaas_waits_longer_than_any_function_takes() -> None:
@@ -28,7 +27,7 @@ def test_openfaas_waits_longer_than_any_function_takes() -> None:
 
 
 def test_the_ingress_waits_as_long_as_the_longest_call_of_a_person() -> None:
-    longest = max(each.seconds for each in Rendered(targets()["knative"]).functions if each.public)
+    longest = max(each.seconds for each in Rendered(targets()["knative"]).workloads if each.function.public)
     limits = values("traefik")["ports"]["websecure"]["transport"]["respondingTimeouts"].values()
     assert all(seconds(limit) >= longest for limit in limits)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.folder import DataFolder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.local.errors import PlatformError
+from infra.errors import PlatformError
 from infra.local.ports import CHOICE, OUTGOING, is_free, pick_free_port, pick_ports, require_free
 
 

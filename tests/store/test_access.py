@@ -29,26 +29,33 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_function_has_its_own_identity_and_people_have_one() -> None:
     functions = yaml.safe_load((ROOT / "stack.yml").read_text())["functions"]
-    assert set(ACCESS) == {*functions, "drop"}
+    assert set(ACCESS) == {*functions, "people"}
 
 
 def test_a_policy_allows_what_the_table_says() -> None:
+    writing = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
     assert policy_of("archive")["Statement"] == [
         {
             "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+            "Action": ["s3:GetObject", *writing, "s3:DeleteObject"],
             "Resource": ["arn:aws:s3:::results/*"],
         },
         {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::results"]},
         {"Effect": "Allow", "Action": ["s3:GetBucketLocation"], "Resource": ["arn:aws:s3:::results"]},
-        {"Effect": "Allow", "Action": ["s3:DeleteObject"], "Resource": ["arn:aws:s3:::results/*.zip"]},
+        {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": ["arn:aws:s3:::drop"]},
+        {"Effect": "Allow", "Action": ["s3:GetBucketLocation"], "Resource": ["arn:aws:s3:::drop"]},
     ]
+    assert policy_of("upload")["Statement"][0] == {
+        "Effect": "Allow",
+        "Action": writing,
+        "Resource": ["arn:aws:s3:::uploads/posted/*"],
+    }
 
 
 def test_people_list_only_what_was_made_of_theirs() -> None:
     listing = [
         statement
-        for statement in policy_of("drop")["Statement"]
+        for statement in policy_of("people")["Statement"]
         if statement["Action"] == ["s3:ListBucket"] and statement["Resource"] == ["arn:aws:s3:::results"]
     ]
     assert [statement["Condition"] for statement in listing] == [{"StringLike": {"s3:prefix": ["drop/*"]}}]

@@ -6,7 +6,7 @@ from pathlib import Path
 from infra.tools.build import OLDEST_GO
 from infra.tools.table import TOOLS
 
-TEXT = (Path(__file__).parents[2] / "infra" / "minio" / "Dockerfile").read_text()
+TEXT = (Path(__file__).parents[2] / "infra" / "servers" / "minio" / "Dockerfile").read_text()
 
 
 def test_it_is_built_from_the_version_that_is_tested() -> None:

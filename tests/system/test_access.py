@@ -11,31 +11,30 @@ from infra.store.buckets import connect
 from tests.platform_driver import Platform
 
 TABLE = """
-                         upload watermark archive expire status reconcile drop
-read   uploads/posted/   yes    yes       -       -      yes    -         -
-read   uploads/direct/   yes    yes       -       -      yes    -         -
-read   drop/folder/      yes    yes       -       -      yes    -         yes
-read   results/          -      yes       yes     -      yes    -         -
-read   results/drop/     -      yes       yes     -      yes    -         yes
-write  uploads/posted/   yes    -         -       -      -      -         -
-write  uploads/direct/   yes    -         -       -      -      -         -
-write  uploads/          -      -         -       -      -      -         -
-write  drop/folder/      -      -         -       -      -      -         yes
-write  results/          -      yes       yes     -      -      -         -
-write  results/drop/     -      yes       yes     -      -      -         -
-delete uploads/posted/   -      yes       -       yes    -      -         -
-delete uploads/direct/   -      yes       -       yes    -      -         -
-delete drop/folder/      -      yes       -       yes    -      -         yes
-delete results/          -      yes       -       yes    -      -         -
-delete results/.zip      -      yes       yes     yes    -      -         -
-delete results/drop/     -      yes       -       yes    -      -         -
-list   uploads/          yes    yes       -       -      -      yes       -
-list   drop/             yes    yes       -       -      -      yes       yes
-list   results/          -      yes       yes     -      -      -         -
-list   results/drop/     -      yes       yes     -      -      -         yes
-miss   uploads/posted/   yes    yes       -       -      any    -         -
-miss   drop/folder/      yes    yes       -       -      any    -         yes
-miss   results/          -      yes       yes     -      any    -         -
+                         upload drop watermark preview archive expire status reconcile people
+read   uploads/posted/   yes    yes  yes       yes     -       yes    yes    yes       -
+read   uploads/direct/   yes    yes  yes       yes     -       yes    yes    yes       -
+read   drop/folder/      yes    yes  yes       yes     -       yes    yes    yes       yes
+read   results/          -      -    yes       yes     yes     yes    yes    yes       -
+read   results/drop/     -      -    yes       yes     yes     yes    yes    yes       yes
+write  uploads/posted/   yes    -    -         -       -       -      -      -         -
+write  uploads/direct/   yes    -    -         -       -       -      -      -         -
+write  uploads/          -      -    -         -       -       -      -      -         -
+write  drop/folder/      -      -    -         -       -       -      -      -         yes
+write  results/          -      -    yes       -       yes     -      -      yes       -
+write  results/drop/     -      -    yes       -       yes     -      -      yes       -
+delete uploads/posted/   yes    yes  -         -       -       yes    -      yes       -
+delete uploads/direct/   yes    yes  -         -       -       yes    -      yes       -
+delete drop/folder/      -      -    -         -       -       yes    -      -         yes
+delete results/          -      -    yes       -       yes     yes    -      yes       -
+delete results/drop/     -      -    yes       -       yes     yes    -      yes       -
+list   uploads/          yes    yes  yes       yes     -       yes    -      yes       -
+list   drop/             yes    yes  yes       yes     yes     yes    -      yes       yes
+list   results/          -      -    yes       yes     yes     yes    -      yes       -
+list   results/drop/     -      -    yes       yes     yes     yes    -      yes       yes
+miss   uploads/posted/   yes    yes  yes       yes     -       yes    any    yes       -
+miss   drop/folder/      yes    yes  yes       yes     -       yes    any    yes       yes
+miss   results/          -      -    yes       yes     yes     yes    any    yes       -
 """
 """miss: told that an object is missing, and not that it is forbidden; any: both will do."""
 

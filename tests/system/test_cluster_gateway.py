@@ -10,13 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.caddy.site import Site, caddyfile
-from infra.kubernetes.functions import read_functions, resolved_stack
+from infra.kubernetes.functions import deployed_stack, workloads_of
 from infra.kubernetes.render import site
 from infra.kubernetes.target import Target
-from infra.local.folder import ROOT
-from infra.local.plan import BINARIES
 from infra.local.ports import pick_free_port
+from infra.project import BINARIES, ROOT
+from infra.servers.gateway.site import Site, caddyfile
 from tests.client import PHOTOGRAPHS, Caller, is_marked, picture
 from tests.platform_driver import Platform, wait_until
 
@@ -79,7 +78,7 @@ def proxy(platform: Platform, name: str) -> str:
 
 def cluster_site(platform: Platform, target: Target, port: int, functions_at: int) -> Site:
     """What is rendered for a cluster, with the addresses of this machine."""
-    made = site(target, read_functions(resolved_stack(target)))
+    made = site(target, workloads_of(deployed_stack(target)))
     return replace(
         made,
         port=port,
@@ -101,7 +100,7 @@ def address(
     folder, port = tmp_path_factory.mktemp(request.param), pick_free_port()
     with ExitStack() as stack:
         functions_at, front = pick_free_port(), {"knative": kourier, "openfaas": openfaas}[target.platform]
-        names = [each.name for each in read_functions(resolved_stack(target))]
+        names = [each.name for each in workloads_of(deployed_stack(target))]
         text = front(platform, functions_at, names)
         stack.enter_context(running_caddy(folder / "front", functions_at, text))
         made = cluster_site(platform, target, port, functions_at)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.plan import STACK
+from infra.project import STACK
 from tests.client import PHOTOGRAPHS, Caller, report_of
 from tests.own_connector import Connector, start_connector
 from tests.platform_driver import wait_until

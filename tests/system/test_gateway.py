@@ -68,7 +68,7 @@ def test_what_is_in_the_store_runs_no_scripts(platform: Platform) -> None:
 
 
 def test_an_s3_client_sees_what_it_may_and_nothing_else(platform: Platform) -> None:
-    client = connect(platform.url, platform.secret("drop-access-key"), platform.secret("drop-secret-key"))
+    client = connect(platform.url, platform.secret("people-access-key"), platform.secret("people-secret-key"))
     client.put_object(Bucket="drop", Key="client/a.txt", Body=b"a")
     assert "drop" in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
     assert client.list_objects_v2(Bucket="drop", Prefix="client/")["KeyCount"] == 1

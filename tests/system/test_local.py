@@ -16,11 +16,11 @@ import psutil
 import pytest
 from pg8000.native import Connection, DatabaseError
 
-from infra.local import postgres
-from infra.local.folder import ROOT
 from infra.local.leftovers import find_leftovers
+from infra.local.machine import DATABASE_USER
 from infra.local.ports import pick_free_port
 from infra.local.stores import Store
+from infra.project import ROOT
 from infra.store.buckets import BUCKETS, connect
 from tests.platform_driver import Platform, temporary_folder, wait_until
 
@@ -246,7 +246,7 @@ def test_another_store_on_the_same_folder_is_refused_in_one_line(running: Platfo
 
 def test_postgres_takes_nobody_without_the_password(running: Platform) -> None:
     with pytest.raises(DatabaseError, match="28P01"):
-        Connection(postgres.USER, host="127.0.0.1", port=running.ports["postgres"], password="guessed", timeout=5)
+        Connection(DATABASE_USER, host="127.0.0.1", port=running.ports["postgres"], password="guessed", timeout=5)
 
 
 def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:

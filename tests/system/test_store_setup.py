@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.folder import ROOT
+from infra.project import ROOT
 from infra.store.access import ACCESS
 from tests.platform_driver import Platform
 

@@ -8,12 +8,13 @@ import nats
 import pytest
 
 from infra.connector.streams import COUNTERMARK, NOTIFICATIONS
-from infra.local.nats import nats_url
+from infra.servers.nats import configuration
 from tests.platform_driver import Platform
 
 
 def url(platform: Platform, user: str) -> str:
-    return nats_url(user, platform.ports, {f"{user}-nats-password": platform.secret(f"{user}-nats-password")})
+    name = f"{user}-nats-password"
+    return configuration.url(user, {name: platform.secret(name)}, f"127.0.0.1:{platform.ports['nats']}")
 
 
 def refusals(platform: Platform, user: str, *, publish: list[str], subscribe: list[str]) -> set[str]:

@@ -1,0 +1,57 @@
+"""A process of the platform: what it runs, what it may read, and how one sees that it works."""
+
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.project import ROOT
+
+SECONDS_TO_ANSWER = 2
+
+GROUPS = ("servers", "gateway", "functions", "connector")
+"""They start in this order and stop in the opposite one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file that a process reads, written before it starts."""
+
+    path: Path
+    text: str
+    mode: int = 0o600
+    """As secrets are in most of them, only the owner reads it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process that the supervisor watches, and its health."""
+
+    name: str
+    group: str
+    """One of ``GROUPS``."""
+    command: list[str]
+    environment: dict[str, str]
+    """All of it."""
+    check: Callable[[], object]
+    """Raises an error while the process does not work."""
+    files: tuple[File, ...] = ()
+    folders: tuple[Path, ...] = ()
+    """Made before it starts, for it alone."""
+    directory: Path = ROOT
+    user: str | None = None
+    """The system user that it runs as; None for the one who starts the platform."""
+    starts_at_once: bool = True
+    """False: started when all others work."""
+    stop_signal: str = "TERM"
+    stop_seconds: int = 15
+    """Time to stop in before it is killed."""
+
+
+def answers(url: str) -> Callable[[], None]:
+    """A check that a URL is answered with success."""
+
+    def check() -> None:
+        urllib.request.urlopen(url, timeout=SECONDS_TO_ANSWER).close()  # noqa: S310 -- our own address
+
+    return check

@@ -1,0 +1,153 @@
+"""The platform as a whole: its files are written, it starts, and it stops."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from countermark.settings import InvalidSettings, Settings, load_settings
+
+from infra.credentials import generate_secrets, write_private
+from infra.errors import PlatformError
+from infra.local import postgres, supervise
+from infra.local.folder import DataFolder
+from infra.local.health import Wait
+from infra.local.leftovers import kill_leftovers, stop_leftovers
+from infra.local.machine import SECRETS, Machine, PublicAddress
+from infra.local.outside import require_what_is_given
+from infra.local.plan import plan, port_names
+from infra.local.ports import pick_ports, require_free
+from infra.local.process import Process
+from infra.local.stores import Store, require_same_store, store_program
+from infra.project import BINARIES, STACK
+from infra.servers.seaweedfs import configuration as seaweedfs
+from infra.stack import read_stack
+from infra.store.settings import StoreSettings
+from infra.store.setup import SetUpError, set_up, set_up_what_every_store_has
+
+SECONDS_TO_STOP = 180
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A platform that works."""
+
+    supervisor: subprocess.Popen[bytes]
+    processes: list[Process]
+
+
+@contextmanager
+def running_platform(folder: DataFolder, address: PublicAddress, store: Store, say: Say) -> Iterator[Running]:
+    """Start the platform, yield it when all processes work, and stop it at the end.
+
+    SIGINT, SIGTERM and SIGHUP end it as KeyboardInterrupt, at any moment.
+
+    Raises:
+        InfraError: it can't start; what was started is stopped again.
+    """
+    for number in STOPPING:
+        signal.signal(number, signal.default_int_handler)
+    folder.create()
+    with folder.locked():
+        folder.running.unlink(missing_ok=True)
+        if count := stop_leftovers(folder):
+            say(f"Stopped {count} processes that an earlier start had left behind.")
+        require_free(address.port, address.hosts)
+        machine, processes = _prepare(folder, address, store, say)
+        supervisor = supervise.start(folder, processes)
+        try:
+            _bring_up(machine, processes, say)
+            folder.running.write_text(json.dumps({"url": address.url, "process": os.getpid()}), encoding="utf-8")
+            yield Running(supervisor=supervisor, processes=processes)
+        finally:
+            for number in STOPPING:
+                signal.signal(number, signal.SIG_IGN)  # once is enough
+            _stop(folder, supervisor, say)
+
+
+def _prepare(folder: DataFolder, address: PublicAddress, store: Store, say: Say) -> tuple[Machine, list[Process]]:
+    """Decide on ports and secrets, make the plan, and write its files."""
+    environ = supervise.inherited(os.environ)
+    stack, cores = read_stack(STACK, environ), len(os.sched_getaffinity(0))
+    runs_store = not environ.get("S3_ENDPOINT")
+    if runs_store:
+        require_same_store(folder, store)
+    require_what_is_given(environ)
+    machine = Machine(
+        folder=folder,
+        address=address,
+        environ=environ,
+        ports=pick_ports(port_names(stack, store, cores), folder.ports, seaweedfs.PORT_OFFSETS),
+        secrets=generate_secrets(folder.secrets, SECRETS),
+        store=store,
+        store_program=store_program(store, say) if runs_store else BINARIES,
+        database_owner=postgres.SYSTEM_USER if os.geteuid() == 0 else None,
+        cores=cores,
+    )
+    try:
+        processes = plan(load_settings(Settings, **machine.settings), stack, machine)
+    except InvalidSettings as error:
+        raise PlatformError(str(error)) from None
+    write_files(folder, processes)
+    if machine.has_database:
+        postgres.prepare(folder, machine.secrets["postgres-password"], machine.database_owner)
+    return machine, processes
+
+
+def write_files(folder: DataFolder, processes: Iterable[Process]) -> None:
+    """Write what the processes read; what an earlier start gave them to know is gone."""
+    for path in folder.secrets.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+    for process in processes:
+        for path in process.folders:
+            path.mkdir(mode=0o700, exist_ok=True)
+        for file in process.files:
+            file.path.parent.mkdir(mode=0o700, exist_ok=True)
+            write_private(file.path, file.text, file.mode)
+
+
+def _bring_up(machine: Machine, processes: list[Process], say: Say) -> None:
+    """Wait for the processes; the connector comes last, for it calls all others."""
+    wait = Wait(machine.folder, report=lambda name, seconds: say(f"  {name:<14}ready after {seconds:4.1f} s"))
+    wait.until_healthy([each for each in processes if each.group == "servers"])
+    _set_up_store(machine)
+    wait.until_healthy([each for each in processes if each.group != "servers" and each.starts_at_once])
+    late = [each for each in processes if not each.starts_at_once]
+    for each in late:
+        supervise.start_process(machine.folder, each)
+    wait.until_healthy(late)
+
+
+def _set_up_store(machine: Machine) -> None:
+    """All of it in a store of ours; in another one the buckets, and who may do what there is its holder's business."""
+    settings = load_settings(StoreSettings, **machine.settings)
+    try:
+        if machine.pairs:
+            set_up(settings, machine.pairs, lambda _line: None)
+        else:
+            set_up_what_every_store_has(settings, lambda _line: None)
+    except SetUpError as error:
+        raise PlatformError(f"The object store can't be set up: {error}") from error
+
+
+def _stop(folder: DataFolder, supervisor: subprocess.Popen[bytes], say: Say) -> None:
+    """Stop what runs: the connector and the functions drain, then Caddy, then the servers."""
+    say("Stopping ...")
+    folder.running.unlink(missing_ok=True)
+    supervisor.terminate()
+    try:
+        supervisor.wait(timeout=SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        supervisor.kill()
+        supervisor.wait()
+    kill_leftovers(folder)
+    seaweedfs.remove_sockets(json.loads(folder.ports.read_text()))
+    say("Stopped.")

@@ -1,0 +1,1 @@
+"""SeaweedFS: the object store on one machine."""
