@@ -107,9 +107,10 @@ def test_the_streams_users_may_do_what_they_need_and_no_more(stream: tuple[int, 
     async def run() -> None:
         refused: list[str] = []
         connector = await connected(secrets["countermark-connector"]["nats-url"], [])
-        await connector.jetstream().add_stream(name="COUNTERMARK", subjects=["objects.created.>", "jobs.>"])
+        await connector.jetstream().add_stream(name="COUNTERMARK", subjects=["images.>", "jobs.>"])
         functions = await connected(secrets["countermark-status"]["nats-url"], refused)
-        assert (await functions.jetstream().publish("jobs.complete", b"{}")).seq == 1
+        for sequence, subject in enumerate(("images.waiting.job.1.0", "jobs.complete.job.0"), 1):
+            assert (await functions.jetstream().publish(subject, b"{}")).seq == sequence
         with pytest.raises((NoRespondersError, nats.errors.TimeoutError)):
             await functions.request("$JS.API.STREAM.NAMES", b"", timeout=0.5)
         await functions.flush()

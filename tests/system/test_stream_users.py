@@ -42,19 +42,31 @@ def refusals(platform: Platform, user: str, *, publish: list[str], subscribe: li
 @pytest.mark.parametrize("user", ["functions", "minio"])
 def test_who_publishes_listens_to_nobody_and_changes_no_stream(platform: Platform, user: str) -> None:
     publish = ["dead.jobs.complete", "$JS.API.STREAM.PURGE.COUNTERMARK", "$JS.API.STREAM.INFO.COUNTERMARK", "anything"]
-    subscribe = [">", "objects.created.>", "_INBOX_CONNECTOR.>", "$JS.EVENT.>"]
+    publish += ["schedules.reconcile.sweep", "reconcile.sweep"]
+    subscribe = [">", "images.>", "objects.created.>", "_INBOX_CONNECTOR.>", "$JS.EVENT.>"]
     refused = refusals(platform, user, publish=publish, subscribe=subscribe)
     assert refused == {*publish, *subscribe}
 
 
 def test_the_store_publishes_nothing_but_new_objects(platform: Platform) -> None:
-    publish = ["jobs.expired", "reconcile.all", "schedules.jobs.expired.x"]
+    publish = ["jobs.expired.job", "images.waiting.job.1.0"]
     assert refusals(platform, "minio", publish=publish, subscribe=[]) == set(publish)
 
 
-@pytest.mark.parametrize(("user", "subject"), [("functions", "reconcile.all"), ("minio", "objects.created.uploads")])
-def test_what_is_published_is_confirmed(platform: Platform, user: str, subject: str) -> None:
-    data = b'{"Records": []}'
+def test_functions_do_not_speak_for_the_store(platform: Platform) -> None:
+    publish = ["objects.created.drop"]
+    assert refusals(platform, "functions", publish=publish, subscribe=[]) == set(publish)
+
+
+@pytest.mark.parametrize(
+    ("user", "subject", "stream"),
+    [
+        ("functions", "jobs.expired.nothing", "COUNTERMARK"),
+        ("minio", "objects.created.uploads", "NOTIFICATIONS"),
+    ],
+)
+def test_what_is_published_is_confirmed(platform: Platform, user: str, subject: str, stream: str) -> None:
+    data = b'{"version": 1, "job": "nothing", "Records": []}'
 
     async def run() -> str:
         client = await nats.connect(url(platform, user))
@@ -63,7 +75,7 @@ def test_what_is_published_is_confirmed(platform: Platform, user: str, subject: 
         finally:
             await client.close()
 
-    assert asyncio.run(run()) == "COUNTERMARK"
+    assert asyncio.run(run()) == stream
 
 
 def test_nobody_comes_in_with_another_ones_password(platform: Platform) -> None:
