@@ -26,7 +26,7 @@ doctor: .venv/.local ## say what is missing on this machine
 ifeq ($(STORE),minio)
 test: .venv/.test
 	@$(BIN)/python -m infra.tools minio
-	$(BIN)/python -m pytest $(or $(TESTS),tests/store tests/system)
+	$(BIN)/python -m pytest $(or $(TESTS),tests/store tests/contracts tests/system)
 else
 test: .venv/.test browser check ## install what tests need and run every test
 	$(BIN)/python -m pytest

@@ -27,10 +27,13 @@ class Connector:
     process: subprocess.Popen[bytes]
 
     def deliveries(self, function: str, outcome: str) -> int:
-        """How many calls of a function ended so: done, later, retry or refused."""
+        """How many calls of a function ended so: done, dead, retry or hold."""
+        return self.metric(f'connector_deliveries_total{{function="{function}",outcome="{outcome}"}}')
+
+    def metric(self, name: str) -> int:
+        """A metric as it is now, with its labels; 0 if it is not there."""
         text = httpx.get(f"http://127.0.0.1:{self.port}/metrics").text
-        wanted = re.escape(f'connector_deliveries_total{{function="{function}",outcome="{outcome}"}}')
-        found = re.search(rf"^{wanted} ([\d.]+)$", text, re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} ([\d.]+)$", text, re.MULTILINE)
         return int(float(found[1])) if found else 0
 
     def kill(self) -> None:

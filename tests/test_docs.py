@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from countermark import problems
+from countermark.http import problems
 from countermark.settings import Settings
 
 from infra.connector.settings import ConnectorSettings

@@ -1,99 +1,131 @@
-"""The ZIP of a job's marked images, written as it is read: its memory does not grow with the job."""
+"""A ZIP that is made while it is read: neither its memory nor a disk grows with the job.
 
-import json
-import shutil
+Images are stored, not deflated, for compressed pictures do not shrink. Names are UTF-8.
+"""
+
 import zipfile
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Protocol, runtime_checkable
 
-from countermark.jobs import Image, Job
-from countermark.names import unique_names
-from countermark.servers.objects import DROP, PART_BYTES, RESULTS, NoSuchObject, ObjectStore
-
-COPY_BYTES = 1024 * 1024
 REPORT_NAME = "report.json"
-SMALL_REPORT = 1000
-"""Images up to which the report takes no memory worth counting."""
+FIRST_YEAR, LAST_YEAR = 1980, 2107
+"""The years that a ZIP can tell."""
 
 
-class _Counting:
-    """A file to write to that counts the bytes; it can't seek, so that ZIP entries are written in one go."""
+class WrongSize(Exception):
+    """A file has more or fewer bytes than was said: such a ZIP must not come to its end."""
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.count = 0
+
+@runtime_checkable
+class Closable(Protocol):
+    """Something to be closed, such as a generator."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A file of the ZIP."""
+
+    name: str
+    """A clean name that no other has, neither of them being ``REPORT_NAME``."""
+    size: int
+    """Its bytes: the ZIP has to say before them whether 32 bits are enough for their number."""
+    open: Callable[[], Iterator[bytes]]
+    """Begins to read it. The iterator is closed, if it can be, when it is read or something went wrong."""
+
+
+class ZipStream:
+    """What is read from it is the ZIP; an error while a file is read comes out as it is, and is its end."""
+
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
+        self._pieces = pieces
+        self._left: deque[memoryview] = deque()
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes: as many as asked for, fewer at the end."""
+        taken: list[memoryview] = []
+        while size:
+            if not self._left:
+                if (data := next(self._pieces, None)) is None:
+                    break
+                self._left.append(memoryview(data))
+            piece = self._left.popleft()
+            taken.append(piece[:size])
+            if len(piece) > size:
+                self._left.appendleft(piece[size:])
+            size -= len(taken[-1])
+        return b"".join(taken)
+
+    def close(self) -> None:
+        """Let go of the file that is being read."""
+        self._pieces.close()
+
+
+def zip_stream(entries: Iterable[Entry], report: bytes, time: datetime) -> ZipStream:
+    """A ZIP of some files, one after the other, and at the end the report on them.
+
+    Args:
+        report: the content of ``REPORT_NAME``.
+        time: what all files are dated with, as the clock on the wall there shows it.
+
+    Raises, in ``read``:
+        WrongSize: a file is not as long as was said.
+        What an entry's ``open`` or its iterator raises.
+    """
+    return ZipStream(_pieces(entries, report, time))
+
+
+class _Sink:
+    """A file to write to that keeps what was written until it is taken; it can't seek, so no entry is gone back to."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
 
     def write(self, data: bytes) -> int:
-        self.count += len(data)
-        self._file.write(data)
+        self._pieces.append(data)
         return len(data)
 
     def flush(self) -> None:
-        """Parts go out when they are full."""
+        """Nothing is kept back."""
+
+    def take(self) -> Iterator[bytes]:
+        pieces, self._pieces = self._pieces, []
+        return iter(pieces)
 
 
-def archive_key(job: Job) -> str:
-    """Where the job's ZIP is: beside the marked folder for a drop, under the job's id otherwise."""
-    if job.source != "drop":
-        return f"{job.id}.zip"
-    return f"{DROP}/{job.folder}.zip" if job.folder else f"{DROP}.zip"
+def _pieces(entries: Iterable[Entry], report: bytes, time: datetime) -> Generator[bytes, None, None]:
+    sink = _Sink()
+    year = min(max(time.year, FIRST_YEAR), LAST_YEAR)
+    date = (year, time.month, time.day, time.hour, time.minute, time.second)
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+        for entry in entries:
+            info = zipfile.ZipInfo(entry.name, date)
+            info.file_size = entry.size
+            with archive.open(info, "w") as target:
+                for chunk in _exactly(entry):
+                    target.write(chunk)
+                    yield from sink.take()
+            yield from sink.take()
+        archive.writestr(zipfile.ZipInfo(REPORT_NAME, date), report)
+    yield from sink.take()
 
 
-def write_zip(objects: ObjectStore, job: Job, images: list[Image]) -> tuple[str, int]:
-    """Store the ZIP with every image that is done and a report on all of them.
-
-    Images are stored, not deflated: compressed pictures do not shrink. Names are UTF-8, equal ones numbered.
-
-    Returns:
-        The ZIP's key in the results, and its size in bytes.
-    """
-    done = [image for image in images if image.state == "done"]
-    # The report takes its name first: an image of that name is numbered.
-    names = unique_names([REPORT_NAME, *(image.result_name or image.name for image in done)])[1:]
-    files = dict(zip((image.number for image in done), names, strict=True))
-    key = archive_key(job)
-    small = sum(image.result_bytes or 0 for image in done) < PART_BYTES and len(images) < SMALL_REPORT
-    with objects.writer(RESULTS, key, "application/zip", small=small) as file:
-        counting = _Counting(file)
-        with zipfile.ZipFile(counting, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
-            for image in done:
-                _add_image(objects, archive, image, files, job.created_at)
-            document = json.dumps(report(job, images, files), indent=1, ensure_ascii=False)
-            archive.writestr(zipfile.ZipInfo(REPORT_NAME, job.created_at.timetuple()[:6]), document)
-    return key, counting.count
-
-
-def _add_image(
-    objects: ObjectStore, archive: zipfile.ZipFile, image: Image, files: dict[int, str], time: datetime
-) -> None:
-    assert image.result_key is not None  # noqa: S101 -- an image that is done has a result
+def _exactly(entry: Entry) -> Iterator[bytes]:
+    chunks = entry.open()
+    count = 0
     try:
-        source = objects.open(RESULTS, image.result_key)
-    except NoSuchObject:
-        files.pop(image.number)  # somebody deleted it from the bucket: the report tells
-        return
-    entry = zipfile.ZipInfo(files[image.number], time.timetuple()[:6])
-    entry.file_size = image.result_bytes or 0
-    with source, archive.open(entry, "w") as target:
-        shutil.copyfileobj(source, target, COPY_BYTES)
-
-
-def report(job: Job, images: list[Image], files: dict[int, str]) -> dict[str, Any]:
-    """What became of every image of the job; ``file`` is its name in the ZIP."""
-    return {
-        "job": job.id,
-        "created_at": job.created_at.isoformat(),
-        "total": len(images),
-        "done": len(files),
-        "failed": len(images) - len(files),
-        "images": [
-            {
-                "name": image.name,
-                "state": image.state,
-                "file": files.get(image.number),
-                "code": image.code,
-                "reason": image.reason,
-            }
-            for image in images
-        ],
-    }
+        for chunk in chunks:
+            count += len(chunk)
+            if count > entry.size:
+                break
+            yield chunk
+    finally:
+        if isinstance(chunks, Closable):
+            chunks.close()
+    if count != entry.size:
+        raise WrongSize(f"{entry.size} bytes were said, and there are {'more' if count > entry.size else count}.")

@@ -63,11 +63,21 @@ class Settings(LimitSettings):
     """The address under which people reach the platform; empty: the one that the request came by."""
 
     upload_seconds: int = Field(3600, ge=1)
-    """Time from the start of a job until images that have not arrived or ended are given up."""
+    """Time from the last byte that arrived until images that have not arrived are given up."""
     job_lifetime: int = Field(3600, ge=1)
     """Seconds from the moment when a job is ready until all of its files are deleted."""
     drop_quiet: int = Field(10, ge=1)
     """Seconds without a new object after which a folder of the drop bucket is archived."""
+    drop_hours: int = Field(24, ge=1)
+    """Hours for which the job of a drop folder takes files; later ones wait for the folder's next job."""
+    line_share: int = Field(8, ge=1)
+    """Images of one owner that may be in line at a time; his others wait outside, and nobody behind them."""
+    lease_seconds: int = Field(15, ge=3)
+    """Time after which work is taken from a function that does not renew its lease."""
+    image_attempts: int = Field(6, ge=1)
+    """Failed attempts at one image after which it is given up."""
+    archive_attempts: int = Field(5, ge=1)
+    """Failed attempts at one ZIP after which its job fails."""
 
 
 def load_settings(kind: type[Kind], **known: str) -> Kind:

@@ -1,66 +1,46 @@
-"""expire: deletes every file of a job and what is known of it, when its time is over or its holder says so.
+"""expire: deletes every object of a job and what is known of it, when its time is over or its holder says so.
 
-message jobs.expired      the job's time may be over
+message jobs.expired      the job has expired
 DELETE /<job>             at once; POST /<job>/delete is the same for a form without JavaScript
 """
 
 from typing import Any
 
 import structlog
-from countermark.http.calls import DONE, Event, job_id_of, message_data, message_subject, path_parts, prefers_html
-from countermark.http.problems import NotFound, WrongMethod
-from countermark.jobs import Job
-from countermark.servers.objects import DROP, RESULTS, UPLOADS
-from countermark.services import services
+from countermark.http.calls import DONE, Event, job_token, message_data, message_kind, path_parts, prefers_html
+from countermark.http.problems import WrongMethod
+from countermark.jobs import endings
+from countermark.jobs.reading import job_id_of
+from countermark.services import Services, services
 from flask import Response
-
-log = structlog.get_logger()
 
 
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Answer a message or a call."""
-    if message_subject(event):
-        expire(message_data(event)["job"], now=False)
+    own = services()
+    if message_kind(event):
+        job_id = message_data(event, job=str)["job"]
+        structlog.contextvars.bind_contextvars(job=job_id)
+        endings.delete_objects(own, job_id)
         return DONE
     match event.method, path_parts(event):
         case ("DELETE", [part]) | ("POST", [part, "delete"]):
-            job_id = job_id_of(part)
+            token = job_token(part)
         case _:
             raise WrongMethod("DELETE /job/<id> deletes a job with all its files.")
-    if services().jobs.find_job(job_id) is None:
-        raise NotFound
-    expire(job_id, now=True)
+    delete(own, token)
     if event.method == "POST" and prefers_html(event):
-        return Response(status=303, headers={"Location": f"/job/{job_id}"})
+        return Response(status=303, headers={"Location": f"/job/{token}"})
     return Response(status=204)
 
 
-def expire(job_id: str, *, now: bool) -> None:
-    """Delete the job's files, then its rows; broken off in between, it is done again from the start."""
+def delete(own: Services, token: str) -> None:
+    """Delete a job with all its files, before the answer.
+
+    Raises:
+        NotFound: there is no such job. One that is gone already is no error.
+    """
+    job_id = job_id_of(own, token)
     structlog.contextvars.bind_contextvars(job=job_id)
-    own = services()
-    job = own.jobs.expire(job_id, now=now)
-    if job is None:
-        log.info("nothing to expire")
-        return
-    results, originals = files_of(job)
-    own.objects.delete(RESULTS, results)
-    for bucket, keys in originals.items():
-        own.objects.delete(bucket, keys)
-    own.jobs.forget(job_id)
-    log.info("job expired", results=len(results), originals=sum(map(len, originals.values())))
-
-
-def files_of(job: Job) -> tuple[list[str], dict[str, list[str]]]:
-    """Keys of the job's results, and of its originals by bucket."""
-    images = services().jobs.images(job.id)
-    results = [image.result_key for image in images if image.result_key]
-    results += [f"{job.id}/{image.number}" for image in images if image.bucket == UPLOADS]
-    originals: dict[str, list[str]] = {}
-    for image in images:
-        originals.setdefault(image.bucket, []).append(image.key)
-    if job.source == "drop":
-        originals.setdefault(DROP, []).append(f"{job.folder}/countermark.json" if job.folder else "countermark.json")
-    if job.archive_key:
-        results.append(job.archive_key)
-    return list(dict.fromkeys(results)), originals
+    endings.expire(own, job_id, at_once=True)
+    endings.delete_objects(own, job_id)

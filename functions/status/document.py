@@ -3,24 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from countermark.http.problems import Expired, NotFound
-from countermark.jobs import Image, Job, Progress
-from countermark.services import services
-
-
-def find_job(job_id: str) -> tuple[Job, Progress]:
-    """The job and its progress.
-
-    Raises:
-        NotFound: there is no such job.
-        Expired: its time is over, also when its files are not deleted yet.
-    """
-    job = services().jobs.find_job(job_id)
-    if job is None:
-        raise NotFound
-    if job.state == "expired" or (job.expires_at and job.expires_at <= datetime.now(UTC)):
-        raise Expired
-    return job, services().jobs.progress(job_id)
+from countermark.jobs.rows import Image, Job, Progress
+from countermark.jobs.states import ENDED, ImageState, Source
 
 
 def status_etag(job: Job, progress: Progress) -> str:
@@ -31,20 +15,15 @@ def status_etag(job: Job, progress: Progress) -> str:
 
 def archive_name(job: Job) -> str:
     """The file name of the job's ZIP."""
-    if job.source == "drop":
+    if job.source == Source.DROP:
         return f"{job.folder or 'drop'}.zip"
     return f"countermark-{job.created_at:%Y-%m-%d-%H%M}.zip"
 
 
-def status_document(job: Job, progress: Progress, images: str) -> dict[str, Any]:
-    """The document.
-
-    Args:
-        images: which of the images it lists: ``all``, ``failed`` or ``none``.
-    """
-    listed = [] if images == "none" else services().jobs.images(job.id, "failed" if images == "failed" else "")
+def status_document(job: Job, progress: Progress, images: list[Image]) -> dict[str, Any]:
+    """The document, with the images that it is to list."""
     return {
-        "job": job.id,
+        "job": job.token,
         "state": job.state,
         "source": job.source,
         "reason": job.reason or job.options_problem,
@@ -54,23 +33,22 @@ def status_document(job: Job, progress: Progress, images: str) -> dict[str, Any]
         "failed": progress.failed,
         "now": _time(datetime.now(UTC)),
         "created_at": _time(job.created_at),
-        "deadline_at": _time(job.deadline_at),
         "ready_at": _time(job.ready_at),
         "expires_at": _time(job.expires_at),
         "archive": _archive(job),
-        "images": [_image(job, image) for image in listed],
+        "images": [_image(job, image) for image in images],
     }
 
 
 def _archive(job: Job) -> dict[str, Any] | None:
-    if not job.archive_key or job.state not in {"ready", "failed"}:
+    if not job.archive_key or job.state not in ENDED:
         return None
-    return {"url": f"/job/{job.id}/archive", "bytes": job.archive_bytes, "name": archive_name(job)}
+    return {"url": f"/job/{job.token}/archive", "bytes": job.archive_bytes, "name": archive_name(job)}
 
 
 def _image(job: Job, image: Image) -> dict[str, Any]:
     result = {
-        "url": f"/job/{job.id}/images/{image.number}",
+        "url": f"/job/{job.token}/images/{image.number}",
         "name": image.result_name,
         "bytes": image.result_bytes,
         "width": image.width,
@@ -80,12 +58,19 @@ def _image(job: Job, image: Image) -> dict[str, Any]:
     return {
         "number": image.number,
         "name": image.name,
-        "state": "working" if image.is_working else image.state,
+        "state": _state(image),
         "code": image.code,
         "reason": image.reason,
         "bytes": image.bytes,
-        "result": result if image.state == "done" else None,
+        "result": result if image.state == ImageState.DONE else None,
     }
+
+
+def _state(image: Image) -> str:
+    """As people see it: one that waits may be worked on, and one whose bytes are on their way waits as well."""
+    if image.lease:
+        return "working"
+    return "waiting" if image.state == ImageState.EXPECTED else image.state
 
 
 def _time(time: datetime | None) -> str | None:

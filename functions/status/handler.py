@@ -8,16 +8,17 @@ GET /<job>/images/<n>/original  a presigned link to what it was made from
 
 from typing import Any
 
-import structlog
-from countermark.http.calls import Event, job_id_of, path_parts, prefers_html
-from countermark.http.problems import NotFound, Problem, Unexpected, WrongMethod
+from countermark.http.calls import Event, job_token, path_parts, prefers_html
+from countermark.http.problems import NotFound, Problem, WrongMethod
+from countermark.jobs.reading import find_job, job_images, job_progress
+from countermark.jobs.rows import Image
+from countermark.jobs.states import ImageState
+from countermark.services import Services, services
 from flask import Response, json
 
-from .document import find_job, status_document, status_etag
+from . import pages
+from .document import status_document, status_etag
 from .links import archive_link, image_link, original_link
-from .pages import CONTENT_SECURITY_POLICY, choose_language, render_job, render_problem
-
-log = structlog.get_logger()
 
 SECRET = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 """Who has a job's address has its files: it is not passed on."""
@@ -27,58 +28,62 @@ LISTS = ("all", "failed", "none")
 """Which images the JSON lists."""
 
 
-def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
-    """Answer a call."""
-    if not prefers_html(event):
-        return answer(event)
-    try:
-        return answer(event)
-    except Exception as error:
-        if not isinstance(error, Problem):
-            log.exception("unexpected error")
-        problem = error if isinstance(error, Problem) else Unexpected()
-        language = language_of(event)
-        return page(
-            render_problem(problem.status, problem.code, problem.title, problem.detail, language), problem.status
-        )
-
-
-def answer(event: Event) -> Response:
+def handle(event: Event, context: Any) -> Response:  # noqa: ARG001 -- the platform's signature
     """The answer to a request for a job or for what was made of it."""
     if event.method not in {"GET", "HEAD"}:
         raise WrongMethod
+    own = services()
     match path_parts(event):
         case [part]:
-            return show(event, job_id_of(part))
+            return show(own, event, job_token(part))
         case [part, "archive"]:
-            return redirect(archive_link(event, job_id_of(part)))
+            return redirect(archive_link(own, event, job_token(part)))
         case [part, "images", number]:
-            return redirect(image_link(event, job_id_of(part), number))
+            return redirect(image_link(own, event, job_token(part), number))
         case [part, "images", number, "original"]:
-            return redirect(original_link(event, job_id_of(part), number))
+            return redirect(original_link(own, event, job_token(part), number))
     raise NotFound
 
 
-def show(event: Event, job_id: str) -> Response:
+def render_problem(event: Event, problem: Problem) -> Response | None:
+    """The page of a problem, for a browser."""
+    if not prefers_html(event):
+        return None
+    text = pages.render_problem(problem.status, problem.code, problem.title, problem.detail, language_of(event))
+    return page(text, problem.status)
+
+
+def show(own: Services, event: Event, token: str) -> Response:
     """The job as a page or as JSON."""
-    job, progress = find_job(job_id)
-    images = event.query.get("images", "all")
-    if images not in LISTS:
-        raise Problem(f"images is one of {', '.join(LISTS)}.")
+    job = find_job(own, token)
+    progress = job_progress(own, job.id)
+    which = event.query.get("images", "all")
+    if which not in LISTS:
+        raise Problem(f"images must be one of {', '.join(LISTS)}.")
     if prefers_html(event):
-        return page(render_job(status_document(job, progress, images), language_of(event)), 200)
-    etag = f'"{status_etag(job, progress)}-{images}"'
+        return page(
+            pages.render_job(status_document(job, progress, listed(own, job.id, which)), language_of(event)), 200
+        )
+    etag = f'"{status_etag(job, progress)}-{which}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept", **SECRET}
     if event.headers.get("If-None-Match") == etag:
         return Response(status=304, headers=headers)
-    return Response(json.dumps(status_document(job, progress, images)), 200, headers, content_type="application/json")
+    document = status_document(job, progress, listed(own, job.id, which))
+    return Response(json.dumps(document), 200, headers, content_type="application/json")
+
+
+def listed(own: Services, job_id: str, which: str) -> list[Image]:
+    """The images that the document lists."""
+    if which == "none":
+        return []
+    return job_images(own, job_id, ImageState.FAILED if which == "failed" else "")
 
 
 def page(text: str, status: int) -> Response:
     """A page that nobody keeps."""
     headers = {
         "Cache-Control": "no-store",
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Content-Security-Policy": pages.CONTENT_SECURITY_POLICY,
         "Vary": "Accept, Accept-Language, Cookie",
         **SECRET,
     }
@@ -92,6 +97,6 @@ def redirect(link: str) -> Response:
 
 def language_of(event: Event) -> str:
     """The language that the caller reads."""
-    return choose_language(
+    return pages.choose_language(
         event.query.get("language"), event.headers.get("Cookie"), event.headers.get("Accept-Language")
     )

@@ -10,37 +10,39 @@ POST /<job>/again  a new job from the same images, or from the failed ones, with
 from typing import Any
 
 from countermark import engine
-from countermark.http.calls import Event, job_id_of, json_object, path_parts, prefers_html
+from countermark.http.calls import Event, job_token, json_object, path_parts, prefers_html
 from countermark.http.problems import NotFound, WrongMethod
-from countermark.services import services
+from countermark.jobs.opening import NewJob
+from countermark.services import Services, services
+from countermark.settings import Settings
 from flask import Response, jsonify
 
 from .again import open_again
-from .direct import close_job, open_direct
+from .links import close_job, open_with_links
 from .posted import store_posted
 
 
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Answer a call."""
+    own = services()
     match event.method, path_parts(event):
         case (("GET" | "HEAD"), []):
-            return jsonify(limits())
+            return jsonify(limits(own.settings))
         case (("GET" | "HEAD"), ["schema"]):
             return jsonify(engine.options_schema())
         case "POST", []:
-            return accept(event)
+            return accept(own, event)
         case "POST", [job, "close"]:
-            return jsonify(close_job(services(), job_id_of(job)))
+            return jsonify(close_job(own, job_token(job)))
         case "POST", [job, "again"]:
-            return begun(event, open_again(services(), job_id_of(job), event))
+            return begun(event, open_again(own, job_token(job), event))
         case _, ([] | ["schema"] | [_, "close" | "again"]):
             raise WrongMethod
     raise NotFound
 
 
-def limits() -> dict[str, Any]:
+def limits(own: Settings) -> dict[str, Any]:
     """What an upload may have."""
-    own = services().settings
     return {
         "limits": {
             "files": own.max_files,
@@ -54,20 +56,20 @@ def limits() -> dict[str, Any]:
     }
 
 
-def accept(event: Event) -> Response:
+def accept(own: Services, event: Event) -> Response:
     """Begin a job with the images in the body, or with those that it lists."""
     if event.headers.get("Content-Type", "").startswith("application/json"):
-        job_id, uploads = open_direct(services(), event, json_object(event.body))
-        return begun(event, job_id, uploads=uploads)
-    return begun(event, store_posted(services(), event))
+        job, uploads = open_with_links(own, event, json_object(event.body))
+        return begun(event, job, uploads=uploads)
+    return begun(event, store_posted(own, event))
 
 
-def begun(event: Event, job_id: str, **more: Any) -> Response:
+def begun(event: Event, job: NewJob, **more: Any) -> Response:
     """202 with the addresses of a job that has begun, or 303 to its page for a form without JavaScript."""
-    page = f"/job/{job_id}"
+    page = f"/job/{job.token}"
     if prefers_html(event):
         return Response(status=303, headers={"Location": page})
-    answer = jsonify({"job": job_id, "page": page, "status": f"/function/status/{job_id}", **more})
+    answer = jsonify({"job": job.token, "page": page, "status": f"/function/status/{job.token}", **more})
     answer.status_code = 202
     answer.headers["Location"] = page
     return answer

@@ -1,22 +1,21 @@
-"""Jobs whose images come in the body of one request; each is stored and announced as it is read."""
+"""Jobs whose images come in the body of one request. Each is stored, and waits to be marked, as it is read."""
 
-import zipfile
-import zlib
 from pathlib import PurePosixPath
 from typing import Any
 
 import structlog
 from countermark import engine
-from countermark.http.calls import Event
-from countermark.http.problems import BadOptions, Problem, TooLarge, TooMany
-from countermark.jobs import Ending, NewImage, new_job_id
+from countermark.http.calls import Event, owner_of
+from countermark.http.problems import BadOptions, Expired, Problem, TooLarge, TooMany
+from countermark.jobs import endings, opening
+from countermark.jobs.keys import posted_key
+from countermark.jobs.opening import NewImage, NewJob
 from countermark.names import clean_name
-from countermark.servers.events import JOB_EXPIRED, RECONCILE_JOB, ObjectCreated
-from countermark.servers.objects import UPLOADS
+from countermark.servers.objects import UPLOADS, Refused
 from countermark.services import Services
 
 from .multipart import Part, read_parts
-from .unzip import MAGIC, Entry, Readable, entries, spooled
+from .unzip import MAGIC, BrokenEntry, BrokenZip, Entry, Readable, entries, spooled
 
 log = structlog.get_logger()
 
@@ -54,11 +53,12 @@ class Limited:
 class PostedJob:
     """A job that is being received: it is opened by its first file, when the options are known."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, owner: str) -> None:
         self.services = services
-        self.id = new_job_id()
         self.bytes = 0
         self.count = 0
+        self._owner = owner
+        self._job: NewJob | None = None
         self._fields: dict[str, str] = {}
 
     def take(self, part: Part) -> None:
@@ -85,7 +85,7 @@ class PostedJob:
             with spooled(head, part) as file:
                 for entry in entries(file, limit=self.services.settings.max_files - self.count):
                     self._take_entry(entry)
-        except zipfile.BadZipFile as error:
+        except BrokenZip as error:
             self._fail(self._add(name), "broken_zip", f"The ZIP is broken: {error}.")
 
     def _take_entry(self, entry: Entry) -> None:
@@ -96,71 +96,83 @@ class PostedJob:
 
     def _store(self, name: str, stream: Any) -> None:
         image = self._add(name)
+        objects = self.services.objects
         try:
-            self.services.objects.write_stream(image.bucket, image.key, stream)
+            etag, size = objects.write_stream(UPLOADS, image.key, stream)
         except FileTooLarge:
             limit = self.services.settings.max_file_bytes // (1024 * 1024)
             self._fail(image, "file_too_large", f"The file is larger than the {limit} MiB that are allowed.")
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except BrokenEntry as error:
             self._fail(image, "bad_zip_entry", f"It can't be read from the ZIP: {error}.")
+        except Refused as error:
+            self._fail(image, "refused_by_store", f"The object store does not take the file: {error}.")
         else:
-            self.services.events.publish_created(ObjectCreated(bucket=image.bucket, key=image.key))
+            if opening.arrive(self.services, self.opened.id, image.number, etag=etag, size=size) == "gone":
+                objects.delete(UPLOADS, [image.key])
+                raise Expired
+
+    @property
+    def opened(self) -> NewJob:
+        """The job, which its first file opens."""
+        if self._job is None:
+            try:
+                options = engine.parse_options(self._fields).model_dump(mode="json")
+            except engine.InvalidOptions as error:
+                raise BadOptions(str(error), errors=error.errors) from error
+            with self.services.database.transaction() as connection:
+                self._job = opening.open_job(connection, self._owner, options)
+            structlog.contextvars.bind_contextvars(job=self._job.id)
+        return self._job
 
     def _add(self, name: str) -> NewImage:
         own = self.services.settings
         if self.count == own.max_files:
             raise TooMany(f"The job has more than the {own.max_files} files that are allowed.")
-        if self.count == 0:
-            self._open()
+        job = self.opened
         self.count += 1
-        image = NewImage(number=self.count, name=clean_name(name), bucket=UPLOADS, key=f"posted/{self.id}/{self.count}")
-        self.services.jobs.add_image(self.id, image)
+        image = NewImage(number=self.count, name=clean_name(name), key=posted_key(job.id, self.count))
+        with self.services.database.transaction() as connection:
+            added = opening.add_images(connection, job.id, UPLOADS, [image])
+        if not added:
+            raise Expired("The job was closed or deleted while its images were being sent.")
         return image
 
-    def _open(self) -> None:
-        try:
-            options = engine.parse_options(self._fields)
-        except engine.InvalidOptions as error:
-            raise BadOptions(str(error), errors=error.errors) from error
-        seconds = self.services.settings.upload_seconds
-        deadline = self.services.jobs.open_job(self.id, options.model_dump(mode="json"), seconds)
-        structlog.contextvars.bind_contextvars(job=self.id)
-        self.services.events.schedule(RECONCILE_JOB, {"job": self.id}, name=self.id, at=deadline)
-
-    def _fail(self, new: NewImage, code: str, reason: str) -> None:
-        found = self.services.jobs.find_image(new.bucket, new.key)
-        if found:
-            self.services.jobs.fail_image(found[1], code, reason)
+    def _fail(self, image: NewImage, code: str, reason: str) -> None:
+        opening.fail_expected(self.services, self.opened.id, [image.number], code, reason)
 
     def seal(self) -> None:
-        """All files are there."""
-        if self.services.jobs.seal(self.id) is Ending.COMPLETE:
-            self.services.events.publish_complete(self.id, 0)
+        """All files are there.
+
+        Raises:
+            Problem: there is none.
+        """
+        if self.count == 0:
+            raise Problem("There is no file in the request. Send the images as `files`.", code="no_files")
+        opening.seal(self.services, self.opened.id)
 
     def abandon(self) -> None:
-        """The request is refused: nothing of it is kept."""
-        if self.count and self.services.jobs.expire(self.id, now=True):
-            self.services.events.publish(JOB_EXPIRED, {"job": self.id}, f"expired/{self.id}")
+        """The request has failed: nothing of it is kept. Without the database the job's deadline does it."""
+        if self._job is None:
+            return
+        try:
+            endings.expire(self.services, self._job.id, at_once=True)
+        except Problem as problem:
+            log.warning("a failed upload is left to its deadline", why=problem.detail)
 
 
-def store_posted(services: Services, event: Event) -> str:
+def store_posted(services: Services, event: Event) -> NewJob:
     """Store the images of a multipart body, and begin their job.
 
-    Returns:
-        The job's id.
-
     Raises:
-        Problem: the body, its number of files or the options are not allowed; nothing is kept then.
+        Problem: the body, its number of files or the options are not allowed, or a server is away. Nothing is kept.
     """
-    job = PostedJob(services)
+    job = PostedJob(services, owner_of(event))
     try:
         for part in read_parts(event.stream, event.headers.get("Content-Type", "")):
             job.take(part)
-    except Problem:
+        job.seal()
+    except BaseException:
         job.abandon()
         raise
-    if job.count == 0:
-        raise Problem("There is no file in the request. Send the images as `files`.", code="no_files")
-    job.seal()
     log.info("job received", images=job.count, bytes=job.bytes)
-    return job.id
+    return job.opened

@@ -1,4 +1,4 @@
-"""An object that has arrived becomes a marked copy in the results, once, however often its message comes."""
+"""An image that waits becomes a marked copy in the results, once, however often its message comes."""
 
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -6,13 +6,16 @@ from pathlib import PurePosixPath
 import structlog
 from countermark import engine
 from countermark.http.edit import engine_limits
-from countermark.jobs import Ending, Image, Job, Result
+from countermark.http.problems import Unavailable
+from countermark.jobs import images
+from countermark.jobs.images import Result, Taken
+from countermark.jobs.leases import kept
+from countermark.jobs.reading import job_options
+from countermark.jobs.states import ImageState, Source
+from countermark.jobs.view import publish_image
 from countermark.names import with_extension
-from countermark.servers.events import ObjectCreated
-from countermark.servers.objects import DROP, RESULTS, NoSuchObject, ObjectTooLarge
-from countermark.services import services
-
-from .drop import adopt
+from countermark.servers.objects import RESULTS, NoSuchObject, ObjectTooLarge, Refused, Replaced
+from countermark.services import Services
 
 log = structlog.get_logger()
 
@@ -20,91 +23,100 @@ KNOWN_EXTENSIONS = frozenset(extension for kind in engine.FORMATS.values() for e
 
 
 @lru_cache(maxsize=64)
-def job_options(job_id: str, options_hash: str) -> engine.Options:  # noqa: ARG001 -- part of the key
+def options_of(own: Services, job_id: str, options_hash: str) -> engine.Options:  # noqa: ARG001 -- part of the key
     """The options of a job, which its images share."""
-    return engine.load_options(services().jobs.options(job_id))
+    return engine.load_options(job_options(own, job_id))
 
 
-def process_object(created: ObjectCreated) -> None:
-    """Mark the image at a place in the object store, and complete its job if it was the last.
+def process(own: Services, job_id: str, number: int, revision: int) -> None:
+    """Mark an image, if that is still to be done and nobody else is at it.
 
     Raises:
-        Unavailable: a server does not answer; nothing is lost when the message comes again.
+        Unavailable: a server does not answer; the image is free for the next delivery, and nothing is counted.
+        Exception: a fault of ours; it counts as a failed attempt.
     """
-    own = services()
-    found = adopt(own, created) if created.bucket == DROP else own.jobs.find_image(created.bucket, created.key)
-    if found is None:
-        log.info("no image of a job", bucket=created.bucket, key=created.key)
+    structlog.contextvars.bind_contextvars(job=job_id, image=number)
+    taken = images.take(own, job_id, number, revision)
+    if taken is None:
+        log.info("nothing to do", revision=revision)
         return
-    job, image = found
-    structlog.contextvars.bind_contextvars(job=job.id, image=image.number)
-    if job.state == "expired":
-        own.objects.delete(image.bucket, [image.key])
-        return
-    ending = mark(job, image) if image.state == "waiting" else Ending.of(job.state)
-    if ending is Ending.COMPLETE:
-        own.events.publish_complete(job.id, job.revision)
-
-
-def mark(job: Job, image: Image) -> Ending:
-    """Make the image's result, or say why it can't be made."""
-    own = services()
-    own.jobs.begin_image(image)
-    if job.options_problem:
-        return fail(image, "invalid_options", job.options_problem)
-    if image.number > own.settings.max_files:
-        reason = f"The folder has more than the {own.settings.max_files} files that are allowed."
-        return fail(image, "too_many_files", reason)
-    etag = None
     try:
-        data, etag = own.objects.read(image.bucket, image.key, limit=own.settings.max_file_bytes)
+        with kept(taken.lease, lambda: images.renew(own, taken), seconds=own.settings.lease_seconds):
+            _mark(own, taken)
+    except BaseException as error:
+        images.release(own, job_id, number, taken.lease, counted=not isinstance(error, Unavailable))
+        raise
+
+
+def _mark(own: Services, taken: Taken) -> None:
+    """Make the image's result, or say why it can't be made."""
+    if taken.options_problem:
+        images.fail(own, taken, "invalid_options", taken.options_problem)
+        return
+    try:
+        data, _ = own.objects.read(taken.bucket, taken.key, limit=own.settings.max_file_bytes, etag=taken.etag)
         edited = engine.process(
             data,
-            job_options(job.id, job.options_hash),
-            name=PurePosixPath(image.name).name,
-            number=image.number,
+            options_of(own, taken.job_id, taken.options_hash),
+            name=PurePosixPath(taken.name).name,
+            number=taken.number,
             limits=engine_limits(own.settings),
         )
+        etag = own.objects.write(RESULTS, taken.result_key, edited.data, edited.media_type)
     except NoSuchObject:
-        return fail(image, "missing", "The file was deleted before it could be processed.")
+        _lose(own, taken)
+    except Replaced:
+        _replace(own, taken)
     except ObjectTooLarge:
-        reason = f"The file is larger than the {own.settings.max_file_bytes // (1024 * 1024)} MiB that are allowed."
-        return fail(image, "file_too_large", reason)
+        limit = own.settings.max_file_bytes // (1024 * 1024)
+        _fail(own, taken, "file_too_large", f"The file is larger than the {limit} MiB that are allowed.")
+    except Refused as error:
+        _fail(own, taken, "refused_by_store", f"The object store does not give or take the file: {error}.")
     except engine.ImageError as error:
-        return fail(image, error.code, str(error), etag)
-    ending = store(job, image, edited, etag, len(data))
-    log.info("image done", bytes=len(data), result_bytes=len(edited.data), ending=ending.value)
-    return ending
+        _fail(own, taken, error.code, str(error))
+    else:
+        _finish(own, taken, edited, len(data), etag)
 
 
-def store(job: Job, image: Image, edited: engine.Edited, etag: str, size: int) -> Ending:
-    """Store the result and record it; nothing of a job that was deleted meanwhile is kept."""
-    own = services()
-    name = with_extension(image.name, edited.extensions, KNOWN_EXTENSIONS)
-    key = result_key(job, image, name)
-    own.objects.write(RESULTS, key, edited.data, edited.media_type)
+def _finish(own: Services, taken: Taken, edited: engine.Edited, size: int, etag: str) -> None:
     result = Result(
-        key=key, bytes=len(edited.data), name=name, format=edited.format, width=edited.width, height=edited.height
+        bytes=len(edited.data),
+        etag=etag,
+        name=with_extension(taken.name, edited.extensions, KNOWN_EXTENSIONS),
+        format=edited.format,
+        width=edited.width,
+        height=edited.height,
     )
-    ending = own.jobs.finish_image(image, result, etag=etag, size=size)
-    if ending is Ending.GONE:
-        own.objects.delete(RESULTS, [key])
-    return ending
+    name = images.finish(own, taken, size, result)
+    if name is None:
+        log.info("in vain", revision=taken.revision)
+        own.objects.delete(RESULTS, [taken.result_key])
+        return
+    log.info("image done", bytes=size, result_bytes=result.bytes)
+    if taken.view_prefix is not None:
+        publish_image(own, taken.job_id, taken.number, taken.result_key, taken.view_prefix + name)
 
 
-def fail(image: Image, code: str, reason: str, etag: str | None = None) -> Ending:
-    """Record why the image can't be marked."""
+def _fail(own: Services, taken: Taken, code: str, reason: str) -> None:
     log.info("image failed", code=code, reason=reason)
-    return services().jobs.fail_image(image, code, reason, etag=etag)
+    images.fail(own, taken, code, reason)
 
 
-def result_key(job: Job, image: Image, name: str) -> str:
-    """Where the result goes: decided by job and image, so that doing it twice writes the same object twice."""
-    if image.bucket != DROP:
-        return f"{job.id}/{image.number}"
-    folder = f"{job.folder}/" if job.folder else ""
-    if name != image.name and services().objects.exists(DROP, folder + name):
-        # A name that got another ending must not take the place of a file that has this name.
-        path = PurePosixPath(name)
-        name = str(path.with_name(f"{path.stem} ({image.number}){path.suffix}"))
-    return f"{DROP}/{folder}{name}"
+def _lose(own: Services, taken: Taken) -> None:
+    """The original is gone: a dropped file that its owner took away leaves the job."""
+    if taken.source == Source.DROP:
+        log.info("image removed")
+        images.fail(own, taken, "removed", "The file was taken out of the folder.", state=ImageState.REMOVED)
+    else:
+        _fail(own, taken, "missing", "The file was deleted before it could be processed.")
+
+
+def _replace(own: Services, taken: Taken) -> None:
+    """There is another file by now: it is marked as the next revision."""
+    try:
+        item = own.objects.stat(taken.bucket, taken.key)
+    except NoSuchObject:
+        _lose(own, taken)
+    else:
+        log.info("image replaced")
+        images.replace(own, taken, etag=item.etag, size=item.bytes)

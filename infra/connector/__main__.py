@@ -15,22 +15,19 @@ from aiohttp import web
 from countermark.logs import configure_logs
 from countermark.servers.stream import connect_stream
 from countermark.settings import InvalidSettings, load_settings
-from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
 
 from infra.connector.connections import watched_socket
 from infra.connector.delivery import Delivery
-from infra.connector.metrics import LAG
 from infra.connector.server import make_app
 from infra.connector.settings import ConnectorSettings
 from infra.connector.stack import Schedule, Subscription, schedules_of, subscriptions_of
-from infra.connector.streams import STREAM, ensure_consumer, ensure_schedule, ensure_streams
+from infra.connector.streams import UnknownSubject, stream_of
+from infra.connector.upkeep import Upkeep
 from infra.errors import InvalidStack
 from infra.stack import read_stack
 
 log = structlog.get_logger()
 
-LAG_SECONDS = 5.0
 STREAM_SECONDS = 30.0
 """A cluster that has only just begun may take longer than the client's five to choose who keeps a stream."""
 INBOXES = b"_INBOX_CONNECTOR"
@@ -38,17 +35,25 @@ INBOXES = b"_INBOX_CONNECTOR"
 
 
 async def run(settings: ConnectorSettings, subscriptions: list[Subscription], schedules: list[Schedule]) -> None:
-    """Connect, and deliver until told to stop."""
+    """Connect, and deliver until told to stop.
+
+    Raises:
+        SystemExit: the connection to the stream was closed for good.
+    """
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     client = await connect_stream(settings.nats_url.get_secret_value(), inboxes=INBOXES)
     stream = client.jetstream(timeout=STREAM_SECONDS)
-    await ensure_streams(stream, settings)
-    for subscription in subscriptions:
-        await ensure_consumer(stream, subscription, settings)
-    for schedule in schedules:
-        await ensure_schedule(stream, schedule)
+    upkeep = Upkeep(
+        client=client,
+        stream=stream,
+        settings=settings,
+        subscriptions=subscriptions,
+        schedules=schedules,
+        stopping=stopping,
+    )
+    await upkeep.start()
     runner = web.AppRunner(make_app(client, stream, settings), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, settings.bind, settings.port).start()
@@ -57,30 +62,21 @@ async def run(settings: ConnectorSettings, subscriptions: list[Subscription], sc
     async with aiohttp.ClientSession(connector=connections) as session, asyncio.TaskGroup() as group:
         for subscription in subscriptions:
             delivery = Delivery(
-                subscription=subscription, settings=settings, stream=stream, session=session, stopping=stopping
+                subscription=subscription,
+                settings=settings,
+                stream=stream,
+                session=session,
+                stopping=stopping,
+                missing=upkeep.missing,
             )
             group.create_task(delivery.run())
-        group.create_task(_watch_lag(stream, subscriptions, stopping))
+        group.create_task(upkeep.run())
     await runner.cleanup()
+    if client.is_closed:
+        sys.exit("connector: the connection to the stream was closed")
     await client.flush()
     await client.close()
     log.info("stopped")
-
-
-async def _watch_lag(stream: JetStreamContext, subscriptions: list[Subscription], stopping: asyncio.Event) -> None:
-    """Keep the metric of how many messages wait for each function."""
-    while not stopping.is_set():
-        for subscription in subscriptions:
-            try:
-                info = await stream.consumer_info(STREAM, subscription.function)
-            except NatsError as error:
-                log.warning("no lag", function=subscription.function, error=repr(error))
-            else:
-                LAG.labels(subscription.function).set(info.num_pending or 0)
-        try:
-            await asyncio.wait_for(stopping.wait(), LAG_SECONDS)
-        except TimeoutError:
-            continue
 
 
 def main() -> None:
@@ -89,9 +85,12 @@ def main() -> None:
     try:
         settings = load_settings(ConnectorSettings)
         stack = read_stack(settings.stack_file, os.environ)
-    except (InvalidSettings, InvalidStack) as error:
+        subscriptions, schedules = subscriptions_of(stack), schedules_of(stack)
+        for subject in [*(each.topic for each in subscriptions), *(each.subject for each in schedules)]:
+            stream_of(subject)
+    except (InvalidSettings, InvalidStack, UnknownSubject) as error:
         sys.exit(f"connector: {error}")
-    asyncio.run(run(settings, subscriptions_of(stack), schedules_of(stack)))
+    asyncio.run(run(settings, subscriptions, schedules))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,10 @@
-"""Delivers the messages of one function: pull, POST as a CloudEvent, and then ack, try again later, or give up.
-
-What a function answers::
-
-    2xx                    done
-    429, 503               not now: the message is held, and posted again after a while; no attempt is counted
-    other 5xx, no answer   again later, with more time in between each time, up to so many attempts
-    4xx                    never again
-
-A message that is given up goes to the dead letters with the reason, and the reconciliation ends what waited for it.
-"""
+"""Delivers the messages of one function: pull, POST as a CloudEvent, judge the answer."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import aiohttp
 import structlog
@@ -24,31 +12,43 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
-from nats.js.errors import APIError
 
-from infra.connector.metrics import DEAD_LETTERS, DELIVERIES, IN_FLIGHT, SECONDS
-from infra.connector.patience import first_answer
+from infra.connector.metrics import DEAD_LETTERS, DELIVERIES, IN_FLIGHT, LET_GO, SECONDS
 from infra.connector.settings import ConnectorSettings
 from infra.connector.stack import Subscription
-from infra.connector.streams import STREAM
+from infra.connector.streams import stream_of
+from infra.connector.verdict import TOO_MANY_REQUESTS, Verdict, is_over, judge, pause
 
 log = structlog.get_logger()
 
-FAILED_SUBJECT = "reconcile.failed"
+PullSubscription = JetStreamContext.PullSubscription
+
 FETCH_SECONDS = 5.0
-"""A request for messages is lost with the server that had it: this long nothing would come."""
-LONGEST_PAUSE = 60.0
-LONGEST_HOLD = 10.0
+"""A lost server takes the pull request with it; this caps the gap."""
+FETCHES_IN_VAIN = 6
+"""After so many a worker subscribes again: of a subscription that was lost, nothing tells but that nothing comes."""
+SECONDS_AFTER_A_FAULT = 1.0
+SHORTEST_REST, LONGEST_REST = 0.1, 1.0
+"""What a worker waits after a 429: the function is full, so the next message would meet the same."""
 MARGIN_SECONDS = 15.0
 """More than the function's own limit, so that the function or its watchdog answers first."""
+BYTES_OF_REASON = 2000
+"""How much is read of an answer that is not 2xx."""
 
 
-class Refused(Exception):
-    """The function says that this message can never be handled."""
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a function answered."""
 
+    status: int | None = None
+    """None: it did not."""
+    media_type: str = ""
+    text: str = ""
 
-class Failed(Exception):
-    """The function could not handle the message this time."""
+    @property
+    def reason(self) -> str:
+        """For whoever looks for the cause."""
+        return f"{self.status or 'no answer'}: {self.text}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,8 @@ class Delivery:
     stream: JetStreamContext
     session: aiohttp.ClientSession
     stopping: asyncio.Event
+    missing: asyncio.Event
+    """Set when the stream or its consumer gives no messages, so that somebody looks."""
 
     async def run(self) -> None:
         """Deliver with as many workers as messages may be in flight, until told to stop; then finish those in hand."""
@@ -68,35 +70,71 @@ class Delivery:
                 group.create_task(self._work())
 
     async def _work(self) -> None:
-        name = self.subscription.function
-        pull = await self.stream.pull_subscribe_bind(consumer=name, stream=STREAM)
+        """Take one message after the other. Whatever happens to one, the worker goes on."""
+        pull, vain, rest = None, 0, 0.0
         while not self.stopping.is_set():
-            for message in await self._fetch(pull):
-                with IN_FLIGHT.labels(name).track_inprogress():
-                    try:
-                        async with self._kept(message):
-                            await self._deliver(message)
-                    except (NatsError, APIError) as error:  # the stream will deliver it again
-                        log.warning("the stream did not take the answer", function=name, error=repr(error))
+            try:
+                pull = pull or await self._subscribe()
+                message = await self._fetch(pull)
+            except Exception as error:
+                log.warning("the stream gives no messages", function=self.subscription.function, cause=str(error))
+                self.missing.set()
+                message, vain = None, FETCHES_IN_VAIN
+                await self._rest(SECONDS_AFTER_A_FAULT)
+            if message is not None:
+                full = await self._deliver(message)
+                rest = min(max(rest * 2, SHORTEST_REST), LONGEST_REST) if full else 0.0
+                await self._rest(rest)
+            vain = 0 if message is not None else vain + 1
+            if vain >= FETCHES_IN_VAIN:
+                await self._unsubscribe(pull)
+                pull, vain = None, 0
 
-    async def _fetch(self, pull: Any) -> list[Msg]:
-        """The next message, or none after a while or when told to stop."""
+    async def _subscribe(self) -> PullSubscription:
+        name = self.subscription.function
+        return await self.stream.pull_subscribe_bind(consumer=name, stream=stream_of(self.subscription.topic))
+
+    async def _unsubscribe(self, pull: PullSubscription | None) -> None:
+        with suppress(NatsError):  # it may be what was lost
+            if pull is not None:
+                await pull.unsubscribe()
+
+    async def _fetch(self, pull: PullSubscription) -> Msg | None:
+        """The next message, or none after a while or when told to stop.
+
+        Raises:
+            Exception: the stream, the consumer or the subscription is gone.
+        """
         fetch = asyncio.ensure_future(pull.fetch(1, timeout=FETCH_SECONDS))
         stop = asyncio.ensure_future(self.stopping.wait())
         await asyncio.wait({fetch, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         if not fetch.done():
             fetch.cancel()
-            return []
+            return None
+        if fetch.cancelled():  # the client does so, and as its own cancellation it would end the worker without a word
+            raise ConnectionError("the subscription was lost")
         try:
-            messages: list[Msg] = fetch.result()
+            return fetch.result()[0]
         except NatsTimeoutError:
-            return []
-        except (NatsError, APIError) as error:
-            log.warning("the stream gives no messages", function=self.subscription.function, error=repr(error))
-            await asyncio.sleep(1)
-            return []
-        return messages
+            return None
+
+    async def _rest(self, seconds: float) -> None:
+        if seconds:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), seconds)
+
+    async def _deliver(self, message: Msg) -> bool:
+        """Post a message, and answer the stream. Returns whether the function is full."""
+        name = self.subscription.function
+        with IN_FLIGHT.labels(name).track_inprogress():
+            async with self._kept(message):
+                answer = await self._post(message)
+            try:
+                await self._settle(message, answer)
+            except Exception as error:  # the stream delivers it again
+                log.warning("the stream did not take the answer", function=name, cause=str(error))
+        return answer.status == TOO_MANY_REQUESTS
 
     @asynccontextmanager
     async def _kept(self, message: Msg) -> AsyncIterator[None]:
@@ -105,7 +143,8 @@ class Delivery:
         async def keep() -> None:
             while True:
                 await asyncio.sleep(self.settings.ack_wait / 3)
-                await message.in_progress()
+                with suppress(NatsError):  # the connection comes back, or the stream delivers the message again
+                    await message.in_progress()
 
         task = asyncio.ensure_future(keep())
         try:
@@ -113,98 +152,62 @@ class Delivery:
         finally:
             task.cancel()
 
-    async def _deliver(self, message: Msg) -> None:
-        attempt = message.metadata.num_delivered or 1
-        try:
-            if attempt > self.settings.attempts:
-                raise Refused("The connector ended during the last attempt.")  # noqa: TRY301
-            answered = await self._post_until_answered(message)
-        except Refused as error:
-            await self._give_up(message, str(error))
-        except Failed as error:
-            if attempt >= self.settings.attempts:
-                await self._give_up(message, f"{error} ({attempt} attempts)")
-                return
-            pause = min(2.0 ** (attempt - 1), LONGEST_PAUSE)
-            log.info("again later", function=self.subscription.function, attempt=attempt, pause=pause, why=str(error))
-            await message.nak(delay=pause)
-        else:
-            await (message.ack() if answered else message.nak(delay=1))
-
-    async def _post_until_answered(self, message: Msg) -> bool:
-        """Returns False when told to stop while the function could not take the message."""
-        hold = 0.2
-        while not await first_answer(
-            partial(self._post, message), patience=self.subscription.patience, made_again=self._count_again
-        ):
-            if self.stopping.is_set():
-                return False
-            await asyncio.sleep(hold)
-            hold = min(hold * 2, LONGEST_HOLD)
-        return True
-
-    def _count_again(self) -> None:
-        DELIVERIES.labels(self.subscription.function, "again").inc()
-        log.warning("no answer yet, posted again", function=self.subscription.function)
-
-    async def _post(self, message: Msg) -> bool:
-        """POST the message. Returns False when the function can't take it just now.
-
-        Raises:
-            Refused, Failed: as the function answered.
-        """
+    async def _post(self, message: Msg) -> Answer:
+        """POST the message as a CloudEvent. Whatever keeps an answer away, that is no answer."""
         name = self.subscription.function
-        url = self.settings.function_url.replace("{function}", name)
-        limit = aiohttp.ClientTimeout(total=self.subscription.seconds + MARGIN_SECONDS)
         try:
             with SECONDS.labels(name).time():
                 async with self.session.post(
-                    url, data=message.data, headers=_event_headers(message), timeout=limit
+                    self.settings.function_url.replace("{function}", name),
+                    data=message.data,
+                    headers=_event_headers(message),
+                    timeout=aiohttp.ClientTimeout(total=self.subscription.seconds + MARGIN_SECONDS),
+                    allow_redirects=False,
                 ) as answer:
-                    text = (await answer.text(errors="replace"))[:500]
+                    text = b"" if answer.ok else await answer.content.read(BYTES_OF_REASON)
+                    return Answer(
+                        status=answer.status, media_type=answer.content_type, text=text.decode(errors="replace")
+                    )
         except (aiohttp.ClientError, TimeoutError) as error:
-            DELIVERIES.labels(name, "retry").inc()
-            raise Failed(f"no answer: {error!r}") from error
-        if answer.ok:
-            DELIVERIES.labels(name, "done").inc()
-            return True
-        if answer.status in {429, 503}:
-            DELIVERIES.labels(name, "later").inc()
-            return False
-        outcome = "retry" if answer.status >= 500 else "refused"
-        DELIVERIES.labels(name, outcome).inc()
-        raise (Failed if outcome == "retry" else Refused)(f"{answer.status}: {text}")
+            return Answer(text=repr(error))
+        except Exception as error:
+            log.exception("a message that can't be posted", function=name, subject=message.subject)
+            return Answer(text=repr(error))
 
-    async def _give_up(self, message: Msg, reason: str) -> None:
-        """Move the message to the dead letters, and tell the reconciliation; done twice, it is done once."""
-        name, sequence = self.subscription.function, message.metadata.sequence.stream
-        log.warning("message given up", function=name, subject=message.subject, sequence=sequence, reason=reason)
-        headers = {"Nats-Msg-Id": f"dead/{sequence}", "Countermark-Reason": json.dumps(reason)}
-        await self.stream.publish(f"dead.{message.subject}", message.data, headers=headers)
-        if message.subject != FAILED_SUBJECT:
-            failed = {"subject": message.subject, "data": _data(message), "reason": reason}
-            await self.stream.publish(
-                FAILED_SUBJECT, json.dumps(failed).encode(), headers={"Nats-Msg-Id": f"failed/{sequence}"}
-            )
-        await message.ack()
-        DEAD_LETTERS.labels(name).inc()
-
-
-def _data(message: Msg) -> Any:
-    try:
-        return json.loads(message.data)
-    except ValueError:
-        return None
+    async def _settle(self, message: Msg, answer: Answer) -> None:
+        """Answer the stream as the function answered."""
+        name, delivery = self.subscription.function, message.metadata.num_delivered or 1
+        verdict = judge(answer.status, answer.media_type)
+        DELIVERIES.labels(name, verdict).inc()
+        match verdict:
+            case Verdict.DONE:
+                await message.ack()
+            case Verdict.RETRY | Verdict.HOLD if not is_over(verdict, delivery):
+                seconds = pause(verdict, delivery)
+                if verdict is Verdict.RETRY or delivery == 1:  # in an outage each message is held again and again
+                    log.info("again later", function=name, subject=message.subject, verdict=verdict, why=answer.reason)
+                await message.nak(delay=seconds)
+            case Verdict.HOLD:
+                log.warning("message let go", function=name, subject=message.subject, reason=answer.reason)
+                await message.ack()
+                LET_GO.labels(name).inc()
+            case Verdict.RETRY | Verdict.DEAD:
+                log.warning("message given up", function=name, subject=message.subject, reason=answer.reason)
+                headers = {"Countermark-Reason": json.dumps(answer.reason)}
+                await self.stream.publish(f"dead.{message.subject}", message.data, headers=headers)
+                await message.ack()
+                DEAD_LETTERS.labels(name).inc()
 
 
 def _event_headers(message: Msg) -> dict[str, str]:
     """The message as a CloudEvent 1.0 in HTTP's binary mode: attributes as headers, data as the body."""
-    sequence = message.metadata.sequence.stream
+    meta = message.metadata
     return {
         "ce-specversion": "1.0",
-        "ce-id": f"{message.metadata.stream}/{sequence}",
+        "ce-id": f"{meta.stream}/{meta.sequence.stream}",
         "ce-source": "urn:countermark:stream",
-        "ce-type": message.subject,
-        "ce-time": message.metadata.timestamp.isoformat().replace("+00:00", "Z"),
+        "ce-type": ".".join(message.subject.split(".")[:2]),
+        "ce-subject": message.subject,
+        "ce-time": meta.timestamp.isoformat().replace("+00:00", "Z"),
         "Content-Type": "application/json",
     }

@@ -22,5 +22,3 @@ class ConnectorSettings(SecretSettings):
     """Copies of each stream: 3 on a NATS cluster."""
     ack_wait: float = Field(15, ge=1)
     """Seconds after which the stream delivers a message again that nobody has answered or extended."""
-    attempts: int = Field(10, ge=1)
-    """Deliveries of one message after which it is given up."""

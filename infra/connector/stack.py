@@ -15,8 +15,6 @@ class Subscription:
     """Messages in flight to all copies of the function together."""
     seconds: float
     """The time that one call may take."""
-    patience: float | None = None
-    """The time after which a call that has not answered is made again beside it; None: it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,43 +1,51 @@
 """The webhook of SeaweedFS's filer, turned into the event record that other stores send by themselves.
 
 Its payload is described in ``notification.toml`` of ``weed scaffold``: a filer path, and the new entry. It comes at
-most once; what is lost here the reconciliation finds.
+most once; what is lost here the sweep finds.
 """
 
-import base64
-from typing import Any
-
-from countermark.servers.events import ObjectCreated
+from countermark.servers.notifications import ObjectCreated
+from countermark.servers.objects import DROP, UPLOADS
+from pydantic import BaseModel
 
 BUCKETS = "/buckets/"
+WATCHED = {DROP: "", UPLOADS: "direct/"}
+"""The buckets that others than the functions write to, and below which key."""
 
 
-def read_notification(body: dict[str, Any]) -> ObjectCreated | None:
-    """The object that a notification tells of; None when it is no new object.
+class Entry(BaseModel):
+    """What is at the path now."""
+
+    is_directory: bool = False
+
+
+class Message(BaseModel):
+    """What has happened; without an entry nothing is there any more."""
+
+    new_entry: Entry | None = None
+
+
+class Notification(BaseModel):
+    """What the filer sends."""
+
+    event_type: str
+    key: str
+    message: Message
+
+
+def read_notification(body: bytes) -> ObjectCreated | None:
+    """The object that a notification tells of; None when it is no new object that anybody waits for.
 
     Raises:
-        KeyError, TypeError, ValueError: it is no notification of SeaweedFS.
+        ValueError: it is no notification of SeaweedFS.
     """
-    entry = body["message"].get("new_entry")
-    path: str = body["key"]
-    if body["event_type"] not in {"create", "update"} or entry is None or not path.startswith(BUCKETS):
+    told = Notification.model_validate_json(body)
+    entry = told.message.new_entry
+    if told.event_type not in {"create", "update"} or entry is None or entry.is_directory:
         return None
-    bucket, _, key = path.removeprefix(BUCKETS).partition("/")
-    if not key or ".uploads/" in f"/{key}" or entry.get("is_directory"):
-        return None  # folders, and parts of uploads that are not complete
-    attributes = entry["attributes"]
-    return ObjectCreated(
-        bucket=bucket,
-        key=key,
-        etag=_etag(entry),
-        bytes=attributes.get("file_size", 0),
-        time=attributes.get("mtime", 0),
-    )
-
-
-def _etag(entry: dict[str, Any]) -> str:
-    """The etag that the store's S3 side tells for the object."""
-    stored = (entry.get("extended") or {}).get("Seaweed-X-Amz-ETag")
-    if stored:
-        return base64.b64decode(stored).decode().strip('"')
-    return base64.b64decode(entry["attributes"].get("md5") or "").hex()
+    bucket, _, key = told.key.removeprefix(BUCKETS).partition("/")
+    if not told.key.startswith(BUCKETS) or bucket not in WATCHED or not key.startswith(WATCHED[bucket]):
+        return None
+    if key in {"", WATCHED[bucket]} or key.startswith(".uploads/"):
+        return None  # the bucket itself, and parts of uploads that are not complete
+    return ObjectCreated(bucket=bucket, key=key)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from countermark.servers.events import CREATED_NAMES
+from countermark.servers.notifications import CREATED_NAMES
 from countermark.servers.objects import DROP, UPLOADS
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider

@@ -22,16 +22,16 @@ import json
 import time
 from pathlib import Path
 
-from countermark.http.calls import DONE, message_data, message_subject
+from countermark.http.calls import DONE, message_data, message_kind
 from countermark.http.edit import edit_body
 
 HERE = Path(__file__).parent
 
 
 def handle(event, context):
-    if subject := message_subject(event):
+    if kind := message_kind(event):
         data = message_data(event)
-        (HERE / "message").write_text(json.dumps([subject, event.headers["ce-id"], data]))
+        (HERE / "message").write_text(json.dumps([kind, event.headers["ce-id"], data]))
         return DONE
     if seconds := event.query.get("sleep"):
         (HERE / "began").touch()

@@ -37,7 +37,8 @@ def handle(event, context):
 def parent(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that has started the function as the watchdog does."""
     (tmp_path / "handler.py").write_text(HANDLER)
-    command = f"{sys.executable} {TEMPLATE / 'index.py'} --behind-watchdog; true"
+    # Whatever starts the watchdog, its child may have been told to ignore SIGINT.
+    command = f"trap '' INT; {sys.executable} {TEMPLATE / 'index.py'} --behind-watchdog; true"
     environment = {"PATH": os.environ["PATH"], "FUNCTION_DIR": str(tmp_path), "PORT": str(pick_free_port())}
     with subprocess.Popen(["/bin/sh", "-c", command], env=environment, stdout=subprocess.DEVNULL) as process:
         (tmp_path / "port").write_text(environment["PORT"])

@@ -109,8 +109,7 @@ def test_the_streams_users_may_do_what_they_need_and_no_more(stream: tuple[int, 
         connector = await connected(secrets["countermark-connector"]["nats-url"], [])
         await connector.jetstream().add_stream(name="COUNTERMARK", subjects=["images.>", "jobs.>"])
         functions = await connected(secrets["countermark-status"]["nats-url"], refused)
-        for sequence, subject in enumerate(("images.waiting.job.1.0", "jobs.complete.job.0"), 1):
-            assert (await functions.jetstream().publish(subject, b"{}")).seq == sequence
+        assert (await functions.jetstream().publish("jobs.complete.j.0", b"{}")).seq == 1
         with pytest.raises((NoRespondersError, nats.errors.TimeoutError)):
             await functions.request("$JS.API.STREAM.NAMES", b"", timeout=0.5)
         await functions.flush()

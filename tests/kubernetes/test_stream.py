@@ -7,13 +7,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import nats
 import pytest
+import yaml
+from countermark.servers.stream import STILL_THERE
 from nats.errors import Error as NatsError
-from nats.js.api import ConsumerConfig, RetentionPolicy, StreamConfig
 from nats.js.errors import APIError
 
+from infra.connector.settings import ConnectorSettings
+from infra.connector.stack import Subscription
+from infra.connector.streams import COUNTERMARK, stream_configs, update_consumer, update_stream
 from infra.local.ports import pick_free_port
 from infra.project import BINARIES
 from tests.kubernetes.rendered import Rendered, targets
@@ -25,10 +31,10 @@ host: 127.0.0.1
 port: {port}
 http: "127.0.0.1:{monitor}"
 include {users}
-jetstream {{ store_dir: "{store}", sync_interval: always }}
+jetstream {{ store_dir: "{store}" }}
 cluster {{ name: nats, host: 127.0.0.1, port: {route}, no_advertise: true, routes: [{routes}] }}
 """
-STREAM = "COUNTERMARK"
+WATERMARK = Subscription(function="watermark", topic="images.waiting.>", concurrency=32, seconds=120)
 
 
 @dataclass
@@ -43,6 +49,29 @@ class Servers:
     def addresses(self, user: str) -> list[str]:
         """Of all servers, as the servers of a Service's name are."""
         return [f"nats://{user}:{self.passwords[user]}@127.0.0.1:{port}" for port in self.ports]
+
+    def consumers(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What each server that answers tells of the consumer of watermark, asked as KEDA asks."""
+        metadata = yaml.safe_load(RENDERED.files["keda.yaml"])["spec"]["triggers"][0]["metadata"]
+        for number, monitor in enumerate(self.monitors):
+            query = {"acc": metadata["account"], "consumers": "true", "config": "true"}
+            try:
+                told = httpx.get(f"http://127.0.0.1:{monitor}/jsz", params=query).json()
+            except httpx.TransportError:
+                continue
+            assert told["meta_cluster"]["cluster_size"] == 3
+            for account in told["account_details"]:
+                for stream in account.get("stream_detail") or []:
+                    for consumer in stream.get("consumer_detail") or []:
+                        if (stream["name"], consumer["name"]) == (metadata["stream"], metadata["consumer"]):
+                            yield f"nats-{number}", consumer
+
+    def lag(self) -> int | None:
+        """The lag as KEDA takes it: from the server that leads the consumer."""
+        for name, consumer in self.consumers():
+            if consumer["cluster"].get("leader") == name:
+                return int(consumer["num_pending"] + consumer["num_ack_pending"])
+        return None
 
 
 @pytest.fixture
@@ -75,15 +104,21 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
         yield made
 
 
-async def set_up(client: nats.NATS) -> None:
-    """Make the stream of messages with a copy on each server; they may still be choosing who leads."""
-    subjects, retention = ["images.>", "jobs.>"], RetentionPolicy.WORK_QUEUE
-    config = StreamConfig(name=STREAM, subjects=subjects, retention=retention, num_replicas=3)
+async def wait_for_lag(servers: Servers, wanted: int) -> None:
+    end = time.monotonic() + 30
+    while servers.lag() != wanted:
+        assert time.monotonic() < end, servers.lag()
+        await asyncio.sleep(0.1)
+
+
+async def set_up(client: nats.NATS, settings: ConnectorSettings) -> None:
+    """What the connector does at its start; the servers may still be choosing who leads."""
     end = time.monotonic() + 60
     while True:
         try:
-            await client.jetstream().add_stream(config)
-            await client.jetstream().add_consumer(STREAM, ConsumerConfig(durable_name="watermark"))
+            for config in stream_configs(settings).values():
+                await update_stream(client.jetstream(), config)
+            await update_consumer(client.jetstream(), WATERMARK, settings)
         except (NatsError, APIError):
             assert time.monotonic() < end
             await asyncio.sleep(0.5)
@@ -91,16 +126,20 @@ async def set_up(client: nats.NATS) -> None:
             return
 
 
-def test_three_copies_outlive_a_server(servers: Servers) -> None:
+def test_three_copies_outlive_a_server_and_the_lag_is_told_by_the_one_that_leads(servers: Servers) -> None:
     async def run() -> None:
+        settings = ConnectorSettings(nats_url=servers.addresses("connector")[0], stream_replicas=3)
         async with connected(servers, "connector") as connector, connected(servers, "functions") as functions:
-            await set_up(connector)
+            await set_up(connector, settings)
+            assert (await connector.jetstream().stream_info(COUNTERMARK)).config.num_replicas == 3
             for number in range(5):
                 await publish(functions, number)
+            await wait_for_lag(servers, 5)
             servers.processes[0].kill()
             for number in range(5, 8):
                 await publish(functions, number)
-            assert await take_all(connector, 8) == {f"images.waiting.job.{number}.0" for number in range(8)}
+            await wait_for_lag(servers, 8)
+            assert len(await take_all(connector, servers)) == 8
 
     asyncio.run(run())
 
@@ -115,19 +154,19 @@ async def connected(servers: Servers, user: str) -> AsyncIterator[nats.NATS]:
         await client.close()
 
 
-async def take_all(client: nats.NATS, wanted: int) -> set[str]:
-    """Take messages until so many have come; a request for some is lost with the server that had it, and is made again.
+async def take_all(client: nats.NATS, servers: Servers) -> set[int]:
+    """Take messages until none waits; a request for some is lost with the server that had it, and is made again.
 
     Returns:
-        their subjects.
+        the places in the stream of those that came.
     """
+    pull = await client.jetstream().pull_subscribe_bind(consumer="watermark", stream=COUNTERMARK)
     taken, end = set(), time.monotonic() + 60
-    while len(taken) < wanted:
-        assert time.monotonic() < end, f"only {taken} came"
+    while servers.lag() != 0:
+        assert time.monotonic() < end, f"{servers.lag()} messages did not come"
         try:
-            pull = await client.jetstream().pull_subscribe_bind(consumer="watermark", stream=STREAM)
             for message in await pull.fetch(8, timeout=2):
-                taken.add(message.subject)
+                taken.add(message.metadata.sequence.stream)
                 await message.ack()
         except (NatsError, APIError):
             await asyncio.sleep(0.2)
@@ -135,12 +174,14 @@ async def take_all(client: nats.NATS, wanted: int) -> set[str]:
 
 
 async def publish(client: nats.NATS, number: int) -> None:
-    """Publish until the stream says that it has it."""
+    """Publish until the stream says that it has it, now or from a try that it did not confirm."""
     end = time.monotonic() + 30
     while True:
         try:
-            await client.jetstream().publish(f"images.waiting.job.{number}.0", b"{}", timeout=2)
-        except (NatsError, APIError):
+            await client.jetstream().publish(f"images.waiting.j.{number}.0", b"{}", timeout=2)
+        except (NatsError, APIError) as error:
+            if isinstance(error, APIError) and error.description == STILL_THERE:
+                return
             assert time.monotonic() < end
             await asyncio.sleep(0.2)
         else:

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from countermark.servers.stream import connect_stream
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
-from infra.connector.streams import DEAD_LETTERS, STREAM
+from infra.connector.streams import COUNTERMARK, DEAD_LETTERS, NOTIFICATIONS
 
 Answer = TypeVar("Answer")
 
@@ -34,7 +35,7 @@ class Stream:
         return asyncio.run(run())
 
     def publish(self, subject: str, data: dict[str, Any]) -> None:
-        """Publish a message without an id, so that nothing takes it for a copy."""
+        """Publish a message; one that is still there is not stored a second time, which is an error here."""
         self.ask(lambda stream: stream.publish(subject, json.dumps(data).encode()))
 
     def hear(self, subject: str, cause: Callable[[], object], seconds: float = 5) -> dict[str, Any]:
@@ -54,21 +55,25 @@ class Stream:
         return message
 
     def wait_until_quiet(self, seconds: float = 20) -> None:
-        """Wait until every message but the scheduled ones is done."""
+        """Wait until every message is done but those of schedules."""
         end = time.monotonic() + seconds
-        while any(not subject.startswith("schedules.") for subject in self._subjects()):
-            assert time.monotonic() < end, self._subjects()
+        while left := [subject for name in (COUNTERMARK, NOTIFICATIONS) for subject in self.subjects(name)]:
+            assert time.monotonic() < end, left
             time.sleep(0.1)
 
-    def _subjects(self) -> dict[str, int]:
-        info = self.ask(lambda stream: stream.stream_info(STREAM, subjects_filter=">"))
+    def subjects(self, name: str) -> dict[str, int]:
+        """How many messages of each subject a stream has."""
+        info = self.ask(lambda stream: stream.stream_info(name, subjects_filter=">"))
         return info.state.subjects or {}
 
-    def next_dead_letter(self, seconds: float = 20) -> tuple[str, bytes, str]:
-        """Subject, data and reason of the newest dead letter; waits for one if there is none."""
+    def dead_letter(self, subject: str, seconds: float = 20) -> tuple[bytes, str]:
+        """Data and reason of the newest dead letter with this subject; waits until there is one."""
         end = time.monotonic() + seconds
-        while not (last := self.ask(lambda stream: stream.stream_info(DEAD_LETTERS)).state.last_seq):
-            assert time.monotonic() < end
-            time.sleep(0.1)
-        message = self.ask(lambda stream: stream.get_msg(DEAD_LETTERS, last))
-        return str(message.subject), message.data or b"", json.loads((message.headers or {})["Countermark-Reason"])
+        while True:
+            try:
+                message = self.ask(lambda stream: stream.get_last_msg(DEAD_LETTERS, f"dead.{subject}"))
+            except NotFoundError:
+                assert time.monotonic() < end, f"no dead letter for {subject}"
+                time.sleep(0.1)
+            else:
+                return message.data or b"", json.loads((message.headers or {})["Countermark-Reason"])

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from countermark.servers.events import ObjectCreated, created_record
+from countermark.servers.notifications import ObjectCreated, created_record
 
 from tests.client import Caller, picture
 

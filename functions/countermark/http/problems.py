@@ -8,6 +8,7 @@ Problem                 400 bad_request
 ├── NotFound            404 not_found
 ├── Expired             410 job_expired
 ├── WrongMethod         405 wrong_method
+├── WrongMediaType      415 wrong_media_type  a message of the stream in another form than one CloudEvent in JSON
 ├── Unexpected          500 unexpected        an error of ours; the log has it
 └── Unavailable         503 unavailable       try again: the stream, the store or the database is away
 """
@@ -82,9 +83,15 @@ class Expired(Problem):
 
 
 class WrongMethod(Problem):
-    """This address does not answer to that method."""
+    """This address does not support that method."""
 
     status, code, title = 405, "wrong_method", "Method not allowed"
+
+
+class WrongMediaType(Problem):
+    """A message is one CloudEvent in JSON; batches and other formats are not taken."""
+
+    status, code, title = 415, "wrong_media_type", "Wrong media type"
 
 
 class Unexpected(Problem):
@@ -94,6 +101,6 @@ class Unexpected(Problem):
 
 
 class Unavailable(Problem):
-    """A part that is needed does not answer just now. Try again in a moment."""
+    """The service is temporarily unavailable. Try again in a moment."""
 
     status, code, title = 503, "unavailable", "Try again in a moment"

@@ -1,13 +1,82 @@
-"""Statements that every part of the job store uses, inside a transaction of the caller's."""
+"""The rows of jobs and images as the functions see them."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pg8000.native import Connection
 
-from countermark.jobs.model import Ending, Image, Job, NewImage
+from countermark.jobs.states import OVER
 
 Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A row of ``jobs``; times are aware."""
+
+    id: str
+    token: str
+    """What people hold."""
+    source: str
+    owner: str
+    folder: str | None
+    state: str
+    options_hash: str
+    """Changes with the options, which are read by themselves."""
+    options_problem: str | None
+    reason: str | None
+    revision: int
+    created_at: datetime
+    progress_at: datetime
+    ready_at: datetime | None
+    expires_at: datetime | None
+    archive_key: str | None
+    archive_bytes: int | None
+    view_etag: str | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is over, also when nobody has noticed that yet."""
+        return self.state in OVER or bool(self.expires_at and self.expires_at <= datetime.now(UTC))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A row of ``images``."""
+
+    job_id: str
+    number: int
+    name: str
+    """As the person named it, cleaned."""
+    bucket: str
+    key: str
+    bytes: int | None
+    etag: str | None
+    revision: int
+    state: str
+    lease: str | None
+    code: str | None
+    reason: str | None
+    result_key: str | None
+    result_bytes: int | None
+    result_name: str
+    """Its name in the ZIP and in the visible tree, unique in the job."""
+    view_etag: str | None
+    format: str | None
+    width: int | None
+    height: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How many images of a job are in each state, and when that changed last."""
+
+    waiting: int
+    """Expected ones included."""
+    done: int
+    failed: int
+    changed_at: datetime | None
 
 
 def columns(kind: type[Any]) -> str:
@@ -30,36 +99,3 @@ def fetch_one(kind: type[Row], connection: Connection, sql: str, **parameters: A
     """The first row of a query, or None."""
     rows = fetch(kind, connection, sql, **parameters)
     return rows[0] if rows else None
-
-
-def insert_images(connection: Connection, job_id: str, images: list[NewImage]) -> None:
-    """Add images to a job."""
-    if images:
-        connection.run(
-            "INSERT INTO images (job_id, number, name, bucket, key, bytes)"
-            " SELECT :job, * FROM unnest(CAST(:numbers AS int[]), CAST(:names AS text[]), CAST(:buckets AS text[]),"
-            " CAST(:keys AS text[]), CAST(:sizes AS bigint[]))"
-            " ON CONFLICT (job_id, number) DO NOTHING",
-            job=job_id,
-            numbers=[image.number for image in images],
-            names=[image.name for image in images],
-            buckets=[image.bucket for image in images],
-            keys=[image.key for image in images],
-            sizes=[image.bytes for image in images],
-        )
-
-
-def lock(connection: Connection, job_id: str) -> None:
-    """Hold the job's row until the transaction ends."""
-    connection.run("SELECT FROM jobs WHERE id = :id FOR UPDATE", id=job_id)
-
-
-def ending(connection: Connection, job_id: str) -> Ending:
-    """Complete the job if all its images have ended, and tell; the job's row must be locked."""
-    rows = connection.run(
-        "WITH completed AS (UPDATE jobs SET state = 'archiving' WHERE id = :id AND state = 'processing'"
-        " AND NOT EXISTS (SELECT FROM images WHERE job_id = jobs.id AND state = 'waiting') RETURNING state)"
-        " SELECT coalesce((SELECT state FROM completed), (SELECT state FROM jobs WHERE id = :id))",
-        id=job_id,
-    )
-    return Ending.of(rows[0][0] or "expired")

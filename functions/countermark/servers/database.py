@@ -5,14 +5,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
-from countermark.http.problems import Unavailable
+from countermark.http.problems import Problem, Unavailable
 
 log = structlog.get_logger()
 
@@ -26,8 +26,12 @@ BEGIN = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'"
 row of its job locked, and with it every image of the job, until TCP gives up after hours."""
 
 _AWAY = (InterfaceError, OSError)
-_SHUTTING_DOWN = ("25P03", "57P01", "57P02", "57P03", "53300")
-"""SQLSTATE codes of a server that stops, starts, has no connection left, or has waited too long for this process."""
+_OF_THE_INPUT = "22"
+"""How the SQLSTATE codes begin of values that no column takes, such as a text with a zero byte."""
+_FOR_NOW = ("08", "25P03", "40", "53", "55P03", "57P", "58")
+"""How the SQLSTATE codes begin that tell of the server and not of the statement: no connection, a transaction that was
+silent or that had to give way, no room left (disk, memory, connections), a server that stops or starts, a broken disk.
+https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 
 class Database:
@@ -43,6 +47,23 @@ class Database:
         self._local = threading.local()
         self._migrated = False
         self._lock = threading.Lock()
+
+    def call(self, sql: str, **parameters: Any) -> Any:
+        """The first column of the first row of one statement that may be run twice; None without a row.
+
+        Raises:
+            Unavailable: the server does not answer, also on a new connection.
+        """
+        rows = self.rows(sql, **parameters)
+        return rows[0][0] if rows else None
+
+    def rows(self, sql: str, **parameters: Any) -> list[Any]:
+        """The rows of one statement that may be run twice, each a list of columns.
+
+        Raises:
+            Unavailable: the server does not answer, also on a new connection.
+        """
+        return self.query(lambda connection: connection.run(sql, **parameters) or [])
 
     def query(self, ask: Callable[[Connection], Answer]) -> Answer:
         """The answer to statements that are one transaction, and may be run twice.
@@ -70,11 +91,13 @@ class Database:
             connection.run("COMMIT")
         except _AWAY as error:
             self.close()
-            raise Unavailable("The database does not answer.") from error
+            raise _away(error) from error
         except DatabaseError as error:
             self.close()
-            if _sqlstate(error) in _SHUTTING_DOWN:
-                raise Unavailable("The database is not ready.") from error
+            if _sqlstate(error).startswith(_FOR_NOW):
+                raise _away(error) from error
+            if _sqlstate(error).startswith(_OF_THE_INPUT):
+                raise Problem("The request has a character or a number that can't be stored.") from error
             raise
         except BaseException:
             self._roll_back(connection)
@@ -93,12 +116,9 @@ class Database:
         try:
             connection = self._connect()
             connection.run(BEGIN)
-        except _AWAY as error:
+        except (*_AWAY, DatabaseError) as error:
             self.close()
-            raise Unavailable("The database does not answer.") from error
-        except DatabaseError as error:
-            self.close()
-            raise Unavailable("The database is not ready.") from error
+            raise _away(error) from error
         return connection
 
     def _connect(self) -> Connection:
@@ -165,6 +185,13 @@ def ssl_context(query: dict[str, list[str]]) -> ssl.SSLContext | None:
     if mode == "require" and root is None:
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _away(error: Exception) -> Unavailable:
+    """What callers are told; why, only the log says."""
+    details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    log.warning("the database is away", sqlstate=details.get("C"), why=details.get("M") or repr(error))
+    return Unavailable("The database does not answer.")
 
 
 def _sqlstate(error: DatabaseError) -> str:

@@ -1,0 +1,78 @@
+"""The end of a job: its objects are deleted, exactly those that the ledger has, and then its rows."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from countermark.jobs import outbox
+from countermark.jobs.keys import options_key
+from countermark.jobs.reading import find_job_by_id
+from countermark.jobs.rows import Job
+from countermark.jobs.states import JobState, Source
+from countermark.servers.objects import DROP
+from countermark.services import Services
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """An object that people have put in the drop bucket, as it was when it was marked."""
+
+    key: str
+    etag: str | None
+
+
+def expire(own: Services, job_id: str, *, at_once: bool) -> None:
+    """Let a job expire whose hour is over, or at once; from now on no link to it is given out."""
+    answer = own.database.call(
+        "SELECT expire_v1(:job, :at_once, :share)", job=job_id, at_once=at_once, share=own.settings.line_share
+    )
+    outbox.send(own, answer["messages"])
+
+
+def delete_objects(own: Services, job_id: str) -> None:
+    """Delete the objects of an expired job, and then forget it. Broken off in between, it is done again.
+
+    In ``drop`` an object is deleted only if it is the one that was marked: a file that somebody has put there since is
+    the next job's.
+    """
+    job = find_job_by_id(own, job_id)
+    if job is None or job.state != JobState.EXPIRED:
+        log.info("nothing to delete", state=job and job.state)
+        return
+    for bucket, keys in _unshared(own, job_id).items():
+        if bucket != DROP:
+            own.objects.delete(bucket, keys)
+    dropped = _dropped(own, job) if job.source == Source.DROP else []
+    for each in dropped:
+        if each.etag:
+            own.objects.delete_if(DROP, each.key, each.etag)
+    freed = own.database.rows("SELECT bucket, key FROM forget_v1(:job)", job=job_id)
+    # What two jobs shared that end at the same moment belongs to nobody only now.
+    for bucket in {bucket for bucket, _ in freed} - {DROP}:
+        own.objects.delete(bucket, [key for its, key in freed if its == bucket])
+    log.info("job gone", objects=len(freed))
+
+
+def _unshared(own: Services, job_id: str) -> dict[str, list[str]]:
+    rows = own.database.rows(
+        "SELECT bucket, key FROM ledger l WHERE job_id = :job AND NOT EXISTS"
+        " (SELECT FROM ledger o WHERE o.bucket = l.bucket AND o.key = l.key AND o.job_id <> l.job_id)",
+        job=job_id,
+    )
+    keys: dict[str, list[str]] = {}
+    for bucket, key in rows:
+        keys.setdefault(bucket, []).append(key)
+    return keys
+
+
+def _dropped(own: Services, job: Job) -> list[Dropped]:
+    rows = own.database.rows(
+        "SELECT key, etag FROM images WHERE job_id = :job AND bucket = 'drop' AND state <> 'removed'", job=job.id
+    )
+    options_etag = own.database.call("SELECT options_etag FROM jobs WHERE id = :job", job=job.id)
+    return [
+        *(Dropped(key=key, etag=etag) for key, etag in rows),
+        Dropped(key=options_key(job.folder or ""), etag=options_etag),
+    ]

@@ -1,0 +1,125 @@
+"""Folders of the drop bucket as jobs: what lies in a folder is one job until that is gone.
+
+Here people write first and the rows follow, so the rows know each object by its ETag.
+"""
+
+import json
+from typing import Any
+
+import structlog
+
+from countermark.http.calls import json_object
+from countermark.http.problems import Problem, Unavailable
+from countermark.jobs import outbox
+from countermark.jobs.keys import OPTIONS_NAME, new_id, new_token, options_key, split_drop_key
+from countermark.jobs.naming import NAME_PARAMETERS, NameParts
+from countermark.names import clean_name, is_leftover
+from countermark.servers.objects import DROP, NoSuchObject, Object, ObjectTooLarge, Refused
+from countermark.services import Services
+
+log = structlog.get_logger()
+
+OPTIONS_BYTES = 1024 * 1024
+NO_OPTIONS: dict[str, Any] = {"options": "{}", "etag": None, "problem": None}
+
+
+class NotYet(Unavailable):
+    """The folder's former job is not gone yet; its next one begins when it is."""
+
+
+def take(own: Services, item: Object) -> str:
+    """Take an object of the drop bucket into its folder's job, or its options into that.
+
+    Returns:
+        ``adopted`` or ``changed`` when there is something to do, ``known`` when it was seen as it is, ``left`` when
+        it is no file of a person's.
+
+    Raises:
+        NotYet: the folder's former job is not gone, or has taken files long enough.
+    """
+    folder, name = split_drop_key(item.key)
+    if item.key.endswith("/") or is_leftover(item.key) or "\0" in item.key:
+        return "left"
+    if name == OPTIONS_NAME:
+        return _set_options(own, folder)
+    return _adopt(own, folder, name, item)
+
+
+def _adopt(own: Services, folder: str, name: str, item: Object) -> str:
+    # The options of a job that is open are not asked for with each file: a change of theirs is announced by itself.
+    options = NO_OPTIONS if _is_open(own, folder) else _read_options(own, folder)
+    with own.database.transaction() as connection:
+        job_id = connection.run(
+            "SELECT open_folder_v1(:folder, :id, :token, CAST(:options AS jsonb), :etag, :problem, :hours)",
+            folder=folder,
+            id=new_id(),
+            token=new_token(),
+            hours=own.settings.drop_hours,
+            **options,
+        )[0][0]
+        if job_id is None:
+            raise NotYet
+        answer = connection.run(
+            f"SELECT adopt_v1(:job, :key, :object_etag, :size, {NAME_PARAMETERS}, :quiet, :limit, :share)",
+            job=job_id,
+            key=item.key,
+            object_etag=item.etag,
+            size=item.bytes,
+            **NameParts.of(clean_name(name)).parameters(),
+            quiet=own.settings.drop_quiet,
+            limit=own.settings.max_files,
+            share=own.settings.line_share,
+        )[0][0]
+    outbox.send(own, answer["messages"])
+    log.info("dropped", job=job_id, image=answer.get("number"), outcome=answer["outcome"])
+    return str(answer["outcome"])
+
+
+def _is_open(own: Services, folder: str) -> bool:
+    sql = "SELECT true FROM jobs WHERE folder = :folder AND source = 'drop' AND state NOT IN ('expired', 'gone')"
+    return bool(own.database.call(sql, folder=folder))
+
+
+def _set_options(own: Services, folder: str) -> str:
+    """The folder's options have come or changed: what was made with others is made again."""
+    answer = own.database.call(
+        "SELECT set_options_v1(:folder, CAST(:options AS jsonb), :etag, :problem, :quiet, :share)",
+        folder=folder,
+        quiet=own.settings.drop_quiet,
+        share=own.settings.line_share,
+        **_read_options(own, folder),
+    )
+    outbox.send(own, answer["messages"])
+    if answer["outcome"] == "changed":
+        log.info("options of a folder", job=answer["job"])
+    return str(answer["outcome"])
+
+
+def _read_options(own: Services, folder: str) -> dict[str, Any]:
+    """The folder's options as they are now: ``options`` as JSON, their ``etag``, and what is wrong with them.
+
+    ``etag`` and ``problem`` are None when there are none.
+    """
+    key = options_key(folder)
+    try:
+        data, etag = own.objects.read(DROP, key, limit=OPTIONS_BYTES)
+    except NoSuchObject:
+        return NO_OPTIONS
+    except ObjectTooLarge:
+        etag = own.objects.stat(DROP, key).etag
+        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME} is too large to be a file of options."}
+    except Refused as error:
+        return {**NO_OPTIONS, "problem": f"{OPTIONS_NAME} can't be read: {error}"}
+    from countermark import engine  # most folders have no options, and the sweep then needs no engine
+
+    try:
+        options = json_object(data)
+        engine.load_options(options)
+    except Problem as problem:
+        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME}: {problem.detail}"}
+    except engine.InvalidOptions as error:
+        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME}: {error}"}
+    text = json.dumps(options)
+    if "\\u0000" in text:
+        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME} has a character that can't be stored: \\u0000"}
+    return {"options": text, "etag": etag, "problem": None}

@@ -1,0 +1,84 @@
+"""Questions about jobs and images. Each is one transaction, and raises ``Unavailable`` when the database is away."""
+
+from typing import Any
+
+from countermark.http.problems import Expired, NotFound
+from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, Image, Job, Progress, fetch, fetch_one
+from countermark.services import Services
+
+SHOWN = "state <> 'removed'"
+
+
+def find_job(own: Services, token: str) -> Job:
+    """The job that a token opens.
+
+    Raises:
+        NotFound: there is no such job.
+        Expired: its time is over, also when its files are not deleted yet.
+    """
+    sql = f"SELECT {JOB_COLUMNS} FROM jobs WHERE token = :token"
+    job = own.database.query(lambda connection: fetch_one(Job, connection, sql, token=token))
+    if job is None:
+        raise NotFound
+    if job.is_over:
+        raise Expired
+    return job
+
+
+def job_id_of(own: Services, token: str) -> str:
+    """The internal id of the job that a token opens, also of one that is gone.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    job_id: str | None = own.database.call("SELECT id FROM jobs WHERE token = :token", token=token)
+    if job_id is None:
+        raise NotFound
+    return job_id
+
+
+def find_job_by_id(own: Services, job_id: str) -> Job | None:
+    """The job of an internal id, also when it has expired not long ago."""
+    sql = f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = :id"
+    return own.database.query(lambda connection: fetch_one(Job, connection, sql, id=job_id))
+
+
+def find_image(own: Services, token: str, number: str) -> tuple[Job, Image]:
+    """An image of the job that a token opens, by its number as it stands in an address.
+
+    Raises:
+        NotFound, Expired: there is no such job or image, or not any more.
+    """
+    job = find_job(own, token)
+    if not (number.isascii() and number.isdecimal() and len(number) < 7):
+        raise NotFound
+    sql = f"SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND number = :number AND {SHOWN}"
+    image = own.database.query(lambda connection: fetch_one(Image, connection, sql, id=job.id, number=int(number)))
+    if image is None:
+        raise NotFound
+    return job, image
+
+
+def job_options(own: Services, job_id: str) -> dict[str, Any]:
+    """The job's options; none when it was deleted meanwhile."""
+    options = own.database.call("SELECT options FROM jobs WHERE id = :id", id=job_id)
+    return dict(options or {})
+
+
+def job_images(own: Services, job_id: str, state: str = "") -> list[Image]:
+    """The job's images by number: all that have not left it, or those in one state."""
+    sql = (
+        f"SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND {SHOWN} AND (:state = '' OR state = :state)"
+        " ORDER BY number"
+    )
+    return own.database.query(lambda connection: fetch(Image, connection, sql, id=job_id, state=state))
+
+
+def job_progress(own: Services, job_id: str) -> Progress:
+    """How many of the job's images are in each state."""
+    sql = (
+        "SELECT count(*) FILTER (WHERE state IN ('expected', 'waiting')) AS waiting,"
+        " count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'failed') AS failed,"
+        " max(updated_at) AS changed_at FROM images WHERE job_id = :id"
+    )
+    return own.database.query(lambda connection: fetch(Progress, connection, sql, id=job_id)[0])
