@@ -12,7 +12,7 @@ from countermark.jobs.keys import view_archive, view_prefix
 from countermark.jobs.reading import job_images
 from countermark.jobs.rows import Job
 from countermark.jobs.states import ImageState
-from countermark.servers.objects import RESULTS, NoSuchObject, Object, Refused
+from countermark.servers.objects import DROP, RESULTS, NoSuchObject, Object, Refused
 from countermark.services import Services
 
 log = structlog.get_logger()
@@ -55,8 +55,8 @@ def publish(own: Services, job: Job, listed: Iterable[Object]) -> int:
     """
     prefix, its_archive = view_prefix(job.folder or ""), view_archive(job.folder or "")
     there = {item.key: item.etag for item in listed if item.key.startswith(prefix) or item.key == its_archive}
-    if not job.folder:
-        there = {key: etag for key, etag in there.items() if "/" not in key.removeprefix(prefix)}
+    if not job.folder:  # beside its files are the trees and the ZIPs of the folders
+        there = {key: etag for key, etag in there.items() if not _is_of_a_folder(key.removeprefix(prefix))}
     current = [image for image in job_images(own, job.id, ImageState.DONE) if image.result_key]
     changes = 0
     for image in current:
@@ -70,6 +70,10 @@ def publish(own: Services, job: Job, listed: Iterable[Object]) -> int:
         changes += 1
     own.objects.delete(RESULTS, there)
     return changes + len(there)
+
+
+def _is_of_a_folder(name: str) -> bool:
+    return "/" in name or (name.endswith(".zip") and name != f"{DROP}.zip")
 
 
 def _copy(own: Services, key: str, view_key: str) -> str | None:
