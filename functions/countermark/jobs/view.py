@@ -12,7 +12,7 @@ from countermark.jobs.keys import view_archive, view_prefix
 from countermark.jobs.reading import job_images
 from countermark.jobs.rows import Job
 from countermark.jobs.states import ImageState
-from countermark.servers.objects import DROP, RESULTS, NoSuchObject, Object, Refused
+from countermark.servers.objects import RESULTS, NoSuchObject, Object, Refused
 from countermark.services import Services
 
 log = structlog.get_logger()
@@ -54,9 +54,7 @@ def publish(own: Services, job: Job, listed: Iterable[Object]) -> int:
         How many objects were copied or deleted.
     """
     prefix, its_archive = view_prefix(job.folder or ""), view_archive(job.folder or "")
-    there = {item.key: item.etag for item in listed if item.key.startswith(prefix) or item.key == its_archive}
-    if not job.folder:  # beside its files are the trees and the ZIPs of the folders
-        there = {key: etag for key, etag in there.items() if not _is_of_a_folder(key.removeprefix(prefix))}
+    there = {item.key: item.etag for item in listed if item.key == its_archive or _is_in_tree(item.key, prefix)}
     current = [image for image in job_images(own, job.id, ImageState.DONE) if image.result_key]
     changes = 0
     for image in current:
@@ -72,8 +70,10 @@ def publish(own: Services, job: Job, listed: Iterable[Object]) -> int:
     return changes + len(there)
 
 
-def _is_of_a_folder(name: str) -> bool:
-    return "/" in name or (name.endswith(".zip") and name != f"{DROP}.zip")
+def _is_in_tree(key: str, prefix: str) -> bool:
+    """Whether an object is in a folder's tree. Beside the files without a folder are the trees and ZIPs of folders."""
+    name = key.removeprefix(prefix)
+    return key.startswith(prefix) and (prefix != view_prefix("") or not ("/" in name or name.endswith(".zip")))
 
 
 def _copy(own: Services, key: str, view_key: str) -> str | None:
