@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,22 +10,23 @@ from pathlib import Path
 
 import pytest
 from countermark.servers.objects import ObjectStore
-from infra.local.minio import PORTS as MINIO_PORTS
-from infra.local.minio import minio_part
-from infra.local.parts import Part
-from infra.local.seaweedfs import PORT_OFFSETS, remove_sockets, seaweedfs_part
-from infra.local.seaweedfs import PORTS as SEAWEEDFS_PORTS
-from infra.local.secrets import generate_secrets
 
+from infra.credentials import generate_secrets
 from infra.local.folder import DataFolder
+from infra.local.machine import LOOPBACK, SECRETS, Machine, PublicAddress
+from infra.local.plan import STORE_PORTS
 from infra.local.ports import pick_ports
+from infra.local.process import Process
+from infra.local.run import write_files
+from infra.local.servers import minio_process, seaweedfs_process
+from infra.local.stores import Store, store_program
+from infra.servers.seaweedfs.configuration import PORT_OFFSETS, remove_sockets
 from infra.store.buckets import connect, set_up_buckets, wait_until_it_stores
 from infra.store.minio import administrator, make_users
-from infra.store.settings import StoreSettings, read_pairs
+from infra.store.settings import StoreSettings
 from infra.tools import find
 
 SECONDS_TO_START = 60
-SECONDS_A_DAY = 86_400
 
 
 class Server:
@@ -38,7 +38,7 @@ class Server:
 
     def people(self) -> ObjectStore:
         """What people with the key pair of the drop bucket have."""
-        keys = self._secrets["drop-access-key"], self._secrets["drop-secret-key"]
+        keys = self._secrets["people-access-key"], self._secrets["people-secret-key"]
         return self.client(access_key=keys[0], secret_key=keys[1])
 
     def client(self, **pair: str) -> ObjectStore:
@@ -47,30 +47,27 @@ class Server:
         return ObjectStore(self.url, region="us-east-1", timeout=20, **keys)
 
 
-@pytest.fixture(scope="session", params=["seaweedfs", "minio"])
+@pytest.fixture(scope="session", params=Store)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Each store; MinIO where it was built (python -m infra.tools minio)."""
-    if request.param == "minio" and not find("minio"):
+    kind: Store = request.param
+    if kind is Store.MINIO and not find("minio"):
         pytest.skip("MinIO was not built on this machine")
-    folder = DataFolder(tmp_path_factory.mktemp(request.param))
-    folder.create()
-    secrets = generate_secrets(folder.secrets)
-    if request.param == "minio":
-        ports = pick_ports(MINIO_PORTS, folder.ports)
-        part = minio_part(folder, ports, secrets, f"nats://nobody:nothing@127.0.0.1:{_nobody()}", print)
-    else:
-        ports = pick_ports((*SEAWEEDFS_PORTS, "connector"), folder.ports, PORT_OFFSETS)
-        part = seaweedfs_part(folder, ports, secrets, Path(sys.executable).parent)
-    with _running(part, folder):
-        url, pair = f"http://127.0.0.1:{ports['s3']}", (secrets["s3-access-key"], secrets["s3-secret-key"])
-        client = connect(url, *pair)
-        set_up_buckets(client, seconds=SECONDS_A_DAY)
+    machine = _machine(kind, tmp_path_factory.mktemp(kind))
+    process = minio_process(machine) if kind is Store.MINIO else seaweedfs_process(machine)
+    write_files(machine.folder, [process])
+    with _running(process, machine.folder):
+        keys = machine.administrator
+        client = connect(machine.store_url, keys.access_key, keys.secret_key)
+        set_up_buckets(client)
         wait_until_it_stores(client)
-        if request.param == "minio":
-            settings = StoreSettings(s3_endpoint=url, s3_access_key=pair[0], s3_secret_key=pair[1])
-            make_users(administrator(settings), read_pairs(folder.secrets), print)
-        yield Server(request.param, url, secrets)
-    remove_sockets(ports)
+        if kind is Store.MINIO:
+            settings = StoreSettings(
+                s3_endpoint=machine.store_url, s3_access_key=keys.access_key, s3_secret_key=keys.secret_key
+            )
+            make_users(administrator(settings), machine.pairs, print)
+        yield Server(kind, machine.store_url, machine.secrets)
+    remove_sockets(machine.ports)
 
 
 @pytest.fixture(scope="session")
@@ -81,31 +78,46 @@ def store(server: Server) -> Iterator[ObjectStore]:
     store.close()
 
 
+def _machine(store: Store, root: Path) -> Machine:
+    folder = DataFolder(root)
+    folder.create()
+    return Machine(
+        folder=folder,
+        address=PublicAddress(LOOPBACK, 8080),  # nobody listens there, nor at the stream
+        environ={**os.environ, "NATS_URL": f"nats://nobody:nothing@{LOOPBACK}:{_nobody()}"},
+        ports=pick_ports((*STORE_PORTS[store], "connector"), folder.ports, PORT_OFFSETS),
+        secrets=generate_secrets(folder.secrets, SECRETS),
+        store=store,
+        store_program=store_program(store, print),
+        cores=1,
+    )
+
+
 @contextmanager
-def _running(part: Part, folder: DataFolder) -> Iterator[None]:
-    with (folder.logs / part.name).open("wb") as log:
-        process = subprocess.Popen(
-            part.command, cwd=part.directory, env=os.environ | part.environment, stdout=log, stderr=subprocess.STDOUT
+def _running(process: Process, folder: DataFolder) -> Iterator[None]:
+    with (folder.logs / process.name).open("wb") as log:
+        running = subprocess.Popen(
+            process.command, cwd=process.directory, env=process.environment, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        _wait(part, process)
+        _wait(process, running)
         yield
     finally:
-        process.terminate()
+        running.terminate()
         try:
-            process.wait(part.stop_seconds)
+            running.wait(process.stop_seconds)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            running.kill()
+            running.wait()
 
 
-def _wait(part: Part, process: subprocess.Popen[bytes]) -> None:
+def _wait(process: Process, running: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + SECONDS_TO_START
     while True:
         try:
-            part.check()
+            process.check()
         except Exception:
-            assert process.poll() is None
+            assert running.poll() is None
             assert time.monotonic() < end
             time.sleep(0.1)
         else:
