@@ -97,6 +97,11 @@ class Platform:
         return (self.folder.secrets / name).read_text()
 
     @property
+    def database_url(self) -> str:
+        """The database, with the functions' own password."""
+        return self._environment.get("DATABASE_URL") or self.secret("database-url")
+
+    @property
     def store_url(self) -> str:
         """The object store's own address, behind Caddy."""
         return f"http://127.0.0.1:{self.ports['s3']}"

@@ -1,22 +1,54 @@
 """What the tests of the running platform share."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.client import Caller, caller_of
+from tests.platform_driver import Platform
+from tests.system.objects import Objects
+from tests.system.rows import Rows
 from tests.system.stream import Stream
+from tests.system.workshop import Workshop, open_workshop
 
 
 @pytest.fixture(scope="session")
-def caller(platform: Any) -> Iterator[Caller]:
+def workshop(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    """The second platform, started once for all tests that need what it has."""
+    with open_workshop(tmp_path_factory.mktemp("assets"), platform) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def place(platform: Platform) -> Platform:
+    """The platform that a module's tests are about: the ordinary one, or what the module says."""
+    return platform
+
+
+@pytest.fixture(scope="module")
+def caller(place: Platform) -> Iterator[Caller]:
     """Somebody who uses the platform."""
-    with caller_of(platform) as caller:
+    with caller_of(place) as caller:
         yield caller
 
 
-@pytest.fixture(scope="session")
-def stream(platform: Any) -> Stream:
+@pytest.fixture(scope="module")
+def stream(place: Platform) -> Stream:
     """The platform's message stream."""
-    return Stream(platform.secret("nats-url"))
+    return Stream(place.secret("nats-url"))
+
+
+@pytest.fixture(scope="module")
+def rows(place: Platform) -> Iterator[Rows]:
+    """The platform's database."""
+    rows = Rows(place.database_url)
+    yield rows
+    rows.database.close()
+
+
+@pytest.fixture(scope="module")
+def objects(place: Platform) -> Iterator[Objects]:
+    """What is in the platform's object store."""
+    objects = Objects(place.store_url, place.secret("s3-access-key"), place.secret("s3-secret-key"))
+    yield objects
+    objects.store.close()
