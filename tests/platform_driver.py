@@ -132,6 +132,18 @@ class Platform:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    @contextmanager
+    def asleep(self, name: str) -> Iterator[None]:
+        """The processes do nothing for a while, and do not know: as on a host that is overloaded or suspended."""
+        pids = self.pids(name)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
     def stop(self, name: str) -> None:
         """Stop the processes; they stay away until started."""
         with supervise.connected(self.folder) as supervisor:

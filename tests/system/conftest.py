@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from countermark.servers.stream import Publisher
+from countermark.services import Services
+from countermark.settings import Settings
+from pydantic import SecretStr
 
 from tests.client import Caller, caller_of
 from tests.platform_driver import Platform
@@ -52,3 +56,18 @@ def objects(place: Platform) -> Iterator[Objects]:
     objects = Objects(place.store_url, place.secret("s3-access-key"), place.secret("s3-secret-key"))
     yield objects
     objects.store.close()
+
+
+@pytest.fixture(scope="module")
+def services(rows: Rows, objects: Objects, stream: Stream) -> Iterator[Services]:
+    """What a function of the platform works with, for a test that is one."""
+    settings = Settings(
+        nats_url=SecretStr(stream.url),
+        database_url=SecretStr(rows.url),
+        s3_endpoint=objects.url,
+        s3_access_key=SecretStr(objects.access_key),
+        s3_secret_key=SecretStr(objects.secret_key),
+    )
+    publisher = Publisher(stream.url)
+    yield Services(settings=settings, database=rows.database, objects=objects.store, publisher=publisher)
+    publisher.close()

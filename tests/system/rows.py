@@ -1,12 +1,14 @@
 """The database, as an administrator sees it: for what no caller is told, and to let time pass."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from countermark.servers.database import Database
+
+from tests.platform_driver import wait_until
 
 LONG_AGO = "2 hours"
 """Longer than anything may wait."""
@@ -43,8 +45,14 @@ class Rows:
 
     def grow_old(self, job: str, column: str, by: str = LONG_AGO) -> None:
         """Let a time of a job be earlier."""
-        sql = f"UPDATE jobs SET {column} = {column} - CAST(:by AS interval) WHERE token = :token RETURNING id"
+        sql = f"UPDATE jobs SET {column} = {column} - CAST(:by AS interval) WHERE token = :token RETURNING id"  # noqa: S608 -- a column
         assert self.ask(sql, by=by, token=job)
+
+    def wait_for_a_sweep(self, begin: Callable[[], None]) -> None:
+        """Wait until one has begun after another that was to be."""
+        then = self.one("SELECT swept_at FROM sweeps")
+        begin()
+        wait_until(lambda: self.one("SELECT swept_at > :then FROM sweeps", then=then))
 
     def compare(self) -> None:
         """Let the next sweep compare the store with the rows."""
@@ -55,17 +63,18 @@ class Rows:
         return bool(self.one("SELECT listed_at > '-infinity' FROM sweeps"))
 
     @contextmanager
-    def failing(self, table: str, when: str, sqlstate: str) -> Iterator["Failures"]:
+    def failing(self, table: str, when: str, sqlstate: str, event: str = "UPDATE") -> Iterator["Failures"]:
         """Let every change of a row fail as the database does for a reason of its own.
 
         Args:
             when: which changes, in SQL: ``NEW.name = 'a.jpg'``.
+            event: UPDATE or INSERT.
         """
         self._run(
             "CREATE SEQUENCE failures;"
             "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
             f" PERFORM nextval('failures'); RAISE EXCEPTION SQLSTATE '{sqlstate}'; END $$;"
-            f"CREATE TRIGGER failing BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION fail()"
+            f"CREATE TRIGGER failing BEFORE {event} ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION fail()"
         )
         try:
             yield Failures(self)

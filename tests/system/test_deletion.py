@@ -103,9 +103,7 @@ def test_a_change_of_format_leaves_no_copy_of_the_old_one(
     assert objects.of(key) == []
 
 
-def test_a_file_that_is_taken_out_of_its_folder_is_not_in_the_next_zip(
-    caller: Caller, folder: str
-) -> None:
+def test_a_file_that_is_taken_out_of_its_folder_is_not_in_the_next_zip(caller: Caller, folder: str) -> None:
     for name in ("a.jpg", "b.jpg"):
         caller.drop(f"{folder}/{name}", picture())
     assert set(unpack(caller.result(f"{folder}.zip"))) == {"a.jpg", "b.jpg", "report.json"}

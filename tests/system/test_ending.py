@@ -100,11 +100,8 @@ def test_waiting_in_line_has_no_deadline(
     try:
         job = caller.upload([("a.jpg", picture()), ("b.jpg", picture())])
         rows.grow_old(job, "progress_at")
-        swept = rows.one("SELECT swept_at FROM sweeps")
         for _ in range(2):
-            stream.sweep()
-            wait_until(lambda: rows.one("SELECT swept_at > :then FROM sweeps", then=swept))
-            swept = rows.one("SELECT swept_at FROM sweeps")
+            rows.wait_for_a_sweep(stream.sweep)
         assert caller.status(job)["waiting"] == 2
     finally:
         place.start("watermark")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from PIL import Image
 from pg8000.native import Connection
+from PIL import Image
 
 from tests.platform_driver import Platform, temporary_platform, wait_until
 from tests.system.pooler import pooled, why_not
