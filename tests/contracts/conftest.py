@@ -91,8 +91,12 @@ def _running(part: Part, folder: DataFolder) -> Iterator[None]:
         _wait(part, process)
         yield
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()
+        try:
+            process.wait(part.stop_seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait(part: Part, process: subprocess.Popen[bytes]) -> None:
