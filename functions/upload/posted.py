@@ -171,6 +171,8 @@ def store_posted(services: Services, event: Event) -> NewJob:
         for part in read_parts(event.stream, event.headers.get("Content-Type", "")):
             job.take(part)
         job.seal()
+    except Expired:  # closed, and then what has come stays; or deleted
+        raise
     except BaseException:
         job.abandon()
         raise

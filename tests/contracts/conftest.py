@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 from countermark.servers.objects import ObjectStore
-
-from infra.local.folder import DataFolder
 from infra.local.minio import PORTS as MINIO_PORTS
 from infra.local.minio import minio_part
 from infra.local.parts import Part
-from infra.local.ports import pick_ports
 from infra.local.seaweedfs import PORT_OFFSETS, remove_sockets, seaweedfs_part
 from infra.local.seaweedfs import PORTS as SEAWEEDFS_PORTS
 from infra.local.secrets import generate_secrets
+
+from infra.local.folder import DataFolder
+from infra.local.ports import pick_ports
 from infra.store.buckets import connect, set_up_buckets, wait_until_it_stores
 from infra.store.minio import administrator, make_users
 from infra.store.settings import StoreSettings, read_pairs
