@@ -13,14 +13,6 @@ from tests.platform_driver import Platform
 from tests.system.objects import Objects
 from tests.system.rows import Rows
 from tests.system.stream import Stream
-from tests.system.workshop import Workshop, open_workshop
-
-
-@pytest.fixture(scope="session")
-def workshop(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """The second platform, started once for all tests that need what it has."""
-    with open_workshop(tmp_path_factory.mktemp("assets"), platform) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def test_a_preset_names_options(caller: Caller) -> None:
     answer = caller.http.post("/function/watermark?preset=half", content=halves())
     assert Image.open(io.BytesIO(answer.content)).size == (50, 25)
     schema = caller.http.get("/function/upload/schema").json()
-    assert schema["properties"]["preset"]["enum"] == ["half"]
+    assert schema["properties"]["preset"]["enum"] == ["house_style", "half"]
     assert "mirror" in schema["$defs"]
 
 

@@ -37,14 +37,36 @@ def test_an_hour_after_it_is_ready_everything_of_a_job_is_deleted(
     key = rows.id_of(job)
     assert len(objects.of(key)) == 4, "two originals, a result and a ZIP"
     rows.grow_old(job, "expires_at", "1 hour")
-    assert caller.is_gone(job), "before anybody has deleted anything"
     stream.sweep()
     objects.wait_until_none(key)
     answer = caller.http.get(f"/job/{job}", headers={"Accept": "text/html"})
     assert answer.status_code == 410
     assert "<html" in answer.text
-    for path in ("archive", "images/1", "images/1/original", "images/1/small"):
-        assert caller.http.get(f"/job/{job}/{path}").json()["code"] == "job_expired"
+
+
+def test_what_has_expired_is_not_shown_also_while_nobody_has_noticed(
+    place: Platform, caller: Caller, objects: Objects, rows: Rows
+) -> None:
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    place.stop("reconcile")
+    try:
+        rows.grow_old(job, "expires_at", "1 hour")
+        for path in (
+            "",
+            "/archive",
+            "/images/1",
+            "/images/1/original",
+            "/images/1/small",
+            "/images/1/small?of=original",
+        ):
+            assert caller.http.get(f"/job/{job}{path}").json()["code"] == "job_expired"
+        for path in ("close", "again"):
+            assert caller.http.post(f"/function/upload/{job}/{path}").json()["code"] == "job_expired"
+        assert objects.of(rows.id_of(job)), "it was too late to show anything"
+    finally:
+        place.start("reconcile")
+    objects.wait_until_none(rows.id_of(job))
 
 
 def test_links_end_with_their_job(caller: Caller, rows: Rows) -> None:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from countermark.http.problems import Unavailable
+from countermark.servers.database import Database
 from pg8000.native import Connection, identifier, literal
 
 from infra.connector.streams import COUNTERMARK, NOTIFICATIONS, SCHEDULES
@@ -113,8 +115,22 @@ def test_the_cause_of_an_outage_is_in_the_log_and_not_in_the_answer(place: Platf
     wait_until(lambda: answers_again(caller))
 
 
-def test_a_server_that_is_given_up_on_is_not_asked_for_ever(place: Platform) -> None:
-    """The connector's own health tells of the stream."""
+def test_a_transaction_that_says_nothing_holds_up_nobody(place: Platform, caller: Caller, rows: Rows) -> None:
+    """As of a host that is lost in the middle of one."""
+    place.stop("watermark")
+    try:
+        job = caller.upload([("a.jpg", picture())])
+        lost = Database(place.database_url)
+        with pytest.raises(Unavailable), lost.transaction() as connection:  # noqa: PT012 -- what comes after is the test
+            connection.run("SELECT FROM jobs WHERE id = :id FOR UPDATE", id=rows.id_of(job))
+            place.start("watermark")
+            assert caller.wait(job)["done"] == 1
+    finally:
+        if not place.pids("watermark"):
+            place.start("watermark")
+
+
+def test_the_connector_tells_that_the_stream_is_away(place: Platform) -> None:
     address = f"http://127.0.0.1:{place.ports['connector']}/healthz"
     with stopped(place, "nats"):
         wait_until(lambda: httpx.get(address).status_code == 503)

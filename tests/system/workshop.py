@@ -1,4 +1,4 @@
-"""A platform for what the ordinary one can't show: assets, a pooler before its database, and leases of seconds."""
+"""A platform for what the ordinary one can't show: assets, a pooler before its database, low limits, short leases."""
 
 import io
 import shutil
@@ -17,9 +17,18 @@ from tests.system.pooler import pooled, why_not
 LEASE_SECONDS = 3
 ATTEMPTS = 2
 """Failed attempts at an image or a ZIP."""
+FILES = 40
+FILE_BYTES = 4 * 1024 * 1024
+JOB_BYTES = 3 * FILE_BYTES
+"""Of one job."""
 
 STARTER = Path(__file__).parents[2] / "templates" / "python3-countermark" / "function" / "task.py"
 PRESETS = """
+[house_style]
+text = "HOUSE"
+position = "top-left"
+format = "TIFF"
+
 [half]
 tasks = [{task = "mirror", upside_down = true}, {task = "resize", width = 50, height = 50}]
 """
@@ -113,6 +122,9 @@ def open_workshop(folder: Path, neighbour: Platform) -> Iterator[Workshop]:
         "IMAGE_ATTEMPTS": str(ATTEMPTS),
         "ARCHIVE_ATTEMPTS": str(ATTEMPTS),
         "DROP_QUIET": "1",
+        "MAX_FILES": str(FILES),
+        "MAX_FILE_BYTES": str(FILE_BYTES),
+        "MAX_JOB_BYTES": str(JOB_BYTES),
     }
     with ExitStack() as stack:
         if is_pooled := why_not() is None:
