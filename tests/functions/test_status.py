@@ -3,6 +3,8 @@
 import pytest
 from countermark.http.application import make_app
 from countermark.http.leaving import Leaving
+from countermark.services import services
+from countermark.settings import settings
 from flask.testing import FlaskClient
 
 from functions.status import handler
@@ -10,9 +12,22 @@ from functions.status import handler
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 
 
+NOWHERE = {
+    "NATS_URL": "nats://127.0.0.1:9",
+    "DATABASE_URL": "postgresql://127.0.0.1:9",
+    "S3_ENDPOINT": "http://127.0.0.1:9",
+    "S3_ACCESS_KEY": "a",
+    "S3_SECRET_KEY": "b",
+}
+
+
 @pytest.fixture
-def client() -> FlaskClient:
-    """Calls the function as its server does."""
+def client(monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    """Calls the function as its server does; no server is asked anything."""
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(handler, "services", services.__wrapped__)
+    monkeypatch.setattr("countermark.services.settings", settings.__wrapped__)
     app = make_app(handler.handle, name="status", leaving=Leaving(), render_problem=handler.render_problem)
     return app.test_client()
 
