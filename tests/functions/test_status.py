@@ -1,5 +1,7 @@
 """status shows a problem to a browser as a page in its language, and to a program as the problem document."""
 
+from collections.abc import Iterator
+
 import pytest
 from countermark.http.application import make_app
 from countermark.http.leaving import Leaving
@@ -12,24 +14,18 @@ from functions.status import handler
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 
 
-NOWHERE = {
-    "NATS_URL": "nats://127.0.0.1:9",
-    "DATABASE_URL": "postgresql://127.0.0.1:9",
-    "S3_ENDPOINT": "http://127.0.0.1:9",
-    "S3_ACCESS_KEY": "a",
-    "S3_SECRET_KEY": "b",
-}
+SETTINGS = ("NATS_URL", "DATABASE_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    """Calls the function as its server does; no server is asked anything."""
-    for name, value in NOWHERE.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(handler, "services", services.__wrapped__)
-    monkeypatch.setattr("countermark.services.settings", settings.__wrapped__)
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+    """Calls the function as its server does, without servers behind it: none of these calls comes to them."""
+    for name in SETTINGS:
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
     app = make_app(handler.handle, name="status", leaving=Leaving(), render_problem=handler.render_problem)
-    return app.test_client()
+    yield app.test_client()
+    settings.cache_clear()
+    services.cache_clear()
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
