@@ -140,7 +140,7 @@ def test_an_archive_that_nobody_tells_of_is_made_all_the_same(caller: Caller, ro
     job = caller.upload([("a.jpg", picture())])
     first = caller.wait(job)
     untold = "UPDATE jobs SET state = 'archiving', ready_at = NULL, expires_at = NULL, "
-    rows.ask(f"{untold} {LONG_UNTOLD} WHERE token = :token RETURNING id", token=job)  # noqa: S608 -- no input
+    rows.ask(f"{untold} {LONG_UNTOLD} WHERE token = :token RETURNING id", token=job)
     stream.sweep()
     assert caller.wait(job)["ready_at"] > first["ready_at"]
 
