@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from infra.local.plan import BINARIES
 from infra.local.ports import pick_free_port
+from infra.project import BINARIES
 from tests.platform_driver import wait_until
 
 
