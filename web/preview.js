@@ -41,7 +41,7 @@ export function preview({ image, problem, fields, source }) {
 function mark(blob, fields, signal) {
   const { format, quality, metadata, ...options } = fields; // what the file is like does not show
   if (options.preset) options.format = "WebP"; // the preset's own may be one that browsers do not show
-  return fetch(`/function/watermark?${new URLSearchParams(options)}`, { method: "POST", body: blob, signal });
+  return fetch(`/function/preview?${new URLSearchParams(options)}`, { method: "POST", body: blob, signal });
 }
 
 function replace(image, blob, alt) {

@@ -1,16 +1,140 @@
-"""The ZIP of a job's marked images, made in a temporary file: its memory does not grow with the job."""
+"""A ZIP that is made while it is read: neither its memory nor a disk grows with the job.
+
+Images are stored, not deflated, for compressed pictures do not shrink. Names are UTF-8.
+"""
 
 import json
-import tempfile
 import zipfile
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from countermark.jobs import Image, Job
 from countermark.names import unique_names
 from countermark.servers.objects import DROP, RESULTS, NoSuchObject, ObjectStore
 
 REPORT_NAME = "report.json"
+FIRST_YEAR, LAST_YEAR = 1980, 2107
+"""The years that a ZIP can tell."""
+
+
+class WrongSize(Exception):
+    """A file has more or fewer bytes than was said: such a ZIP must not come to its end."""
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """Something to be closed, such as a generator."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A file of the ZIP."""
+
+    name: str
+    """A clean name that no other has, neither of them being ``REPORT_NAME``."""
+    size: int
+    """Its bytes: the ZIP has to say before them whether 32 bits are enough for their number."""
+    open: Callable[[], Iterator[bytes]]
+    """Begins to read it. The iterator is closed, if it can be, when it is read or something went wrong."""
+
+
+class ZipStream:
+    """What is read from it is the ZIP; an error while a file is read comes out as it is, and is its end."""
+
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
+        self._pieces = pieces
+        self._left: deque[memoryview] = deque()
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes: as many as asked for, fewer at the end."""
+        taken: list[memoryview] = []
+        while size:
+            if not self._left:
+                if (data := next(self._pieces, None)) is None:
+                    break
+                self._left.append(memoryview(data))
+            piece = self._left.popleft()
+            taken.append(piece[:size])
+            if len(piece) > size:
+                self._left.appendleft(piece[size:])
+            size -= len(taken[-1])
+        return b"".join(taken)
+
+    def close(self) -> None:
+        """Let go of the file that is being read."""
+        self._pieces.close()
+
+
+def zip_stream(entries: Iterable[Entry], report: bytes, time: datetime) -> ZipStream:
+    """A ZIP of some files, one after the other, and at the end the report on them.
+
+    Args:
+        report: the content of ``REPORT_NAME``.
+        time: what all files are dated with, as the clock on the wall there shows it.
+
+    Raises, in ``read``:
+        WrongSize: a file is not as long as was said.
+        What an entry's ``open`` or its iterator raises.
+    """
+    return ZipStream(_pieces(entries, report, time))
+
+
+class _Sink:
+    """A file to write to that keeps what was written until it is taken; it can't seek, so no entry is gone back to."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def take(self) -> Iterator[bytes]:
+        pieces, self._pieces = self._pieces, []
+        return iter(pieces)
+
+
+def _pieces(entries: Iterable[Entry], report: bytes, time: datetime) -> Generator[bytes, None, None]:
+    sink = _Sink()
+    year = min(max(time.year, FIRST_YEAR), LAST_YEAR)
+    date = (year, time.month, time.day, time.hour, time.minute, time.second)
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+        for entry in entries:
+            info = zipfile.ZipInfo(entry.name, date)
+            info.file_size = entry.size
+            with archive.open(info, "w") as target:
+                for chunk in _exactly(entry):
+                    target.write(chunk)
+                    yield from sink.take()
+            yield from sink.take()
+        archive.writestr(zipfile.ZipInfo(REPORT_NAME, date), report)
+    yield from sink.take()
+
+
+def _exactly(entry: Entry) -> Iterator[bytes]:
+    chunks = entry.open()
+    count = 0
+    try:
+        for chunk in chunks:
+            count += len(chunk)
+            if count > entry.size:
+                break
+            yield chunk
+    finally:
+        if isinstance(chunks, Closable):
+            chunks.close()
+    if count != entry.size:
+        raise WrongSize(f"{entry.size} bytes were said, and there are {'more' if count > entry.size else count}.")
 
 
 def archive_key(job: Job) -> str:
@@ -21,44 +145,32 @@ def archive_key(job: Job) -> str:
 
 
 def write_zip(objects: ObjectStore, job: Job, images: list[Image]) -> tuple[str, int]:
-    """Store the ZIP with every image that is done and a report on all of them.
-
-    Images are stored, not deflated: compressed pictures do not shrink. Names are UTF-8, equal ones numbered.
+    """Store the ZIP with every image that is done and is still there, and a report on all of them.
 
     Returns:
         The ZIP's key in the results, and its size in bytes.
     """
-    done = [image for image in images if image.state == "done"]
-    # The report takes its name first: an image of that name is numbered.
-    names = unique_names([REPORT_NAME, *(image.result_name or image.name for image in done)])[1:]
+    done = [image for image in images if image.state == "done" and _is_there(objects, image)]
+    names = unique_names([image.result_name or image.name for image in done], taken=[REPORT_NAME])
     files = dict(zip((image.number for image in done), names, strict=True))
+    entries = (_entry(objects, image, files[image.number]) for image in done)
+    document = json.dumps(report(job, images, files), indent=1, ensure_ascii=False).encode()
     key = archive_key(job)
-    with tempfile.TemporaryFile() as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for image in done:
-                _add_image(objects, archive, image, files, job.created_at)
-            document = json.dumps(report(job, images, files), indent=1, ensure_ascii=False)
-            archive.writestr(zipfile.ZipInfo(REPORT_NAME, job.created_at.timetuple()[:6]), document)
-        file.seek(0)
-        return key, objects.write_stream(RESULTS, key, file, "application/zip")[1]
+    with closing(zip_stream(entries, document, job.created_at)) as stream:
+        return key, objects.write_stream(RESULTS, key, stream, "application/zip")[1]
 
 
-def _add_image(
-    objects: ObjectStore, archive: zipfile.ZipFile, image: Image, files: dict[int, str], time: datetime
-) -> None:
-    assert image.result_key is not None  # noqa: S101 -- an image that is done has a result
-    chunks = objects.chunks(RESULTS, image.result_key)
+def _is_there(objects: ObjectStore, image: Image) -> bool:
     try:
-        first = next(chunks, b"")
+        objects.stat(RESULTS, str(image.result_key))
     except NoSuchObject:
-        files.pop(image.number)  # somebody deleted it from the bucket: the report tells
-        return
-    entry = zipfile.ZipInfo(files[image.number], time.timetuple()[:6])
-    entry.file_size = image.result_bytes or 0
-    with archive.open(entry, "w") as target:
-        target.write(first)
-        for chunk in chunks:
-            target.write(chunk)
+        return False
+    return True
+
+
+def _entry(objects: ObjectStore, image: Image, name: str) -> Entry:
+    key = str(image.result_key)
+    return Entry(name=name, size=image.result_bytes or 0, open=lambda: objects.chunks(RESULTS, key))
 
 
 def report(job: Job, images: list[Image], files: dict[int, str]) -> dict[str, Any]:

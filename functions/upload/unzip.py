@@ -24,6 +24,14 @@ class Readable(Protocol):
         """The next bytes; fewer than asked for only at the end."""
 
 
+class BrokenZip(Exception):
+    """x"""
+
+
+class BrokenEntry(Exception):
+    """x"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A file in a ZIP."""

@@ -40,7 +40,7 @@ MEASURE = """async () => {
     }).observe({ type: "layout-shift", buffered: true });
     await new Promise((resolve) => setTimeout(resolve, 500));
     const files = ["resource", "navigation"].flatMap((kind) => performance.getEntriesByType(kind));
-    const ours = files.filter((each) => !each.name.includes("/function/watermark"));
+    const ours = files.filter((each) => !each.name.includes("/function/preview"));
     return { requests: ours.length, bytes: ours.reduce((sum, each) => sum + each.transferSize, 0), shift };
 }"""
 

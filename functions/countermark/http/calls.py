@@ -18,6 +18,7 @@ DONE = {"statusCode": 204, "body": b""}
 """The answer to a message; it has no body, which some deliverers would take for an event."""
 
 
+CALLER_HEADER = "Countermark-Caller"
 NETWORK_BITS = 64
 """Of an IPv6 address: what one household or host has at least."""
 
@@ -94,12 +95,11 @@ def public_address(event: Event) -> str:
 def owner_of(event: Event) -> str:
     """Whose share of the line a caller uses: ``address:192.0.2.7``, of IPv6 the network, ``address:2001:db8::/64``.
 
-    The caller's address is the last entry of X-Forwarded-For, which our own gateway has written; those before it are
-    what the caller says. Callers whose address nobody knows share ``address:unknown``.
+    The gateway says the caller's address in a header of its own, whatever the caller has sent there. Callers whose
+    address nobody knows share ``address:unknown``.
     """
-    last = event.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     try:
-        address = ip_address(last)
+        address = ip_address(event.headers.get(CALLER_HEADER, "").strip())
     except ValueError:
         return "address:unknown"
     if isinstance(address, IPv6Address):
