@@ -9,7 +9,7 @@ from countermark.servers.stream import Publisher
 from countermark.settings import Settings, settings
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Services:
     """The servers behind the functions. A handler asks for them once, and hands them on."""
 

@@ -15,7 +15,7 @@ from countermark.jobs.states import ImageState, Source
 from countermark.jobs.view import publish_image
 from countermark.names import with_extension
 from countermark.servers.objects import RESULTS, NoSuchObject, ObjectTooLarge, Refused, Replaced
-from countermark.services import Services, services
+from countermark.services import Services
 
 log = structlog.get_logger()
 
@@ -23,9 +23,9 @@ KNOWN_EXTENSIONS = frozenset(extension for kind in engine.FORMATS.values() for e
 
 
 @lru_cache(maxsize=64)
-def options_of(job_id: str, options_hash: str) -> engine.Options:  # noqa: ARG001 -- part of the key
+def options_of(own: Services, job_id: str, options_hash: str) -> engine.Options:  # noqa: ARG001 -- part of the key
     """The options of a job, which its images share."""
-    return engine.load_options(job_options(services(), job_id))
+    return engine.load_options(job_options(own, job_id))
 
 
 def process(own: Services, job_id: str, number: int, revision: int) -> None:
@@ -57,7 +57,7 @@ def _mark(own: Services, taken: Taken) -> None:
         data, _ = own.objects.read(taken.bucket, taken.key, limit=own.settings.max_file_bytes, etag=taken.etag)
         edited = engine.process(
             data,
-            options_of(taken.job_id, taken.options_hash),
+            options_of(own, taken.job_id, taken.options_hash),
             name=PurePosixPath(taken.name).name,
             number=taken.number,
             limits=engine_limits(own.settings),
