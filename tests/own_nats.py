@@ -1,6 +1,7 @@
 """A stream server of the tests' own, which may be killed and lose its files."""
 
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,14 +30,24 @@ class Nats:
 
     def start(self) -> None:
         """Start it and return when it is healthy."""
-        configuration = self.folder / "nats.conf"
-        configuration.write_text(
-            f'host: 127.0.0.1\nport: {self.port}\nhttp: "127.0.0.1:{self.monitor}"\n'
-            f'jetstream {{ store_dir: "{self.store}", sync_interval: always }}\n'
-        )
+        configuration = self._configure()
         with (self.folder / "nats.log").open("ab") as log:
             self.process = subprocess.Popen([BINARIES / "nats-server", "-c", configuration], stderr=log)
         wait_until(self.is_healthy)
+
+    def ask_for_a_password(self, asked: bool) -> None:
+        """Let nobody in any more who shows none, and end the connections of those who are in; or let everybody in."""
+        assert self.process is not None
+        self._configure('authorization { user: "x", password: "y" }\n' if asked else "")
+        self.process.send_signal(signal.SIGHUP)
+
+    def _configure(self, more: str = "") -> Path:
+        path = self.folder / "nats.conf"
+        path.write_text(
+            f'host: 127.0.0.1\nport: {self.port}\nhttp: "127.0.0.1:{self.monitor}"\n{more}'
+            f'jetstream {{ store_dir: "{self.store}", sync_interval: always }}\n'
+        )
+        return path
 
     def is_healthy(self) -> bool:
         """Whether it says so."""

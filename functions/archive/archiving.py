@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 
 import structlog
@@ -14,13 +15,21 @@ from countermark.jobs.reading import find_job_by_id, job_images
 from countermark.jobs.rows import Image, Job
 from countermark.jobs.states import ImageState, Source
 from countermark.jobs.view import publish
-from countermark.servers.objects import DROP, RESULTS
+from countermark.servers.objects import DROP, RESULTS, NoSuchObject
 from countermark.services import Services
 
 from .report import report
 from .zip import Entry, zip_stream
 
 log = structlog.get_logger()
+
+
+class LostResult(Exception):
+    """The store has lost the result of an image, such as by a power cut."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
 
 
 def archive(own: Services, job_id: str, revision: int) -> None:
@@ -50,8 +59,13 @@ def _archive(own: Services, archiving: Archiving) -> None:
     images = job_images(own, job.id)
     done = [image for image in images if image.state == ImageState.DONE]
     document = json.dumps(report(job, images), indent=1, ensure_ascii=False).encode()
-    stream = zip_stream(_entries(own, done), document, job.created_at)
-    _, size = own.objects.write_stream(RESULTS, archiving.key, stream, "application/zip")
+    try:
+        with closing(zip_stream(_entries(own, done), document, job.created_at)) as stream:
+            _, size = own.objects.write_stream(RESULTS, archiving.key, stream, "application/zip")
+    except LostResult as lost:
+        log.warning("a result is not in the store any more, so it is made again", image=lost.number)
+        archives.redo_image(own, archiving, lost.number)
+        return
     if not archives.finish(own, archiving, size):
         log.info("archive out of date")
         own.objects.delete(RESULTS, [archiving.key])
@@ -63,11 +77,14 @@ def _archive(own: Services, archiving: Archiving) -> None:
 
 def _entries(own: Services, images: list[Image]) -> Iterator[Entry]:
     for image in images:
-        yield Entry(
-            name=image.result_name,
-            size=image.result_bytes or 0,
-            open=partial(own.objects.chunks, RESULTS, str(image.result_key)),
-        )
+        yield Entry(name=image.result_name, size=image.result_bytes or 0, open=partial(_chunks, own, image))
+
+
+def _chunks(own: Services, image: Image) -> Iterator[bytes]:
+    try:
+        yield from own.objects.chunks(RESULTS, str(image.result_key))
+    except NoSuchObject as error:
+        raise LostResult(image.number) from error
 
 
 def _let_go(own: Services, archiving: Archiving) -> None:

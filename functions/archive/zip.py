@@ -3,18 +3,12 @@
 Images are stored, not deflated, for compressed pictures do not shrink. Names are UTF-8.
 """
 
-import json
 import zipfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
-
-from countermark.jobs import Image, Job
-from countermark.names import unique_names
-from countermark.servers.objects import DROP, RESULTS, NoSuchObject, ObjectStore
+from typing import Protocol, runtime_checkable
 
 REPORT_NAME = "report.json"
 FIRST_YEAR, LAST_YEAR = 1980, 2107
@@ -135,60 +129,3 @@ def _exactly(entry: Entry) -> Iterator[bytes]:
             chunks.close()
     if count != entry.size:
         raise WrongSize(f"{entry.size} bytes were said, and there are {'more' if count > entry.size else count}.")
-
-
-def archive_key(job: Job) -> str:
-    """Where the job's ZIP is: beside the marked folder for a drop, under the job's id otherwise."""
-    if job.source != "drop":
-        return f"{job.id}.zip"
-    return f"{DROP}/{job.folder}.zip" if job.folder else f"{DROP}.zip"
-
-
-def write_zip(objects: ObjectStore, job: Job, images: list[Image]) -> tuple[str, int]:
-    """Store the ZIP with every image that is done and is still there, and a report on all of them.
-
-    Returns:
-        The ZIP's key in the results, and its size in bytes.
-    """
-    done = [image for image in images if image.state == "done" and _is_there(objects, image)]
-    names = unique_names([image.result_name or image.name for image in done], taken=[REPORT_NAME])
-    files = dict(zip((image.number for image in done), names, strict=True))
-    entries = (_entry(objects, image, files[image.number]) for image in done)
-    document = json.dumps(report(job, images, files), indent=1, ensure_ascii=False).encode()
-    key = archive_key(job)
-    with closing(zip_stream(entries, document, job.created_at)) as stream:
-        return key, objects.write_stream(RESULTS, key, stream, "application/zip")[1]
-
-
-def _is_there(objects: ObjectStore, image: Image) -> bool:
-    try:
-        objects.stat(RESULTS, str(image.result_key))
-    except NoSuchObject:
-        return False
-    return True
-
-
-def _entry(objects: ObjectStore, image: Image, name: str) -> Entry:
-    key = str(image.result_key)
-    return Entry(name=name, size=image.result_bytes or 0, open=lambda: objects.chunks(RESULTS, key))
-
-
-def report(job: Job, images: list[Image], files: dict[int, str]) -> dict[str, Any]:
-    """What became of every image of the job; ``file`` is its name in the ZIP."""
-    return {
-        "job": job.id,
-        "created_at": job.created_at.isoformat(),
-        "total": len(images),
-        "done": len(files),
-        "failed": len(images) - len(files),
-        "images": [
-            {
-                "name": image.name,
-                "state": image.state,
-                "file": files.get(image.number),
-                "code": image.code,
-                "reason": image.reason,
-            }
-            for image in images
-        ],
-    }

@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterable
 
 import structlog
-from countermark.http.problems import Problem
 from countermark.jobs import comparing, folders, opening, view
 from countermark.jobs.keys import OPTIONS_NAME, direct_image, split_drop_key
+from countermark.jobs.sweeping import alone
 from countermark.servers.objects import DROP, RESULTS, UPLOADS, NoSuchObject, Object
 from countermark.services import Services
 
@@ -37,7 +37,7 @@ def compare_store(own: Services) -> dict[str, int]:
     counts = take_dropped(own, now)
     uploads, results = list(own.objects.list(UPLOADS)), list(own.objects.list(RESULTS))
     counts["arrived"] = take_arrived(own, uploads)
-    counts["published"] = sum(view.publish(own, job, results) for job in comparing.folder_jobs(own))
+    counts["published"] = sum(alone(view.publish, own, job, results) or 0 for job in comparing.folder_jobs(own))
     may_delete = is_newest(own)
     for bucket, listed in ((UPLOADS, uploads), (RESULTS, results)):
         old = [item.key for item in listed if item.time < now - GRACE_SECONDS and item.key != MARKER]
@@ -64,11 +64,8 @@ def take_dropped(own: Services, now: float) -> dict[str, int]:
 
 def _take(own: Services, item: Object) -> bool:
     try:
-        return folders.take(own, item) in {"adopted", "changed"}
+        return alone(folders.take, own, item) in {"adopted", "changed"}
     except folders.NotYet:
-        return False
-    except Problem as problem:
-        log.warning("a dropped file is left for now", key=item.key, why=problem.detail)
         return False
 
 

@@ -6,6 +6,7 @@ All of it may run at any time, twice, or at once in two places.
 import structlog
 from countermark.http.problems import Unavailable
 from countermark.jobs import sweeping
+from countermark.jobs.sweeping import alone
 from countermark.services import Services
 
 from .store import compare_store
@@ -21,14 +22,14 @@ def sweep(own: Services) -> None:
     """
     sweeping.begin(own)
     counts = {
-        "leases": sweeping.take_back_leases(own),
-        "settled": sweeping.settle_jobs(own),
-        "expired": sweeping.expire_jobs(own),
-        "sent": sweeping.resend(own),
+        "leases": alone(sweeping.take_back_leases, own),
+        "settled": alone(sweeping.settle_jobs, own),
+        "expired": alone(sweeping.expire_jobs, own),
+        "sent": alone(sweeping.resend, own),
     }
-    sweeping.purge(own)
+    alone(sweeping.purge, own)
     try:
-        counts |= compare_store(own)
+        counts |= alone(compare_store, own) or {}
     except Unavailable as problem:
         log.warning("the store was not compared", why=problem.detail)
     if any(counts.values()):

@@ -61,7 +61,16 @@ def manifests(target: Target, functions: list[str], values: dict[str, str]) -> l
     ]
     if not target.store:
         made.append(_secret("countermark-minio", space, {"config.env": _minio_environment(target, values)}))
+    if target.platform == "openfaas":
+        connection = {"connection": _keda_connection(target, values)}
+        made.append(_secret("countermark-keda", target.functions_namespace, connection))
     return [*made, *(_of_function(target, name, values) for name in functions)]
+
+
+def _keda_connection(target: Target, values: dict[str, str]) -> str:
+    """Straight to the database: KEDA keeps one connection, and statements prepared on it."""
+    password, host = values["postgres-password"], target.service("postgres-rw")
+    return f"postgresql://countermark:{password}@{host}:5432/countermark?sslmode=require"
 
 
 def _of_function(target: Target, name: str, values: dict[str, str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from infra.kubernetes.target import OPENFAAS_GATEWAY, Target
 from infra.project import ROOT
 from infra.render import templates
 from infra.servers.gateway.site import Site, Upstream, caddyfile
-from infra.stack import Function, Stack
+from infra.stack import Function
 
 GATEWAY_PORT = 8080
 MAX_OBJECT_BYTES = 10 * 1024**3
@@ -25,7 +25,7 @@ APPLIED = {"knative": (*COMMON, "functions.yaml", *EVERYWHERE), "openfaas": (*CO
 ASIDE = {"knative": ("serving.yaml", "eventing.yaml"), "openfaas": ()}
 """Rendered, but no resource of the kustomization."""
 OF_MINIO = "minio.yaml"
-SCALE_MIN, SCALE_MAX, SCALE_FACTOR = (f"com.openfaas.scale.{name}" for name in ("min", "max", "factor"))
+SCALE_MIN, SCALE_MAX = "com.openfaas.scale.min", "com.openfaas.scale.max"
 
 _templates = templates(ROOT / "templates" / "kubernetes")
 _templates.filters["checksum"] = lambda text: hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -37,7 +37,7 @@ def render(target: Target) -> dict[str, str]:
     Raises:
         InvalidStack: the stack file can't be used.
     """
-    stack = _for_platform(target, deployed_stack(target))
+    stack = deployed_stack(target)
     workloads = workloads_of(stack)
     resources = [name for name in APPLIED[target.platform] if not (target.store and name == OF_MINIO)]
     stack_text = yaml.safe_dump(
@@ -86,26 +86,17 @@ def _upstream(target: Target, workload: Workload) -> Upstream:
     return Upstream(**where, max_body_bytes=function.max_body_bytes, public=function.public)  # type: ignore[arg-type]
 
 
-def _for_platform(target: Target, stack: Stack) -> Stack:
-    """On OpenFaaS the gateway's own alert is told to leave watermark to KEDA: it would set other numbers of copies."""
-    if target.platform != "openfaas":
-        return stack
-    watermark = stack.functions["watermark"]
-    watermark = watermark.model_copy(update={"labels": watermark.labels | {SCALE_FACTOR: "0"}})
-    return stack.model_copy(update={"functions": stack.functions | {"watermark": watermark}})
-
-
 def _drain_seconds(workloads: list[Workload]) -> int:
     """What the longest call of the connector may take."""
     return math.ceil(max(each.seconds for each in workloads if each.function.topic) + MARGIN_SECONDS) + 15
 
 
 def _scale(watermark: Function) -> dict[str, Any]:
-    """KEDA's numbers for watermark: two messages in work and two that wait for each copy."""
+    """KEDA's numbers for watermark: as many images in work as a copy takes, and as many that wait for it."""
     return {
         "min": watermark.labels.get(SCALE_MIN, "1"),
         "max": watermark.labels.get(SCALE_MAX, "5"),
-        "lag": 2 * watermark.max_inflight,
+        "waiting": 2 * watermark.max_inflight,
     }
 
 

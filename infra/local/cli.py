@@ -18,6 +18,7 @@ from infra.local.machine import LOOPBACK, PublicAddress
 from infra.local.ports import pick_free_port
 from infra.local.run import running_platform
 from infra.local.stores import Store
+from infra.local.watch import watch
 from infra.project import ROOT
 
 app = typer.Typer(
@@ -36,6 +37,8 @@ StoreChoice = Annotated[
     typer.Option("--store", envvar="STORE", help="The object store; minio is built at its first start."),
 ]
 Host = Annotated[str, typer.Option("--host", envvar="HOST_ADDRESS", help="The address to listen on; 0.0.0.0 for all.")]
+
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def main() -> None:
@@ -58,7 +61,10 @@ def up(
     try:
         with running_platform(folder, address, store, typer.echo) as running:
             _welcome(folder, address, time.monotonic() - started)
-            running.supervisor.wait()
+            watching = watch(folder, running.processes, typer.echo)
+            while running.supervisor.poll() is None:
+                watching.look(supervise.states(folder))
+                time.sleep(SECONDS_BETWEEN_LOOKS)
             raise PlatformError(f"The supervisor ended; see {folder.logs / 'supervisord.log'}.")
     except KeyboardInterrupt:
         typer.echo("Your data is kept.")

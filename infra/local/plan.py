@@ -10,7 +10,7 @@ from countermark.settings import Settings
 
 from infra.errors import InvalidStack
 from infra.local.machine import LOOPBACK, Machine
-from infra.local.process import File, Process, answers
+from infra.local.process import SECONDS_TO_LIVE, File, Process, answers
 from infra.local.servers import server_processes
 from infra.local.stores import Store
 from infra.project import BINARIES, ROOT, STACK, WEB
@@ -73,6 +73,7 @@ def _gateway_process(settings: Settings, stack: Stack, machine: Machine) -> Proc
         environment=machine.environment(),
         files=(configuration,),
         check=answers(f"{address.local_url}/healthz"),
+        health=answers(f"{address.local_url}/healthz", SECONDS_TO_LIVE),
     )
 
 

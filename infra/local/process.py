@@ -8,6 +8,8 @@ from pathlib import Path
 from infra.project import ROOT
 
 SECONDS_TO_ANSWER = 2
+SECONDS_TO_LIVE = 5
+"""A server that is busy may answer late; one that takes longer than this again and again does not work."""
 
 GROUPS = ("servers", "gateway", "functions", "connector")
 """They start in this order and stop in the opposite one."""
@@ -35,6 +37,8 @@ class Process:
     """All of it."""
     check: Callable[[], object]
     """Raises an error while the process does not work."""
+    health: Callable[[], object] | None = None
+    """Raises an error while a new start may help; None: it ends by itself when it can't go on."""
     files: tuple[File, ...] = ()
     folders: tuple[Path, ...] = ()
     """Made before it starts, for it alone."""
@@ -48,10 +52,10 @@ class Process:
     """Time to stop in before it is killed."""
 
 
-def answers(url: str) -> Callable[[], None]:
+def answers(url: str, seconds: float = SECONDS_TO_ANSWER) -> Callable[[], None]:
     """A check that a URL is answered with success."""
 
     def check() -> None:
-        urllib.request.urlopen(url, timeout=SECONDS_TO_ANSWER).close()  # noqa: S310 -- our own address
+        urllib.request.urlopen(url, timeout=seconds).close()  # noqa: S310 -- our own address
 
     return check

@@ -1,15 +1,17 @@
 """The servers that run here, as processes."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import pg8000.native
+from pg8000.native import DatabaseError
 
 from infra.credentials import FOR_PEOPLE, credentials_file
 from infra.local.machine import DATABASE, DATABASE_USER, LOOPBACK, Machine
 from infra.local.postgres import BINARIES as POSTGRES_BINARIES
-from infra.local.process import SECONDS_TO_ANSWER, File, Process, answers
+from infra.local.process import SECONDS_TO_ANSWER, SECONDS_TO_LIVE, File, Process, answers
 from infra.local.stores import Store
 from infra.project import BINARIES
 from infra.servers.minio import configuration as minio
@@ -38,6 +40,7 @@ def server_processes(machine: Machine) -> Iterator[Process]:
 def nats_process(machine: Machine) -> Process:
     """The stream: nats-server with JetStream on disk."""
     folder, port = machine.folder, machine.ports["nats-monitor"]
+    health = f"http://{LOOPBACK}:{port}/healthz"
     configuration = File(
         path=folder.configuration / "nats.conf",
         text=nats.configuration(
@@ -50,7 +53,8 @@ def nats_process(machine: Machine) -> Process:
         command=[str(BINARIES / "nats-server"), "--config", str(configuration.path)],
         environment=machine.environment(),
         files=(configuration, File(path=folder.secrets / "nats-url", text=machine.nats_url("connector"))),
-        check=answers(f"http://{LOOPBACK}:{port}/healthz"),
+        check=answers(health),
+        health=answers(health, SECONDS_TO_LIVE),
     )
 
 
@@ -72,6 +76,7 @@ def postgres_process(machine: Machine) -> Process:
         files=(access, configuration, File(path=folder.secrets / "database-url", text=machine.database_url)),
         directory=data,
         check=_connects(machine),
+        health=_lives(machine),
         user=machine.database_owner,
         stop_signal="INT",  # end the clients' sessions; TERM would wait for them
     )
@@ -102,6 +107,7 @@ def seaweedfs_process(machine: Machine) -> Process:
         directory=notification.path.parent,  # where it looks for the file
         # The port is open before requests with a signature succeed.
         check=_lists_buckets(machine),
+        health=answers(f"{machine.store_url}/healthz", SECONDS_TO_LIVE),
         # Its filer waits ten seconds for streams that nobody ends. By then nothing writes any more, and what was
         # acknowledged is in its files.
         stop_seconds=3,
@@ -130,6 +136,7 @@ def minio_process(machine: Machine) -> Process:
         files=(environment, _for_people(machine)),
         folders=(data, certificates),
         check=_lists_buckets(machine),
+        health=answers(f"{machine.store_url}/minio/health/live", SECONDS_TO_LIVE),
     )
 
 
@@ -137,7 +144,7 @@ def _for_people(machine: Machine) -> File:
     return File(path=machine.folder.secrets / FOR_PEOPLE, text=credentials_file(machine.pairs["people"]))
 
 
-def _connects(machine: Machine) -> Callable[[], None]:
+def _connects(machine: Machine, seconds: float = SECONDS_TO_ANSWER) -> Callable[[], None]:
     def check() -> None:
         pg8000.native.Connection(
             DATABASE_USER,
@@ -145,10 +152,21 @@ def _connects(machine: Machine) -> Callable[[], None]:
             port=machine.ports["postgres"],
             database=DATABASE,
             password=machine.secrets["postgres-password"],
-            timeout=SECONDS_TO_ANSWER,
+            timeout=seconds,
         ).close()
 
     return check
+
+
+def _lives(machine: Machine) -> Callable[[], None]:
+    """Whatever PostgreSQL answers, it lives: it may have too many connections, or read its log after a crash."""
+    connects = _connects(machine, SECONDS_TO_LIVE)
+
+    def health() -> None:
+        with suppress(DatabaseError):
+            connects()
+
+    return health
 
 
 def _lists_buckets(machine: Machine) -> Callable[[], Any]:

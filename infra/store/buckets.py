@@ -1,6 +1,5 @@
-"""The buckets: created, open to browsers that hold a presigned link, and emptied when nothing else has done so."""
+"""The buckets: created, open to browsers that hold a presigned link, and rid of uploads that were never completed."""
 
-import math
 import time
 from typing import Any
 
@@ -23,11 +22,23 @@ CORS = {
     ]
 }
 
-SECONDS_A_DAY = 86_400
+LIFECYCLE = {
+    "Rules": [
+        {
+            "ID": "incomplete-uploads",
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        }
+    ]
+}
+"""Whatever else nobody needs any more the functions delete: they know what a job still has."""
+
 SECONDS_TO_JOIN = 30
 PROBE = "probe"
 
 NOT_SUPPORTED = {"NotImplemented", "MethodNotAllowed"}
+NO_SUCH_RULE = NOT_SUPPORTED | {"InvalidArgument", "MalformedXML"}
 
 
 def connect(endpoint: str, access_key: str, secret_key: str, region: str = "us-east-1") -> Any:
@@ -50,26 +61,8 @@ def connect(endpoint: str, access_key: str, secret_key: str, region: str = "us-e
     )
 
 
-def lifecycle(seconds: int) -> dict[str, Any]:
-    """The rule that deletes what is older than ``seconds``, in whole days as the stores count.
-
-    What ends a job is the function expire; this stands behind it.
-    """
-    rule = {
-        "ID": "second-net",
-        "Status": "Enabled",
-        "Filter": {"Prefix": ""},
-        "Expiration": {"Days": max(1, math.ceil(seconds / SECONDS_A_DAY))},
-        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
-    }
-    return {"Rules": [rule]}
-
-
-def set_up_buckets(client: Any, *, seconds: int) -> None:
+def set_up_buckets(client: Any) -> None:
     """Create the buckets and set their rules; doing it again changes nothing.
-
-    Args:
-        seconds: the longest time that an object is needed.
 
     Raises:
         botocore.exceptions.BotoCoreError, ClientError: the store is not there, or refuses.
@@ -78,8 +71,17 @@ def set_up_buckets(client: Any, *, seconds: int) -> None:
     for bucket in BUCKETS:
         if bucket not in there:
             client.create_bucket(Bucket=bucket)
-        client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=lifecycle(seconds))
+        _abort_what_is_incomplete(client, bucket)
         _allow_browsers(client, bucket)
+
+
+def _abort_what_is_incomplete(client: Any, bucket: str) -> None:
+    try:
+        client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=LIFECYCLE)
+    except ClientError as error:  # MinIO has no such rule, and does it by itself after a day
+        if error.response["Error"]["Code"] not in NO_SUCH_RULE:
+            raise
+        client.delete_bucket_lifecycle(Bucket=bucket)  # of an earlier version, which deleted objects
 
 
 def wait_until_it_stores(client: Any) -> None:

@@ -17,8 +17,6 @@ class StoreSettings(SecretSettings):
     s3_access_key: SecretStr
     s3_secret_key: SecretStr
     s3_region: str = "us-east-1"
-    upload_seconds: int = Field(3600, ge=1)
-    job_lifetime: int = Field(3600, ge=1)
 
 
 def secrets_folder() -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.credentials import KeyPair
-from infra.store.buckets import BUCKETS, connect, lifecycle, set_up_buckets, wait_until_it_stores
+from infra.store.buckets import BUCKETS, connect, set_up_buckets, wait_until_it_stores
 from infra.store.settings import StoreSettings
 
 Say = Callable[[str], object]
@@ -54,13 +54,11 @@ def set_up_what_every_store_has(settings: StoreSettings, say: Say) -> Any:
         settings.s3_secret_key.get_secret_value(),
         settings.s3_region,
     )
-    seconds = settings.upload_seconds + settings.job_lifetime
     with _told(settings):
         _wait_until_it_answers(client, settings.s3_endpoint, say)
-        set_up_buckets(client, seconds=seconds)
+        set_up_buckets(client)
         wait_until_it_stores(client)
-    days = lifecycle(seconds)["Rules"][0]["Expiration"]["Days"]
-    say(f"buckets: {', '.join(BUCKETS)}; what is older than {days} day(s) is deleted")
+    say(f"buckets: {', '.join(BUCKETS)}; uploads that are not completed within a day are dropped")
     return client
 
 

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from countermark.jobs.messages import IMAGES_WAITING, JOBS_COMPLETE, RECONCILE_S
 from infra.connector.streams import COUNTERMARK
 from tests.connector.flow import ACK_WAIT, SECONDS_ALLOWED, SLOTS, Flow
 from tests.connector.functions import Functions, Reply, problem, somebody
+from tests.own_connector import Connector
 from tests.platform_driver import wait_until
 
 
@@ -64,6 +66,14 @@ def test_what_a_function_refuses_is_a_dead_letter_with_the_reason(flow: Flow) ->
     after = [flow.running.metric('connector_dead_letters_total{function="archive"}')]
     after.append(flow.running.deliveries("archive", "dead"))
     assert [new - old for old, new in zip(before, after, strict=True)] == [1, 1]
+
+
+def test_a_long_reason_is_cut(flow: Flow) -> None:
+    about = f"{JOBS_COMPLETE}.long.0"
+    flow.functions.answer(about, problem(400, "x" * 10_000_000))
+    flow.send(JOBS_COMPLETE, "long", 0)
+    assert "400: xxx" in flow.stream.dead_letter(about)[1]
+    assert len(flow.stream.dead_letter(about)[1]) <= 3000
 
 
 def test_an_error_of_a_function_comes_again_later_and_later(flow: Flow) -> None:
@@ -201,3 +211,18 @@ def test_schedules_do_not_pile_up_without_a_connector(own_flow: Flow) -> None:
     connector.leave()
     time.sleep(3.5)
     assert own_flow.stream.subjects("SCHEDULES") == {f"schedules.{RECONCILE_SWEEP}": 1, RECONCILE_SWEEP: 1}
+
+
+def test_what_waits_and_what_is_worked_on_is_measured(own_flow: Flow) -> None:
+    own_flow.functions.answer(JOBS_COMPLETE, Reply(seconds=6))
+    connector = own_flow.start_connector()
+    for number in range(SLOTS + 2):
+        own_flow.send(JOBS_COMPLETE, "measured", number)
+    for name, count in {"in_flight": SLOTS, "waiting": 2}.items():
+        wait_until(partial(has_metric, connector, f'connector_messages_{name}{{function="archive"}}', count), 6)
+    wait_until(partial(has_metric, connector, 'connector_messages_in_flight{function="archive"}', 0), 20)
+
+
+def has_metric(connector: Connector, name: str, value: int) -> bool:
+    """Whether a metric has this value."""
+    return connector.metric(name) == value

@@ -73,7 +73,7 @@ def test_a_stream_that_is_away_is_unavailable_in_time_and_comes_back(
     assert time.monotonic() - started < 7
     assert "messages not confirmed" in capsys.readouterr().out
     stored.nats.start()
-    wait_until(lambda: stored.publisher.publish_all(batch(2 * AT_ONCE)), 10)
+    wait_until(lambda: is_taken(stored.publisher), 15)
 
 
 def test_a_server_that_comes_later_is_found(tmp_path: Path) -> None:
@@ -95,3 +95,21 @@ def test_a_server_that_comes_later_is_found(tmp_path: Path) -> None:
     finally:
         publisher.close()
         nats.kill()
+
+
+def test_a_connection_that_was_closed_for_good_is_made_again(stored: Flow) -> None:
+    stored.publisher.publish_all(batch(1))
+    stored.nats.ask_for_a_password(True)
+    with pytest.raises(Unavailable):
+        wait_until(lambda: not stored.publisher.publish_all(batch(2)), 10)
+    stored.nats.ask_for_a_password(False)
+    wait_until(lambda: is_taken(stored.publisher), 15)
+
+
+def is_taken(publisher: Publisher) -> bool:
+    """Whether the stream confirms a message."""
+    try:
+        publisher.publish_all(batch(3))
+    except Unavailable:
+        return False
+    return True

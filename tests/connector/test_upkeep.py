@@ -182,3 +182,10 @@ def test_a_second_start_changes_nothing(own_flow: Flow) -> None:
     own_flow.send(IMAGES_WAITING, "kept", 1, 0)
     own_flow.start_connector()
     wait_until(lambda: own_flow.functions.calls_with(f"{IMAGES_WAITING}.kept"), 10)
+
+
+def test_a_connector_whose_connection_is_closed_for_good_ends_with_an_error(own_flow: Flow) -> None:
+    connector = own_flow.start_connector()
+    own_flow.nats.ask_for_a_password(True)
+    assert connector.process.wait(20) == 1  # its supervisor starts it again
+    assert "the connection to the stream was closed" in connector.log.read_text()

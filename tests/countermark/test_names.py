@@ -1,7 +1,5 @@
 """File names: kept as people gave them, never trusted as paths."""
 
-import re
-import time
 import unicodedata
 from pathlib import Path, PureWindowsPath
 
@@ -11,9 +9,7 @@ from countermark.names import (
     MAX_SEGMENT_BYTES,
     clean_name,
     fold,
-    numbered,
     split_for_number,
-    unique_names,
     with_extension,
 )
 from hypothesis import example, given
@@ -147,19 +143,6 @@ def test_an_added_extension_has_room_in_a_long_name() -> None:
     assert len(with_extension("x" * 255, (".jpeg",), KNOWN).encode()) == MAX_SEGMENT_BYTES
 
 
-def test_equal_names_are_numbered() -> None:
-    names = ["a.jpg", "a.jpg", "A.JPG", "day/a.jpg", "a (2).jpg", "noextension", "noextension"]
-    assert unique_names(names) == [
-        "a.jpg",
-        "a (2).jpg",
-        "A (3).JPG",
-        "day/a.jpg",
-        "a (2) (2).jpg",
-        "noextension",
-        "noextension (2)",
-    ]
-
-
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -195,90 +178,6 @@ def test_a_fold_is_that_of_all_its_forms(name: str) -> None:
 @given(ANY_NAMES.map(clean_name), st.integers(1, 9_999_999))
 def test_a_number_keeps_a_name_clean(name: str, number: int) -> None:
     base, suffix = split_for_number(name)
-    assert numbered(name, number) == f"{base} ({number}){suffix}"
-    assert clean_name(numbered(name, number)) == numbered(name, number)
-    assert Path(numbered(name, number)).suffix == suffix or not suffix
-
-
-def test_a_file_and_a_folder_of_one_name_are_told_apart() -> None:
-    names = ["a.jpg", "A.JPG/b.jpg", "a.jpg/c.jpg", "a.jpg (2)", "x/y/1", "x/Y", "X"]
-    assert unique_names(names) == [
-        "a.jpg",
-        "A (2).JPG/b.jpg",
-        "A (2).JPG/c.jpg",
-        "a.jpg (2)",
-        "x/y/1",
-        "x/Y (2)",
-        "X (2)",
-    ]
-
-
-def test_names_that_are_taken_are_given_to_nobody() -> None:
-    assert unique_names(["REPORT.json", "report.json/a"], taken=["report.json"]) == [
-        "REPORT (2).json",
-        "report (3).json/a",
-    ]
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        ["a.jpg"] * 10_000,
-        [f"a ({number}).jpg" for number in range(2, 5_002)] + ["a.jpg"] * 5_000,
-        ["a.jpg"] + [f"a ({number}).jpg" for number in range(5_000, 1, -1)] * 2,
-        ["x" * 251 + ".jpg"] * 10_000,
-        ["x" * 240 + f"{number % 100:011}" + ".jpg" for number in range(10_000)],
-        ["a.jpg", *["a.jpg/b.jpg"] * 10_000],
-        ["a", *[f"a/{number}" for number in range(10_000)]],
-    ],
-    ids=["equal", "numbers first", "numbers backwards", "long", "long and alike", "folder", "in a folder"],
-)
-def test_ten_thousand_names_take_no_time(names: list[str]) -> None:
-    started = time.process_time()
-    unique = unique_names(names)
-    assert time.process_time() - started < 1
-    assert len({fold(name) for name in unique}) == len(names)
-
-
-class Disk:
-    """A file system that has no regard to case or normalization: what is in which folder."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[tuple[str, ...], str] = {}
-
-    def write(self, path: str) -> None:
-        """Make a file and its folders."""
-        parts = tuple(
-            unicodedata.normalize("NFD", unicodedata.normalize("NFD", part).casefold()) for part in path.split("/")
-        )
-        for end in range(1, len(parts)):
-            assert self._kinds.setdefault(parts[:end], "folder") == "folder", path
-        assert parts not in self._kinds, path
-        self._kinds[parts] = "file"
-
-    @staticmethod
-    def _alike(part: str) -> str:
-        return unicodedata.normalize("NFD", unicodedata.normalize("NFD", part).casefold())
-
-
-WORDS = st.sampled_from(["a", "A", ".jpg", ".JPG", " (2)", " (3)", "/", "/", "é", "e\u0301", "ß", "ss", "x" * 240])
-
-
-@given(st.lists(st.lists(WORDS, min_size=1, max_size=5).map("".join).map(clean_name), max_size=30), st.integers(0, 5))
-def test_all_names_can_be_unpacked_anywhere(names: list[str], given_already: int) -> None:
-    unique = unique_names(names)
-    again = unique_names(names, taken=(taken := unique[:given_already]))
-    for every in (unique, taken + again):
-        disk = Disk()
-        for name in every:
-            disk.write(name)
-            assert clean_name(name) == name
-            assert len(name.encode()) <= MAX_PATH_BYTES
-    assert unique[:1] == names[:1]
-    for name, got in zip(names, unique, strict=True):
-        assert got.lower().endswith(".jpg") or not re.search(r"[^/]\.jpg$", name.lower())
-
-
-@given(st.lists(st.text(alphabet="abc", min_size=1, max_size=3), unique=True))
-def test_names_that_are_unique_stay_as_they_are(names: list[str]) -> None:
-    assert unique_names(names) == names
+    numbered = f"{base} ({number}){suffix}"
+    assert clean_name(numbered) == numbered
+    assert Path(numbered).suffix == suffix or not suffix

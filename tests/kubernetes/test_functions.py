@@ -72,19 +72,29 @@ def test_openfaas_gets_nothing_that_its_community_edition_refuses() -> None:
     assert len(OPENFAAS.stack) <= 15
     for entry in OPENFAAS.stack.values():
         labels = {key.removeprefix("com.openfaas.scale."): value for key, value in (entry.get("labels") or {}).items()}
-        assert labels.keys() <= {"min", "max", "factor"}
+        assert labels.keys() <= {"min", "max"}
         assert all(int(labels.get(limit, 1)) <= 5 for limit in ("min", "max"))
         assert "," not in entry["annotations"].get("topic", "")
 
 
-def test_keda_asks_for_the_consumer_of_watermark_within_what_openfaas_allows() -> None:
+def test_keda_counts_the_images_that_wait_within_what_openfaas_allows() -> None:
     spec = OPENFAAS.one("ScaledObject", "watermark")["spec"]
     (trigger,) = spec["triggers"]
     labels = OPENFAAS.stack["watermark"]["labels"]
-    assert (trigger["metadata"]["stream"], trigger["metadata"]["consumer"]) == ("COUNTERMARK", "watermark")
+    assert trigger["metadata"]["query"] == "SELECT count(*) FROM images WHERE state = 'waiting'"
+    assert trigger["metadata"]["targetQueryValue"] == "4"  # two in work, two that wait
     assert str(spec["minReplicaCount"]) == labels["com.openfaas.scale.min"]
     assert str(spec["maxReplicaCount"]) == labels["com.openfaas.scale.max"]
-    assert labels["com.openfaas.scale.factor"] == "0"
+
+
+def test_keda_has_its_way_into_the_database_from_a_secret(tmp_path: Path) -> None:
+    (trigger,) = OPENFAAS.one("ScaledObject", "watermark")["spec"]["triggers"]
+    access = OPENFAAS.one("TriggerAuthentication", trigger["authenticationRef"]["name"])
+    (source,) = access["spec"]["secretTargetRef"]
+    (secret,) = [each for each in OPENFAAS.secrets(tmp_path) if each["metadata"]["name"] == source["name"]]
+    assert secret["metadata"]["namespace"] == access["metadata"]["namespace"] == "openfaas-fn"
+    connection = secret["stringData"][source["key"]]
+    assert "@postgres-rw.countermark.svc.cluster.local:5432/countermark?sslmode=require" in connection
 
 
 def test_a_function_that_is_added_to_the_stack_file_is_rendered(tmp_path: Path) -> None:
@@ -108,6 +118,10 @@ def test_messages_by_knative_eventing_come_to_the_same_functions_with_every_deli
     triggers = [each for each in yaml.safe_load_all(KNATIVE.files["eventing.yaml"]) if each["kind"] == "Trigger"]
     subscribed = {each.name for each in KNATIVE.workloads if each.function.topic}
     assert {each["metadata"]["name"] for each in triggers} == subscribed
+    types = {each["metadata"]["name"]: each["spec"]["filters"][0] for each in triggers}
+    assert types["watermark"] == {"exact": {"type": "images.waiting"}}
+    assert types["drop"] == {"exact": {"type": "objects.created"}}
+    assert types["reconcile"] == {"prefix": {"type": "reconcile."}}
     for each in triggers:
         assert {"retry", "backoffPolicy", "backoffDelay", "timeout", "deadLetterSink"} == each["spec"][
             "delivery"

@@ -50,7 +50,8 @@ def test_caddy_takes_it_and_listens_at_one_address_that_trusts_the_ingress(rende
 def test_every_public_function_is_called_as_the_platform_wants_it(rendered: Rendered, tmp_path: Path) -> None:
     found = list(proxies(adapted(rendered, tmp_path)))
     addresses = {upstream["dial"] for each in found for upstream in each["upstreams"]}
-    hosts = {each["headers"]["request"]["set"]["Host"][0] for each in found if "headers" in each}
+    sets = [each["headers"]["request"]["set"] for each in found if "headers" in each]
+    hosts = {each["Host"][0] for each in sets if "Host" in each}
     space, store = rendered.target.namespace, rendered.target.store_url.split("://")[1]
     reached = [f"{name}.{space}.svc.cluster.local" for name in ("upload", "watermark", "preview", "status", "expire")]
     if rendered.target.platform == "knative":

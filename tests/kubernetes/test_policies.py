@@ -43,7 +43,9 @@ def flow(rendered: Rendered) -> list[tuple[Pod, Pod, int]]:
     own, functions = pods.by_name, pods.functions
     ways = [(INGRESS, own["gateway"], 8080), (own["connector"], own["nats"], 4222), (own["nats"], own["nats"], 6222)]
     ways += [(own["pooler"], own["postgres"], 5432), (own["postgres"], own["postgres"], 5432)]
-    ways += [(OPERATOR, own["postgres"], 8000), (KEDA, own["nats"], 8222)]
+    ways += [(OPERATOR, own["postgres"], 8000)]
+    if rendered.target.platform == "openfaas":
+        ways.append((KEDA, own["postgres"], 5432))
     ways += [(PROMETHEUS, own[name], port) for name, port in (("connector", 8082), ("nats", 7777), ("postgres", 9187))]
     ways += [(PROMETHEUS, function, 8080) for function in functions]
     ways += [(function, own[name], port) for function in functions for name, port in (("nats", 4222), ("pooler", 5432))]

@@ -46,6 +46,13 @@ def test_the_stream_has_as_many_servers_as_the_connector_wants_copies() -> None:
     assert values("nats")["config"]["cluster"] == {"enabled": True, "replicas": int(wanted)}
 
 
+def test_what_the_stream_confirms_is_on_its_disks_and_a_server_that_cannot_write_is_started_again() -> None:
+    stream = values("nats")["config"]["jetstream"]
+    assert stream["merge"]["sync_interval"] == "always"
+    assert stream["fileStore"]["maxSize"]  # else it follows from the room that the disk has at the start
+    assert values("nats")["container"]["merge"]["livenessProbe"]["httpGet"]["path"] == "/healthz"
+
+
 def test_the_streams_users_are_mounted_where_its_configuration_includes_them() -> None:
     nats = values("nats")
     (mount,) = [each["value"] for each in nats["container"]["patch"]]

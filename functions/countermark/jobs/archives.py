@@ -102,3 +102,15 @@ def remove_images(own: Services, archiving: Archiving, numbers: list[int]) -> No
         lease=archiving.lease,
         numbers=numbers,
     )
+
+
+def redo_image(own: Services, archiving: Archiving, number: int) -> None:
+    """An image whose result is lost is marked again, and the ZIP is made after that."""
+    answer = own.database.call(
+        "SELECT redo_image_v1(:job, :lease, :number, :share)",
+        job=archiving.job.id,
+        lease=archiving.lease,
+        number=number,
+        share=own.settings.line_share,
+    )
+    outbox.send(own, answer["messages"])

@@ -20,6 +20,7 @@ from countermark.services import Services
 log = structlog.get_logger()
 
 OPTIONS_BYTES = 1024 * 1024
+NO_OPTIONS: dict[str, Any] = {"options": "{}", "etag": None, "problem": None}
 
 
 class NotYet(Unavailable):
@@ -37,7 +38,7 @@ def take(own: Services, item: Object) -> str:
         NotYet: the folder's former job is not gone, or has taken files long enough.
     """
     folder, name = split_drop_key(item.key)
-    if item.key.endswith("/") or is_leftover(item.key):
+    if item.key.endswith("/") or is_leftover(item.key) or "\0" in item.key:
         return "left"
     if name == OPTIONS_NAME:
         return _set_options(own, folder)
@@ -45,7 +46,8 @@ def take(own: Services, item: Object) -> str:
 
 
 def _adopt(own: Services, folder: str, name: str, item: Object) -> str:
-    options = _read_options(own, folder)
+    # The options of a job that is open are not asked for with each file: a change of theirs is announced by itself.
+    options = NO_OPTIONS if _is_open(own, folder) else _read_options(own, folder)
     with own.database.transaction() as connection:
         job_id = connection.run(
             "SELECT open_folder_v1(:folder, :id, :token, CAST(:options AS jsonb), :etag, :problem, :hours)",
@@ -73,6 +75,11 @@ def _adopt(own: Services, folder: str, name: str, item: Object) -> str:
     return str(answer["outcome"])
 
 
+def _is_open(own: Services, folder: str) -> bool:
+    sql = "SELECT true FROM jobs WHERE folder = :folder AND source = 'drop' AND state NOT IN ('expired', 'gone')"
+    return bool(own.database.call(sql, folder=folder))
+
+
 def _set_options(own: Services, folder: str) -> str:
     """The folder's options have come or changed: what was made with others is made again."""
     answer = own.database.call(
@@ -93,24 +100,26 @@ def _read_options(own: Services, folder: str) -> dict[str, Any]:
 
     ``etag`` and ``problem`` are None when there are none.
     """
-    nothing: dict[str, Any] = {"options": "{}", "etag": None, "problem": None}
     key = options_key(folder)
     try:
         data, etag = own.objects.read(DROP, key, limit=OPTIONS_BYTES)
     except NoSuchObject:
-        return nothing
+        return NO_OPTIONS
     except ObjectTooLarge:
         etag = own.objects.stat(DROP, key).etag
-        return {**nothing, "etag": etag, "problem": f"{OPTIONS_NAME} is too large to be a file of options."}
+        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME} is too large to be a file of options."}
     except Refused as error:
-        return {**nothing, "problem": f"{OPTIONS_NAME} can't be read: {error}"}
+        return {**NO_OPTIONS, "problem": f"{OPTIONS_NAME} can't be read: {error}"}
     from countermark import engine  # most folders have no options, and the sweep then needs no engine
 
     try:
         options = json_object(data)
         engine.load_options(options)
     except Problem as problem:
-        return {**nothing, "etag": etag, "problem": f"{OPTIONS_NAME}: {problem.detail}"}
+        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME}: {problem.detail}"}
     except engine.InvalidOptions as error:
-        return {**nothing, "etag": etag, "problem": f"{OPTIONS_NAME}: {error}"}
-    return {"options": json.dumps(options), "etag": etag, "problem": None}
+        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME}: {error}"}
+    text = json.dumps(options)
+    if "\\u0000" in text:
+        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME} has a character that can't be stored: \\u0000"}
+    return {"options": text, "etag": etag, "problem": None}

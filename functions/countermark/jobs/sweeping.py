@@ -3,8 +3,12 @@
 Every job is changed in a transaction of its own: one that held several jobs could wait for somebody who waits for it.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import structlog
 
+from countermark.http.problems import Unavailable
 from countermark.jobs import archives, endings, images, outbox
 from countermark.services import Services
 
@@ -16,6 +20,21 @@ RESEND_SECONDS = 15
 """After so long a message may be lost; the stream itself refuses one that it still has."""
 KEEP_SECONDS = 24 * 3600
 """For so long it is remembered that a job has been there, so that its link says expired and not unknown."""
+
+
+def alone(step: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Do a step of the sweep whose fault must not keep the others from being done; None if it had one.
+
+    Raises:
+        Unavailable: a server is away, and the others would only wait for it as well.
+    """
+    try:
+        return step(*arguments, **named)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("a step of the sweep failed")
+        return None
 
 
 def begin(own: Services) -> None:
@@ -35,11 +54,11 @@ def take_back_leases(own: Services) -> int:
         "SELECT job_id, number, lease FROM images WHERE lease IS NOT NULL AND lease_until < now()"
     )
     for job_id, number, lease in lapsed:
-        outcome = images.release(own, job_id, number, lease, counted=True, resend=True)
+        outcome = alone(images.release, own, job_id, number, lease, counted=True, resend=True)
         log.warning("a lease lapsed", job=job_id, image=number, outcome=outcome)
     archiving = own.database.rows("SELECT id, lease FROM jobs WHERE state = 'archiving' AND lease_until < now()")
     for job_id, lease in archiving:
-        outcome = archives.release(own, job_id, lease, counted=True, resend=True)
+        outcome = alone(archives.release, own, job_id, lease, counted=True, resend=True)
         log.warning("a lease lapsed", job=job_id, outcome=outcome)
     return len(lapsed) + len(archiving)
 
@@ -60,21 +79,25 @@ def settle_jobs(own: Services) -> int:
         share=own.settings.line_share,
     )
     for (job_id,) in due:
-        answer = own.database.call(
-            "SELECT settle_job_v1(:job, :seconds, :share)",
-            job=job_id,
-            seconds=own.settings.upload_seconds,
-            share=own.settings.line_share,
-        )
-        outbox.send(own, answer["messages"])
+        alone(_settle, own, job_id)
     return len(due)
+
+
+def _settle(own: Services, job_id: str) -> None:
+    answer = own.database.call(
+        "SELECT settle_job_v1(:job, :seconds, :share)",
+        job=job_id,
+        seconds=own.settings.upload_seconds,
+        share=own.settings.line_share,
+    )
+    outbox.send(own, answer["messages"])
 
 
 def expire_jobs(own: Services) -> int:
     """Let every job expire whose hour is over."""
     due = own.database.rows("SELECT id FROM jobs WHERE state IN ('ready', 'failed') AND expires_at <= now()")
     for (job_id,) in due:
-        endings.expire(own, job_id, at_once=False)
+        alone(endings.expire, own, job_id, at_once=False)
     return len(due)
 
 

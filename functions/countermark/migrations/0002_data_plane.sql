@@ -43,8 +43,8 @@ ALTER TABLE images
     ADD COLUMN result_etag  text,
     ADD COLUMN view_etag    text,                      -- of the result's copy in the visible tree
     ADD COLUMN folded_name  text COLLATE "C",          -- result_name as systems compare it that know no case
-    ADD COLUMN name_base    text COLLATE "C",          -- the folded name that it asked for
-    ADD COLUMN name_number  integer;                   -- the number that it got since that was taken
+    ADD COLUMN name_base    text COLLATE "C",          -- what names share that get their numbers from one count
+    ADD COLUMN name_number  integer;                   -- the number that it got since its name was taken
 
 UPDATE images SET
     owner = jobs.owner,

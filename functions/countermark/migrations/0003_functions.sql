@@ -73,6 +73,7 @@ DECLARE
     folded text := p_folded;
     base text := p_base;
     folded_base text := p_folded_base;
+    family text; -- what names share that get their numbers from one count
     n integer;
 BEGIN
     SELECT * INTO kept FROM images WHERE job_id = p_job AND number = p_number;
@@ -86,12 +87,13 @@ BEGIN
         candidate := base || p_suffix;
         folded := folded_base || p_folded_suffix;
     END IF;
+    family := folded_base || '//' || p_folded_suffix;
     IF name_taken_v1(p_job, p_number, folded) THEN
-        IF kept.name_base = p_folded AND kept.name_number IS NOT NULL THEN
+        IF kept.name_base = family AND kept.name_number IS NOT NULL THEN
             RETURN kept.result_name;
         END IF;
         SELECT coalesce(max(name_number), 1) + 1 INTO n FROM images
-            WHERE job_id || '/' || name_base = p_job || '/' || p_folded COLLATE "C";
+            WHERE job_id || '/' || name_base = p_job || '/' || family COLLATE "C";
         LOOP
             candidate := base || ' (' || n || ')' || p_suffix;
             folded := folded_base || ' (' || n || ')' || p_folded_suffix;
@@ -99,7 +101,7 @@ BEGIN
             n := n + 1;
         END LOOP;
     END IF;
-    UPDATE images SET result_name = candidate, folded_name = folded, name_base = p_folded, name_number = n
+    UPDATE images SET result_name = candidate, folded_name = folded, name_base = family, name_number = n
         WHERE job_id = p_job AND number = p_number;
     RETURN candidate;
 END $$;
@@ -486,6 +488,20 @@ BEGIN
         UPDATE images SET state = 'removed', result_key = NULL, folded_name = '/' || number, name_base = NULL, updated_at = now()
             WHERE job_id = p_job AND number = ANY (p_numbers) AND state IN ('done', 'failed');
     END IF;
+END $$;
+
+-- The result of an image was lost: the job goes back to processing with a new revision of it. The lease is the archive's.
+CREATE FUNCTION redo_image_v1(p_job text, p_lease text, p_number integer, p_share integer) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    its_owner text;
+BEGIN
+    UPDATE jobs SET state = 'processing', revision = revision + 1, lease = NULL, lease_until = NULL
+        WHERE id = p_job AND state = 'archiving' AND lease = p_lease RETURNING owner INTO its_owner;
+    IF NOT FOUND THEN
+        RETURN jsonb_build_object('messages', '[]'::jsonb);
+    END IF;
+    PERFORM renew_revision_v1(p_job, ARRAY[p_number]);
+    RETURN jsonb_build_object('messages', refill_v1(its_owner, p_share));
 END $$;
 
 -- End a job whose hour is over, or at once. Its images leave the line.

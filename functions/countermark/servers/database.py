@@ -12,7 +12,7 @@ import structlog
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection
 
-from countermark.http.problems import Unavailable
+from countermark.http.problems import Problem, Unavailable
 
 log = structlog.get_logger()
 
@@ -26,6 +26,8 @@ BEGIN = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'"
 row of its job locked, and with it every image of the job, until TCP gives up after hours."""
 
 _AWAY = (InterfaceError, OSError)
+_OF_THE_INPUT = "22"
+"""How the SQLSTATE codes begin of values that no column takes, such as a text with a zero byte."""
 _FOR_NOW = ("08", "25P03", "40", "53", "55P03", "57P", "58")
 """How the SQLSTATE codes begin that tell of the server and not of the statement: no connection, a transaction that was
 silent or that had to give way, no room left (disk, memory, connections), a server that stops or starts, a broken disk.
@@ -94,6 +96,8 @@ class Database:
             self.close()
             if _sqlstate(error).startswith(_FOR_NOW):
                 raise _away(error) from error
+            if _sqlstate(error).startswith(_OF_THE_INPUT):
+                raise Problem("The request has a character or a number that can't be stored.") from error
             raise
         except BaseException:
             self._roll_back(connection)

@@ -1,0 +1,82 @@
+"""A server that lives and does not work any more is started again by the platform."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import nats
+import pytest
+from nats.errors import Error as NatsError
+from nats.js.errors import APIError
+
+from infra.local.ports import pick_free_port
+from tests.platform_driver import Platform, temporary_folder, wait_until
+
+SMALL = "16m"
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Platform]:
+    """A platform whose stream is on a small disk."""
+    with temporary_folder() as folder:
+        disk = folder / "data" / "nats"
+        disk.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "stream", disk], check=True)
+        platform = Platform(folder / "data", pick_free_port())
+        try:
+            platform.open()
+            yield platform
+            platform.close()
+        finally:
+            subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def health(platform: Platform) -> int:
+    """What the stream's server tells of itself."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{platform.ports['nats-monitor']}/healthz").status_code
+    except httpx.TransportError:
+        return 0
+
+
+def stores(platform: Platform) -> bool:
+    """Whether the stream takes a message."""
+
+    async def run() -> None:
+        client = await nats.connect(platform.secret("nats-url"), connect_timeout=1, allow_reconnect=False)
+        try:
+            await client.jetstream().publish("dead.test", b"x" * 20_000, timeout=1)
+        finally:
+            await client.close()
+
+    try:
+        asyncio.run(run())
+    except (NatsError, APIError, OSError):
+        return False
+    return True
+
+
+def fill(path: Path) -> None:
+    """Leave no room on a disk."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            continue
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+def test_the_stream_works_again_when_its_full_disk_has_room(small_disk: Platform) -> None:
+    first = small_disk.pids("nats")
+    wait_until(lambda: stores(small_disk))
+    room = small_disk.data / "nats" / "room"
+    fill(room)
+    wait_until(lambda: not stores(small_disk))
+    wait_until(lambda: health(small_disk) != 200)
+    wait_until(lambda: small_disk.pids("nats") not in (first, []))  # in vain: there is no room yet
+    room.unlink()
+    wait_until(lambda: stores(small_disk), 180)
+    assert health(small_disk) == 200
+    assert "nats does not work" in small_disk.output.read_text()
