@@ -188,6 +188,7 @@ class Flow(RuleBasedStateMachine):
                     return
                 for token in self.tokens():
                     self.world.hour_is_over(token)
+                self.world.objects.age(7200)
             self.fail_on(left)
         finally:
             for attempt in list(self.world.attempts):
