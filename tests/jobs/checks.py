@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -217,9 +218,9 @@ class Checks:
         for which, old in self.before.items():
             new = now.get(which)
             if new is None:
-                if not isinstance(which, str) and self.jobs[which[0]].state == "gone":
-                    continue
-                yield f"{which} was forgotten"
+                job = now.get(which if isinstance(which, str) else which[0])
+                if job is not None and job.state != "gone":
+                    yield f"{which} was forgotten"
                 continue
             if new.revision < old.revision or (isinstance(which, str) and _is_back(old.state, new.state)):
                 yield f"{which} went from {old.state} r{old.revision} back to {new.state} r{new.revision}"
@@ -262,7 +263,8 @@ class Checks:
             if bucket == DROP and split_drop_key(key)[0] == job.folder and not key.endswith(OPTIONS_NAME)
         }
         # What was taken out after the last ZIP stays in it; what was put there is always taken.
-        if any(its.get(key) != etag for key, etag in there.items()):
+        takes_files = job.created_at > datetime.now(UTC) - timedelta(hours=self.world.settings.drop_hours)
+        if takes_files and any(its.get(key) != etag for key, etag in there.items()):
             yield f"folder {job.folder} has {there}, the rows say {its}"
         options = objects.get((DROP, options_key(job.folder)))
         if options and options.known.etag != job.options_etag:

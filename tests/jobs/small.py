@@ -3,7 +3,7 @@
 from countermark.servers.database import Database
 from countermark.settings import Settings
 
-TABLES = "outbox, ledger, images, jobs"
+DAY = 24 * 3600
 
 
 def small_settings(url: str, **changed: object) -> Settings:
@@ -15,6 +15,8 @@ def small_settings(url: str, **changed: object) -> Settings:
         "s3_access_key": "nobody",
         "s3_secret_key": "nothing",
         "line_share": 2,
+        "lease_seconds": DAY,  # time passes when a test says so, and not while it runs
+        "drop_quiet": DAY,
         "image_attempts": 3,
         "archive_attempts": 3,
     }
@@ -22,8 +24,7 @@ def small_settings(url: str, **changed: object) -> Settings:
 
 
 def clean(database: Database) -> None:
-    """Take every row out; DELETE is quicker than TRUNCATE where there are few."""
+    """Take every row out; the files of tables begin anew, so that rows come in the same order each time."""
     with database.transaction() as connection:
-        for table in TABLES.split(", "):
-            connection.run(f"DELETE FROM {table}")
+        connection.run("TRUNCATE outbox, ledger, images, jobs RESTART IDENTITY")
         connection.run("UPDATE sweeps SET swept_at = now(), listed_at = '-infinity', generation = 0")

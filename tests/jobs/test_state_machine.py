@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from countermark.jobs import keys, leases
+from countermark.jobs import keys, leases, outbox, sweeping
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from functions.reconcile import store
 from tests.jobs.checks import Checks
+from tests.jobs.small import DAY
 from tests.jobs.steps import AWAY, CRASH, OURS
 from tests.jobs.world import World
 
+HALF_A_DAY = 12 * 3600
 NAMES = st.sampled_from(["a.png", "b.png", "A.png", "a.jpg", "d/a.png", "d"])
 FOLDERS = st.sampled_from(["f", "f", "f", "g", ""])
 VERSIONS = st.integers(1, 3)
@@ -188,7 +191,7 @@ class Flow(RuleBasedStateMachine):
                     return
                 for token in self.tokens():
                     self.world.hour_is_over(token)
-                self.world.objects.age(7200)
+                self.world.objects.age(DAY)
             self.fail_on(left)
         finally:
             for attempt in list(self.world.attempts):
@@ -225,7 +228,15 @@ def world(postgres: str, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(keys, "secrets", world)
     for name, value in {"DATABASE_URL": postgres, "NATS_URL": "-", "S3_ENDPOINT": "-", "S3_ACCESS_KEY": "-", "S3_SECRET_KEY": "-"}.items():
         monkeypatch.setenv(name, value)
+    for module, name in (
+        (outbox, "OVERDUE_SECONDS"),
+        (sweeping, "RESEND_SECONDS"),
+        (store, "COMPARE_SECONDS"),
+        (store, "GRACE_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, HALF_A_DAY)
     return world
+
 
 
 def test_everything_ends_and_nothing_is_lost(world: World) -> None:

@@ -15,7 +15,7 @@ from countermark import engine
 from countermark.http.calls import CALLER_HEADER, Event
 from countermark.http.edit import engine_limits
 from countermark.http.problems import Problem
-from countermark.jobs import archives, images
+from countermark.jobs.folders import NotYet
 from countermark.jobs.keys import OPTIONS_NAME, direct_key, options_key, split_drop_key
 from countermark.servers.database import Database
 from countermark.servers.notifications import ObjectCreated, created_record, read_created
@@ -33,12 +33,14 @@ from functions.upload.again import open_again
 from functions.upload.links import close_job, open_with_links
 from functions.upload.posted import store_posted
 from functions.watermark.process import process
-from tests.jobs.small import clean, small_settings
+from tests.jobs.small import DAY, clean, small_settings
 from tests.jobs.steps import AWAY, CRASH, OURS, Attempt, OursError, Servers, SteppedDatabase, SteppedObjects, SteppedStream
 
 LONG = 10_000_000
 """Seconds after which everything that has a deadline is over it."""
 BAD = b"no picture "
+LEASE_BYTES = 6
+"""Of the random number that a lease is."""
 
 
 def file_of(serial: int) -> bytes:
@@ -69,7 +71,7 @@ def plain(options: dict[str, Any]) -> str:
 
 @dataclass
 class Lease:
-    """An attempt at an image (number 0: at a ZIP) as the rows had it."""
+    """An attempt at an image (number 0: at a ZIP), as its message said."""
 
     job: str
     number: int
@@ -131,7 +133,11 @@ class World:
     def token_hex(self, size: int) -> str:
         """In place of a random number: the next one."""
         self.number += 1
-        return f"{self.number:0{size * 2}x}"
+        name = f"{self.number:0{size * 2}x}"
+        if size == LEASE_BYTES:
+            attempt = greenlet.getcurrent().attempt
+            self.leases[name] = Lease(*attempt.about, attempt)
+        return name
 
     # ---- processes ------------------------------------------------------------------------------------------------
     def begin(
@@ -141,10 +147,11 @@ class World:
         stop: int | None = None,
         fault: tuple[int, str] | None = None,
         then: Callable[[Attempt], None] | None = None,
+        about: Any = (),
     ) -> Attempt:
         """Begin a use case in a process of its own."""
         attempt = Attempt(name, run)
-        attempt.then = then
+        attempt.then, attempt.about = then, about
         self.began[id(attempt)] = self.clock
         self.attempts.append(attempt)
         self.go(attempt, stop, fault)
@@ -155,7 +162,6 @@ class World:
         self.current = attempt
         attempt.hindered |= bool(self.servers.away)
         attempt.go(stop, fault)
-        self.note_leases(attempt)
         if attempt.ended:
             self._ended(attempt)
 
@@ -194,16 +200,6 @@ class World:
             for name, lease in self.leases.items()
             if lease.attempt is attempt and name in held
         ]
-
-    def note_leases(self, attempt: Attempt) -> None:
-        """Learn who holds the leases that are new in the rows."""
-        rows = self.look.rows(
-            "SELECT lease, job_id, number, revision FROM images WHERE lease IS NOT NULL"
-            " UNION ALL SELECT lease, id, 0, revision FROM jobs WHERE lease IS NOT NULL"
-        )
-        for name, *which in rows:
-            if name not in self.leases:
-                self.leases[name] = Lease(*which, attempt)
 
     def _watch(self, what: str, bucket: str, key: str, etag: str) -> None:
         """Nothing of ours is overwritten, and a dropped file is deleted only after it was marked."""
@@ -343,7 +339,8 @@ class World:
 
         if (subject, data) not in self.old_messages:
             self.old_messages.append((subject, data))
-        return self.begin(f"{kind} {data}", run, stop, fault, then)
+        about = (data.get("job"), data.get("number", 0), data.get("revision", 0))
+        return self.begin(f"{kind} {data}", run, stop, fault, then, about)
 
     def _acknowledge(self, subject: str, data: dict[str, Any]) -> None:
         there = self.stream.messages.get(subject, [])
@@ -365,26 +362,26 @@ class World:
     def minutes_pass(self) -> None:
         """What was sent is old, the store was not compared for long, and what nobody knows has had its grace."""
         self.look.rows("UPDATE sweeps SET listed_at = '-infinity'")
-        self.look.rows("UPDATE outbox SET created_at = created_at - interval '100 s'")
-        self.look.rows("UPDATE images SET sent_at = sent_at - interval '100 s'")
-        self.look.rows("UPDATE jobs SET sent_at = sent_at - interval '100 s'")
-        self.objects.age(100)
+        self.look.rows("UPDATE outbox SET created_at = created_at - interval '1 day'")
+        self.look.rows("UPDATE images SET sent_at = sent_at - interval '1 day'")
+        self.look.rows("UPDATE jobs SET sent_at = sent_at - interval '1 day'")
+        self.objects.age(DAY)
 
     def gap(self, *, power_cut: bool) -> None:
-        """An hour passes in which nothing is swept."""
+        """A day passes in which nothing is swept."""
         if power_cut:
             for attempt in list(self.attempts):
                 self.kill(attempt, excused=True)
         for lease in self.leases.values():
             lease.excused = True
-        hour = "interval '1 hour'"
-        self.look.rows(f"UPDATE sweeps SET swept_at = swept_at - {hour}, listed_at = listed_at - {hour}")
-        self.look.rows(f"UPDATE outbox SET created_at = created_at - {hour}")
+        day = "interval '1 day'"
+        self.look.rows(f"UPDATE sweeps SET swept_at = swept_at - {day}, listed_at = listed_at - {day}")
+        self.look.rows(f"UPDATE outbox SET created_at = created_at - {day}")
         columns = "created_at, progress_at, quiet_at, ready_at, expires_at, lease_until, sent_at"
-        self.look.rows("UPDATE jobs SET " + ", ".join(f"{each} = {each} - {hour}" for each in columns.split(", ")))
+        self.look.rows("UPDATE jobs SET " + ", ".join(f"{each} = {each} - {day}" for each in columns.split(", ")))
         columns = "updated_at, lease_until, sent_at"
-        self.look.rows("UPDATE images SET " + ", ".join(f"{each} = {each} - {hour}" for each in columns.split(", ")))
-        self.objects.age(3600)
+        self.look.rows("UPDATE images SET " + ", ".join(f"{each} = {each} - {day}" for each in columns.split(", ")))
+        self.objects.age(DAY)
         self.begin("sweep", partial(sweep, self.own))
 
     def lapse(self, lease: str) -> None:
@@ -405,7 +402,7 @@ class World:
 
     def uploads_are_late(self) -> None:
         """No byte has come for UPLOAD_SECONDS."""
-        self.look.rows("UPDATE jobs SET progress_at = now() - interval '2 h'")
+        self.look.rows("UPDATE jobs SET progress_at = now() - interval '2 days'")
 
     def folders_are_old(self) -> None:
         """Folders have taken files for DROP_HOURS."""
@@ -421,7 +418,7 @@ class World:
                 self.go(attempt)
             self._deliver_all()
             now = self.fingerprint()
-            if now == before and not self.waiting_messages():
+            if now == before and not self.under_way:
                 if late:
                     return
                 late = True
@@ -435,18 +432,13 @@ class World:
         raise AssertionError(f"it never comes to rest: {self.waiting_messages()}")
 
     def _deliver_all(self) -> None:
-        for _ in range(200):
-            messages = self.waiting_messages()
-            progress = False
-            for subject, data in messages:
-                attempt = self.deliver(subject, data)
-                if attempt.error is None:
-                    progress = True
-                elif attempt.error.status < 500:
-                    self._acknowledge(subject, data)
-            if not progress:
+        """Deliver until only files are left whose folder waits for the end of its job."""
+        for _ in range(100):
+            answers = [self.deliver(*message) for message in self.waiting_messages()]
+            self.under_way = [attempt for attempt in answers if not isinstance(attempt.error, NotYet)]
+            if not self.under_way:
                 return
-        raise AssertionError("messages without end")
+        raise AssertionError(f"messages without end: {self.waiting_messages()}")
 
     def fingerprint(self) -> Any:
         """Everything but times."""
