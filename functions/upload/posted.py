@@ -86,7 +86,7 @@ class PostedJob:
                 for entry in entries(file, limit=self.services.settings.max_files - self.count):
                     self._take_entry(entry)
         except BrokenZip as error:
-            self._fail(self._add(name), "broken_zip", f"The ZIP is broken: {error}.")
+            self._fail(self._add(name), "broken_zip", str(error))
 
     def _take_entry(self, entry: Entry) -> None:
         if entry.file is None:
@@ -103,7 +103,7 @@ class PostedJob:
             limit = self.services.settings.max_file_bytes // (1024 * 1024)
             self._fail(image, "file_too_large", f"The file is larger than the {limit} MiB that are allowed.")
         except BrokenEntry as error:
-            self._fail(image, "bad_zip_entry", f"It can't be read from the ZIP: {error}.")
+            self._fail(image, "bad_zip_entry", str(error))
         except Refused as error:
             self._fail(image, "refused_by_store", f"The object store does not take the file: {error}.")
         else:
@@ -171,6 +171,8 @@ def store_posted(services: Services, event: Event) -> NewJob:
         for part in read_parts(event.stream, event.headers.get("Content-Type", "")):
             job.take(part)
         job.seal()
+    except Expired:  # closed, and then what has come stays; or deleted
+        raise
     except BaseException:
         job.abandon()
         raise

@@ -1,15 +1,21 @@
-"""A ZIP of images, unpacked behind limits."""
+"""A ZIP of images, unpacked behind limits. Whatever is wrong with it or with an entry is an error of just that."""
 
+import errno
 import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import IO, Protocol
 
-from countermark.http.problems import TooMany
+from countermark.http.problems import TooMany, Unavailable
 from countermark.names import is_leftover
+
+from .unpack import Packed, open_entry
+from .ziptable import DAMAGED, WITH_PASSWORD, BrokenEntry, BrokenZip, open_zip, told_as
+
+__all__ = ["MAGIC", "BrokenEntry", "BrokenZip", "Entry", "Readable", "entries", "spooled"]
 
 MAGIC = b"PK\x03\x04"
 UTF8_FLAG = 0x800
@@ -24,67 +30,109 @@ class Readable(Protocol):
         """The next bytes; fewer than asked for only at the end."""
 
 
-class BrokenZip(Exception):
-    """x"""
-
-
-class BrokenEntry(Exception):
-    """x"""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A file in a ZIP."""
 
     name: str
-    file: IO[bytes] | None
-    """Its bytes; None when they can't be read, for the reason that ``wrong`` tells."""
+    file: Readable | None
+    """Its bytes, to be read before the next entry; ``read`` raises ``BrokenEntry`` when they can't be read further.
+    None when they can't be read at all, for the reason that ``wrong`` tells."""
     wrong: str = ""
 
 
 @contextmanager
 def spooled(head: bytes, rest: Readable) -> Iterator[IO[bytes]]:
-    """The bytes as a temporary file on disk: a ZIP's table of contents is at its end."""
+    """The bytes as a temporary file on disk: a ZIP's table of contents is at its end.
+
+    Raises:
+        Unavailable: the disk is full.
+    """
     with tempfile.TemporaryFile() as file:
         chunk = head
         while chunk:
-            file.write(chunk)
+            _write(file, chunk)
             chunk = rest.read(COPY_BYTES)
         file.seek(0)
         yield file
+
+
+def _write(file: IO[bytes], chunk: bytes) -> None:
+    try:
+        file.write(chunk)
+        file.flush()
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise Unavailable("There is no room to unpack the ZIP just now.") from error
+        raise
 
 
 def entries(file: IO[bytes], *, limit: int) -> Iterator[Entry]:
     """The files in a ZIP, in its order, without folders and what systems leave beside people's files.
 
     Raises:
-        zipfile.BadZipFile: it is no ZIP.
+        BrokenZip: it can't be read.
         TooMany: it has more than ``limit`` entries.
     """
-    with zipfile.ZipFile(file) as archive:
-        infos = [info for info in archive.infolist() if not _is_leftover(info)]
-        if len(infos) > limit:
-            raise TooMany(f"The ZIP has {len(infos)} files; {limit} more are allowed.")
-        for info in infos:
-            yield from _entry(archive, info)
+    archive, broken = open_zip(file, limit)
+    with archive:
+        infos = [broken.get(place) or _named(info) for place, info in enumerate(archive.infolist())]
+        wanted = [each for each in infos if not is_leftover(each[0]) and not _is_link_or_folder(*each)]
+        if len(wanted) > limit:
+            raise TooMany(f"The ZIP has {len(wanted)} files; {limit} more are allowed.")
+        for name, what in wanted:
+            if isinstance(what, str):
+                yield Entry(name=name, file=None, wrong=what)
+            else:
+                yield from _entry(archive, name, what)
 
 
-def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[Entry]:
-    name = _name(info)
+def _named(info: zipfile.ZipInfo) -> tuple[str, zipfile.ZipInfo | str]:
+    """The entry's name, and the entry or why it can't be read."""
+    if not info.filename:
+        return "", DAMAGED
     if info.flag_bits & ENCRYPTED_FLAG:
-        yield Entry(name=name, file=None, wrong="It is protected by a password in the ZIP.")
-        return
+        return _name(info), WITH_PASSWORD
+    return _name(info), info
+
+
+def _is_link_or_folder(name: str, info: zipfile.ZipInfo | str) -> bool:
+    return name.endswith("/") or (not isinstance(info, str) and stat.S_ISLNK(info.external_attr >> 16))
+
+
+def _entry(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> Iterator[Entry]:
     try:
-        file = archive.open(info)
-    except (NotImplementedError, zipfile.BadZipFile) as error:
-        yield Entry(name=name, file=None, wrong=f"It can't be read from the ZIP: {error}.")
+        with told_as(BrokenEntry):
+            file = open_entry(archive, info)
+    except BrokenEntry as error:
+        yield Entry(name=name, file=None, wrong=str(error))
         return
-    with file:
-        yield Entry(name=name, file=file)
+    with closing(file):
+        yield Entry(name=name, file=_Bytes(file))
 
 
-def _is_leftover(info: zipfile.ZipInfo) -> bool:
-    return info.is_dir() or stat.S_ISLNK(info.external_attr >> 16) or is_leftover(info.filename)
+class _Bytes:
+    """An entry's bytes."""
+
+    def __init__(self, file: Packed) -> None:
+        self._file = file
+
+    def read(self, size: int = -1, /) -> bytes:
+        """As many bytes as asked for, fewer at the end; all that are left for -1.
+
+        Raises:
+            BrokenEntry: they can't be read.
+        """
+        pieces: list[bytes] = []
+        left = size
+        while left:
+            with told_as(BrokenEntry):
+                piece = self._file.read(COPY_BYTES if left < 0 else min(left, COPY_BYTES))
+            if not piece:
+                break
+            pieces.append(piece)
+            left -= len(piece) if left > 0 else 0
+        return b"".join(pieces)
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -92,7 +140,10 @@ def _name(info: zipfile.ZipInfo) -> str:
     same (macOS), or 866 (Windows in Russian), which zipfile reads as 437."""
     if info.flag_bits & UTF8_FLAG or info.filename.isascii():
         return info.filename
-    raw = info.filename.encode("cp437")
+    try:
+        raw = info.filename.encode("cp437")
+    except UnicodeEncodeError:
+        return info.filename  # an extra field had it in Unicode
     try:
         return raw.decode()
     except UnicodeDecodeError:

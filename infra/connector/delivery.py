@@ -95,7 +95,7 @@ class Delivery:
         return await self.stream.pull_subscribe_bind(consumer=name, stream=stream_of(self.subscription.topic))
 
     async def _unsubscribe(self, pull: PullSubscription | None) -> None:
-        with suppress(NatsError):  # it may be what was lost
+        with suppress(Exception):  # it may be what was lost
             if pull is not None:
                 await pull.unsubscribe()
 
@@ -130,10 +130,10 @@ class Delivery:
         with IN_FLIGHT.labels(name).track_inprogress():
             async with self._kept(message):
                 answer = await self._post(message)
-            try:
-                await self._settle(message, answer)
-            except Exception as error:  # the stream delivers it again
-                log.warning("the stream did not take the answer", function=name, cause=str(error))
+                try:
+                    await self._settle(message, answer)
+                except Exception as error:  # the stream delivers it again
+                    log.warning("the stream did not take the answer", function=name, cause=str(error))
         return answer.status == TOO_MANY_REQUESTS
 
     @asynccontextmanager

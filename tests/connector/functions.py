@@ -22,6 +22,7 @@ class Reply:
     media_type: str = PROBLEM
     text: str = ""
     seconds: float = 0.0
+    location: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,8 @@ class Functions:
         self.calls.append(call)
         reply = self._reply(call)
         await asyncio.sleep(reply.seconds)
-        return web.Response(status=reply.status, text=reply.text, content_type=reply.media_type)
+        headers = {"Location": reply.location} if reply.location else {}
+        return web.Response(status=reply.status, text=reply.text, content_type=reply.media_type, headers=headers)
 
     def _reply(self, call: Call) -> Reply:
         for subject, replies in self._replies.items():

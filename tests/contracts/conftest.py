@@ -3,74 +3,78 @@
 import os
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from countermark.servers.objects import ObjectStore
 
+from infra.credentials import KeyPair, generate_secrets
 from infra.local.folder import DataFolder
-from infra.local.minio import PORTS as MINIO_PORTS
-from infra.local.minio import minio_part
-from infra.local.parts import Part
+from infra.local.machine import SECRETS, Machine, PublicAddress
+from infra.local.plan import STORE_PORTS
 from infra.local.ports import pick_ports
-from infra.local.seaweedfs import PORT_OFFSETS, remove_sockets, seaweedfs_part
-from infra.local.seaweedfs import PORTS as SEAWEEDFS_PORTS
-from infra.local.secrets import generate_secrets
-from infra.store.buckets import connect, set_up_buckets, wait_until_it_stores
-from infra.store.minio import administrator, make_users
-from infra.store.settings import StoreSettings, read_pairs
+from infra.local.process import Process
+from infra.local.run import write_files
+from infra.local.servers import minio_process, seaweedfs_process
+from infra.local.stores import Store, store_program
+from infra.local.supervise import inherited
+from infra.servers.seaweedfs.configuration import PORT_OFFSETS, remove_sockets
+from infra.store.settings import StoreSettings
+from infra.store.setup import set_up
 from infra.tools import find
 
 SECONDS_TO_START = 60
-SECONDS_A_DAY = 86_400
 
 
 class Server:
     """A running store, set up as ours are."""
 
-    def __init__(self, name: str, url: str, secrets: Mapping[str, str]) -> None:
-        self.name, self.url, self._secrets = name, url, secrets
-        self.access_key, self.secret_key = secrets["s3-access-key"], secrets["s3-secret-key"]
+    def __init__(self, store: Store, machine: Machine) -> None:
+        self.store, self.url = store, machine.store_url
+        self.administrator, self._people = machine.administrator, machine.pairs["people"]
 
     def people(self) -> ObjectStore:
         """What people with the key pair of the drop bucket have."""
-        keys = self._secrets["drop-access-key"], self._secrets["drop-secret-key"]
-        return self.client(access_key=keys[0], secret_key=keys[1])
+        return self.client(self._people)
 
-    def client(self, **pair: str) -> ObjectStore:
+    def client(self, pair: KeyPair | None = None) -> ObjectStore:
         """A store client with these keys, the administrator's if none are given."""
-        keys = {"access_key": self.access_key, "secret_key": self.secret_key} | pair
-        return ObjectStore(self.url, region="us-east-1", timeout=20, **keys)
+        pair = pair or self.administrator
+        return ObjectStore(
+            self.url, access_key=pair.access_key, secret_key=pair.secret_key, region="us-east-1", timeout=20
+        )
 
 
-@pytest.fixture(scope="session", params=["seaweedfs", "minio"])
+@pytest.fixture(scope="session", params=Store)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Each store; MinIO where it was built (python -m infra.tools minio)."""
-    if request.param == "minio" and not find("minio"):
+    store: Store = request.param
+    if store is Store.MINIO and not find("minio"):
         pytest.skip("MinIO was not built on this machine")
-    folder = DataFolder(tmp_path_factory.mktemp(request.param))
+    folder = DataFolder(tmp_path_factory.mktemp(store))
     folder.create()
-    secrets = generate_secrets(folder.secrets)
-    if request.param == "minio":
-        ports = pick_ports(MINIO_PORTS, folder.ports)
-        part = minio_part(folder, ports, secrets, f"nats://nobody:nothing@127.0.0.1:{_nobody()}", print)
-    else:
-        ports = pick_ports((*SEAWEEDFS_PORTS, "connector"), folder.ports, PORT_OFFSETS)
-        part = seaweedfs_part(folder, ports, secrets, Path(sys.executable).parent)
-    with _running(part, folder):
-        url, pair = f"http://127.0.0.1:{ports['s3']}", (secrets["s3-access-key"], secrets["s3-secret-key"])
-        client = connect(url, *pair)
-        set_up_buckets(client, seconds=SECONDS_A_DAY)
-        wait_until_it_stores(client)
-        if request.param == "minio":
-            settings = StoreSettings(s3_endpoint=url, s3_access_key=pair[0], s3_secret_key=pair[1])
-            make_users(administrator(settings), read_pairs(folder.secrets), print)
-        yield Server(request.param, url, secrets)
-    remove_sockets(ports)
+    machine = Machine(
+        folder=folder,
+        address=PublicAddress("127.0.0.1", 0),
+        environ=inherited(os.environ) | {"NATS_URL": f"nats://nobody:nothing@127.0.0.1:{_nobody()}", "S3_ENDPOINT": ""},
+        ports=pick_ports((*STORE_PORTS[store], "connector"), folder.ports, PORT_OFFSETS),
+        secrets=generate_secrets(folder.secrets, SECRETS),
+        store=store,
+        store_program=store_program(store, print),
+        cores=1,
+    )
+    process = minio_process(machine) if store is Store.MINIO else seaweedfs_process(machine)
+    write_files(folder, [process])
+    with _running(process, folder):
+        pair = machine.administrator
+        settings = StoreSettings(
+            s3_endpoint=machine.store_url, s3_access_key=pair.access_key, s3_secret_key=pair.secret_key
+        )
+        set_up(settings, machine.pairs, print)
+        yield Server(store, machine)
+    remove_sockets(machine.ports)
 
 
 @pytest.fixture(scope="session")
@@ -82,26 +86,30 @@ def store(server: Server) -> Iterator[ObjectStore]:
 
 
 @contextmanager
-def _running(part: Part, folder: DataFolder) -> Iterator[None]:
-    with (folder.logs / part.name).open("wb") as log:
-        process = subprocess.Popen(
-            part.command, cwd=part.directory, env=os.environ | part.environment, stdout=log, stderr=subprocess.STDOUT
+def _running(process: Process, folder: DataFolder) -> Iterator[None]:
+    with (folder.logs / process.name).open("wb") as log:
+        running = subprocess.Popen(
+            process.command, cwd=process.directory, env=process.environment, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        _wait(part, process)
+        _wait(process, running)
         yield
     finally:
-        process.kill()
-        process.wait()
+        running.terminate()
+        try:
+            running.wait(process.stop_seconds)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
 
 
-def _wait(part: Part, process: subprocess.Popen[bytes]) -> None:
+def _wait(process: Process, running: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + SECONDS_TO_START
     while True:
         try:
-            part.check()
+            process.check()
         except Exception:
-            assert process.poll() is None
+            assert running.poll() is None
             assert time.monotonic() < end
             time.sleep(0.1)
         else:

@@ -7,6 +7,7 @@ import threading
 import tracemalloc
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -26,6 +27,7 @@ from countermark.servers.objects import (
     Replaced,
 )
 
+from infra.local.stores import Store
 from tests.contracts.conftest import Server
 
 OTHER = "0" * 32
@@ -71,8 +73,8 @@ def raw(server: Server) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=server.url,
-        aws_access_key_id=server.access_key,
-        aws_secret_access_key=server.secret_key,
+        aws_access_key_id=server.administrator.access_key,
+        aws_secret_access_key=server.administrator.secret_key,
         region_name="us-east-1",
         config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
     )
@@ -196,7 +198,7 @@ def test_what_stores_do_about_a_condition_on_a_deletion(server: Server, store: O
     """The window that delete_if speaks of is there on MinIO, and not on SeaweedFS."""
     store.write(UPLOADS, key, b"first", "text/plain")
     client = raw(server)
-    if server.name == "minio":
+    if server.store is Store.MINIO:
         client.delete_object(Bucket=UPLOADS, Key=key, IfMatch=f'"{OTHER}"')
         with pytest.raises(NoSuchObject):
             store.stat(UPLOADS, key)
@@ -265,7 +267,7 @@ def test_a_key_that_leaves_its_bucket_is_refused(store: ObjectStore) -> None:
 
 def test_an_object_that_only_its_senders_key_decrypts_is_refused(server: Server, store: ObjectStore, key: str) -> None:
     client = raw(server)
-    if server.name == "minio":
+    if server.store is Store.MINIO:
         # It takes such a key over HTTPS only; but it takes what claims to be the replica of an encrypted object.
         def claim(request: Any, **_: object) -> None:
             for name, value in (("Sealed-Key", "AAAA"), ("Seal-Algorithm", "DAREv2-HMAC-SHA256"), ("Iv", "AAAA")):
@@ -314,15 +316,15 @@ def test_a_bucket_that_is_not_there_concerns_the_installation(store: ObjectStore
 def test_keys_that_are_wrong_concern_the_installation(
     server: Server, pair: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    client = server.client(**pair)
+    client = server.client(replace(server.administrator, **pair))
     for ask in (lambda: client.read(UPLOADS, "x", limit=1), lambda: client.stat(UPLOADS, "x")):
         with pytest.raises(Unavailable):
             ask()
     client.close()
     told = capsys.readouterr().out
     assert "SignatureDoesNotMatch" in told or "InvalidAccessKeyId" in told
-    assert server.secret_key not in told
-    assert server.access_key not in told
+    assert server.administrator.secret_key not in told
+    assert server.administrator.access_key not in told
 
 
 def test_what_one_may_not_do_is_refused(server: Server, store: ObjectStore, key: str) -> None:

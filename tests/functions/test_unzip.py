@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from countermark.http.problems import TooMany
 
-from functions.upload.unzip import entries, spooled
+from functions.upload.unzip import BrokenZip, entries, spooled
 
 
 def packed(*names: str) -> io.BytesIO:
@@ -50,7 +50,7 @@ def test_an_entry_with_a_password_is_told() -> None:
 
 
 def test_what_is_no_zip_is_told() -> None:
-    with pytest.raises(zipfile.BadZipFile):
+    with pytest.raises(BrokenZip):
         list(entries(io.BytesIO(b"PK\x03\x04 and then nothing"), limit=1))
 
 

@@ -40,8 +40,8 @@ def test_a_file_and_a_folder_of_one_name_are_told_apart(database: Database) -> N
     names = ["a.jpg", "A.JPG/b.jpg", "a.jpg/b.jpg", "x/y/1", "x/Y", "X"]
     assert given_names(database, names) == [
         "a.jpg",
-        "A.JPG_b.jpg",
-        "a.jpg_b (2).jpg",
+        "_A.JPG_b.jpg",
+        "_a.jpg_b (2).jpg",
         "x/y/1",
         "x/Y (2)",
         "X (2)",

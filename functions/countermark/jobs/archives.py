@@ -12,9 +12,10 @@ from countermark.services import Services
 
 @dataclass(frozen=True, kw_only=True)
 class Archiving:
-    """A job whose ZIP this process makes, as its row was when it was taken."""
+    """A job whose ZIP this process makes."""
 
     job: Job
+    revision: int
     lease: str
     key: str
     """Where this attempt's ZIP goes."""
@@ -37,7 +38,7 @@ def take(own: Services, job_id: str, revision: int) -> Archiving | None:
             key=key,
             view=view_archive(job.folder or "") if job.source == Source.DROP else None,
         )[0][0]
-    return Archiving(job=job, lease=lease, key=key) if taken else None
+    return Archiving(job=job, revision=revision, lease=lease, key=key) if taken else None
 
 
 def renew(own: Services, archiving: Archiving) -> None:
@@ -60,7 +61,7 @@ def finish(own: Services, archiving: Archiving, size: int) -> bool:
         own.database.call(
             "SELECT finish_archive_v1(:job, :revision, :lease, :key, :size, :lifetime)",
             job=archiving.job.id,
-            revision=archiving.job.revision,
+            revision=archiving.revision,
             lease=archiving.lease,
             key=archiving.key,
             size=size,

@@ -54,9 +54,7 @@ def publish(own: Services, job: Job, listed: Iterable[Object]) -> int:
         How many objects were copied or deleted.
     """
     prefix, its_archive = view_prefix(job.folder or ""), view_archive(job.folder or "")
-    there = {item.key: item.etag for item in listed if item.key.startswith(prefix) or item.key == its_archive}
-    if not job.folder:
-        there = {key: etag for key, etag in there.items() if "/" not in key.removeprefix(prefix)}
+    there = {item.key: item.etag for item in listed if item.key == its_archive or _is_in_tree(item.key, prefix)}
     current = [image for image in job_images(own, job.id, ImageState.DONE) if image.result_key]
     changes = 0
     for image in current:
@@ -70,6 +68,12 @@ def publish(own: Services, job: Job, listed: Iterable[Object]) -> int:
         changes += 1
     own.objects.delete(RESULTS, there)
     return changes + len(there)
+
+
+def _is_in_tree(key: str, prefix: str) -> bool:
+    """Whether an object is in a folder's tree. Beside the files without a folder are the trees and ZIPs of folders."""
+    name = key.removeprefix(prefix)
+    return key.startswith(prefix) and (prefix != view_prefix("") or not ("/" in name or name.endswith(".zip")))
 
 
 def _copy(own: Services, key: str, view_key: str) -> str | None:

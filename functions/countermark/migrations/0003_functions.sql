@@ -82,8 +82,8 @@ BEGIN
     END IF;
     IF name_below_file_v1(p_job, p_number, p_folded) THEN
         -- A folder that is called like a file: the path becomes a name, short enough for every file system.
-        base := right(replace(p_base, '/', '_'), 50);
-        folded_base := right(replace(p_folded_base, '/', '_'), 50);
+        base := '_' || right(replace(p_base, '/', '_'), 50);
+        folded_base := '_' || right(replace(p_folded_base, '/', '_'), 50);
         candidate := base || p_suffix;
         folded := folded_base || p_folded_suffix;
     END IF;
