@@ -43,11 +43,13 @@ class Flow(RuleBasedStateMachine):
         self.world.reset()
         self.checks = Checks(self.world)
 
+    @precondition(lambda self: self.few_jobs())
     # ---- people ---------------------------------------------------------------------------------------------------
     @rule(names=st.lists(NAMES, min_size=1, max_size=3), version=VERSIONS, owner=OWNERS, stop=STOPS, fault=FAULTS)
     def post(self, names: list[str], version: int, owner: int, stop: Any, fault: Any) -> None:
         self.world.post(names, version, owner, stop, fault)
 
+    @precondition(lambda self: self.few_jobs())
     @rule(names=st.lists(NAMES, min_size=1, max_size=3), version=VERSIONS, owner=OWNERS, stop=STOPS, fault=FAULTS)
     def order(self, names: list[str], version: int, owner: int, stop: Any, fault: Any) -> None:
         self.world.order(names, version, owner, stop, fault)
@@ -76,7 +78,7 @@ class Flow(RuleBasedStateMachine):
     def close(self, which: int, stop: Any, fault: Any) -> None:
         self.world.close(pick(sorted(self.world.uploads), which), stop, fault)
 
-    @precondition(lambda self: self.tokens())
+    @precondition(lambda self: self.tokens() and self.few_jobs())
     @rule(which=WHICH, version=st.none() | VERSIONS, only_failed=st.sampled_from([False, False, True]), owner=OWNERS, stop=STOPS, fault=FAULTS)
     def again(self, which: int, version: int | None, only_failed: bool, owner: int, stop: Any, fault: Any) -> None:
         self.world.again(pick(self.tokens(), which), version, only_failed=only_failed, owner=owner, stop=stop, fault=fault)
@@ -87,6 +89,11 @@ class Flow(RuleBasedStateMachine):
         self.world.delete(pick(self.tokens(), which), stop, fault)
 
     # ---- messages -------------------------------------------------------------------------------------------------
+    @precondition(lambda self: self.world.stream.messages)
+    @rule(which=WHICH, stop=STOPS, fault=FAULTS)
+    def deliver_one(self, which: int, stop: Any, fault: Any) -> None:
+        self.deliver(which, stop, fault)
+
     @precondition(lambda self: self.world.stream.messages)
     @rule(which=WHICH, stop=STOPS, fault=FAULTS)
     def deliver(self, which: int, stop: Any, fault: Any) -> None:
@@ -126,10 +133,13 @@ class Flow(RuleBasedStateMachine):
         self.world.kill(pick(self.world.attempts, which))
 
     @precondition(lambda self: self.held())
-    @rule(which=WHICH)
-    def lapse(self, which: int) -> None:
+    @rule(which=WHICH, swept=st.sampled_from([True, True, False]))
+    def lapse(self, which: int, swept: bool) -> None:
         self.world.lapse(pick(self.held(), which))
+        if swept:
+            self.world.sweep()
 
+    @precondition(lambda self: not self.world.servers.away)
     @rule(server=SERVERS)
     def leave(self, server: str) -> None:
         self.world.servers.away.add(server)
@@ -150,22 +160,18 @@ class Flow(RuleBasedStateMachine):
     def gap(self, power_cut: bool) -> None:
         self.world.gap(power_cut=power_cut)
 
-    @rule()
-    def quiet(self) -> None:
-        self.world.folders_are_quiet()
-
-    @rule()
-    def late(self) -> None:
-        self.world.uploads_are_late()
+    @rule(what=st.sampled_from(["quiet", "quiet", "quiet", "late", "old"]))
+    def time(self, what: str) -> None:
+        {
+            "quiet": self.world.folders_are_quiet,
+            "late": self.world.uploads_are_late,
+            "old": self.world.folders_are_old,
+        }[what]()
 
     @precondition(lambda self: self.tokens())
     @rule(which=WHICH)
     def hour(self, which: int) -> None:
         self.world.hour_is_over(pick(self.tokens(), which))
-
-    @rule()
-    def day(self) -> None:
-        self.world.folders_are_old()
 
     @precondition(lambda self: self.world.clock > 10)
     @rule()
@@ -209,6 +215,9 @@ class Flow(RuleBasedStateMachine):
 
     def tokens(self) -> list[str]:
         return [job.token for job in self.checks.jobs.values()]
+
+    def few_jobs(self) -> bool:
+        return sum(job.state not in ("expired", "gone") for job in self.checks.jobs.values()) < 3
 
     def held(self) -> list[str]:
         rows = [*self.checks.jobs.values(), *self.checks.images]
