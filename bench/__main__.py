@@ -11,26 +11,28 @@ import os
 import platform as machine
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from bench.ceiling import images_a_second
+from bench.fairness import lines as beside_a_line
 from bench.memory import Peaks
 from bench.photographs import SIZES, photographs
 from bench.pipeline import measure
-from tests.platform_driver import temporary_platform
+from tests.platform_driver import Platform, temporary_platform
 
 COUNT = 24
 RESULTS = Path(__file__).with_name("pipeline.md")
 
 
 @contextmanager
-def address(url: str | None) -> Iterator[tuple[str, Peaks]]:
-    """Where the platform is, and what watches its memory."""
+def address(url: str | None) -> Iterator[tuple[str, Platform | None, Peaks]]:
+    """Where the platform is, the platform itself if it is ours, and what watches its memory."""
     if url:
-        yield url, Peaks(None)
+        yield url, None, Peaks(None)
         return
     with temporary_platform() as own, Peaks(own.up.pid) as peaks:
-        yield own.url, peaks
+        yield own.url, own, peaks
 
 
 def scenarios(large: list[bytes], small: list[bytes]) -> list[tuple[str, list[bytes], list[list[bytes]], int]]:
@@ -64,7 +66,12 @@ def main() -> None:
     """Measure, print, and keep the results."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
     parser.add_argument("--url", help="a running platform; without it one is started")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each scenario runs; the median counts")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="how often each scenario runs; the median counts; 0: none does"
+    )
+    parser.add_argument(
+        "--line", type=int, default=10_000, help="images of one owner beside which another's are timed; 0: not measured"
+    )
     arguments = parser.parse_args()
     print("Making photographs ...", flush=True)
     large, small = (photographs(size, COUNT) for size in SIZES.values())
@@ -76,8 +83,10 @@ def main() -> None:
         "",
     ]
     print("\n".join(lines))
-    with address(arguments.url) as (url, peaks):
-        for line in run(url, arguments.rounds, large, small):
+    with address(arguments.url) as (url, own, peaks):
+        tables = [run(url, arguments.rounds, large, small)] if arguments.rounds else []
+        tables += [beside_a_line(own, small, arguments.line)] if own and arguments.line else []
+        for line in chain.from_iterable(chain(table, [""]) for table in tables):
             print(line, flush=True)
             lines.append(line)
     print("\n".join(peaks.lines()))

@@ -45,10 +45,13 @@ class Caller:
 
     url: str
     drop_keys: tuple[str, str] = ("", "")
+    address: str = ""
+    """Of his own, on the loopback: callers with different addresses are different owners."""
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "http", httpx.Client(base_url=self.url, timeout=60))
+        transport = httpx.HTTPTransport(local_address=self.address or None)
+        object.__setattr__(self, "http", httpx.Client(base_url=self.url, timeout=60, transport=transport))
 
     def close(self) -> None:
         """Close its connections."""
@@ -67,6 +70,31 @@ class Caller:
         parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in options.items()]
         parts += [("files", (name, data)) for name, data in files]
         return self.http.post("/function/upload", files=parts)
+
+    def order(self, files: Iterable[File], **options: Any) -> dict[str, Any]:
+        """Begin a job whose images will be sent by links; the answer has them."""
+        listed = [{"name": name, "size": len(data)} for name, data in files]
+        answer = self.http.post("/function/upload", json={"files": listed, "options": options})
+        assert answer.status_code == 202, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def put(self, upload: dict[str, Any], data: bytes) -> int:
+        """Send an image by its link; the store's status."""
+        return self.http.put(upload["url"], content=data).status_code
+
+    def again(self, job: str, **asked: Any) -> httpx.Response:
+        """Ask for a new job from another one's images."""
+        return self.http.post(f"/function/upload/{job}/again", json=asked)
+
+    def delete(self, job: str) -> None:
+        """Delete a job with everything of it."""
+        assert self.http.delete(f"/job/{job}").status_code == 204
+
+    def is_gone(self, job: str) -> bool:
+        """Whether the job has expired, as people see it."""
+        answer = self.http.get(f"/function/status/{job}")
+        return answer.status_code == 410
 
     def status(self, job: str) -> dict[str, Any]:
         """The job's JSON."""
@@ -119,7 +147,17 @@ class Caller:
         """Put an object into the drop bucket."""
         self.s3.put_object(Bucket="drop", Key=key, Body=data)
 
-    def result(self, key: str, seconds: float = 30) -> bytes:
+    def take_out(self, key: str) -> None:
+        """Take an object out of the drop bucket."""
+        self.s3.delete_object(Bucket="drop", Key=key)
+
+    def results(self, folder: str) -> set[str]:
+        """The names of the marked copies of a drop folder."""
+        prefix = f"drop/{folder}/"
+        answer = self.s3.list_objects_v2(Bucket="results", Prefix=prefix)
+        return {item["Key"].removeprefix(prefix) for item in answer.get("Contents", [])}
+
+    def result(self, key: str, seconds: float = 60) -> bytes:
         """Wait for an object below ``drop/`` of the results."""
         end = time.monotonic() + seconds
         while True:
@@ -134,9 +172,10 @@ class Caller:
 
 
 @contextmanager
-def caller_of(platform: Any) -> Iterator[Caller]:
+def caller_of(platform: Any, address: str = "") -> Iterator[Caller]:
     """Somebody who uses a platform."""
-    caller = Caller(platform.url, (platform.secret("people-access-key"), platform.secret("people-secret-key")))
+    keys = platform.secret("people-access-key"), platform.secret("people-secret-key")
+    caller = Caller(platform.url, keys, address)
     try:
         yield caller
     finally:

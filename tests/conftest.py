@@ -1,21 +1,22 @@
-"""The running platform for all tests that need one."""
+"""The running platforms for all tests that need one; each is started once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 
 import pytest
 
 from tests.platform_driver import Platform, temporary_platform
+from tests.system.workshop import Workshop, open_workshop
 
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
-    """The platform, started once for all tests; drop folders are complete soon, so that tests need not wait."""
+    """The platform as people start it; drop folders are complete soon, so that tests need not wait."""
     with temporary_platform(DROP_QUIET="2") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def make_platform() -> Callable[..., AbstractContextManager[Platform]]:
-    """Starts a platform with settings of its own: ``with make_platform(JOB_LIFETIME="5") as platform``."""
-    return temporary_platform
+def workshop(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    """A second one, for tests that need assets, short leases, low limits or a pooler."""
+    with open_workshop(tmp_path_factory.mktemp("assets"), platform) as running:
+        yield running

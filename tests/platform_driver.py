@@ -97,6 +97,11 @@ class Platform:
         return (self.folder.secrets / name).read_text()
 
     @property
+    def database_url(self) -> str:
+        """The database, with the functions' own password."""
+        return self._environment.get("DATABASE_URL") or self.secret("database-url")
+
+    @property
     def store_url(self) -> str:
         """The object store's own address, behind Caddy."""
         return f"http://127.0.0.1:{self.ports['s3']}"
@@ -126,6 +131,18 @@ class Platform:
         pid = self.pids(name)[0]
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    @contextmanager
+    def asleep(self, name: str) -> Iterator[None]:
+        """The processes do nothing for a while, and do not know: as on a host that is overloaded or suspended."""
+        pids = self.pids(name)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def stop(self, name: str) -> None:
         """Stop the processes; they stay away until started."""

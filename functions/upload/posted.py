@@ -151,13 +151,9 @@ class PostedJob:
         opening.seal(self.services, self.opened.id)
 
     def abandon(self) -> None:
-        """The request has failed: nothing of it is kept. Without the database the job's deadline does it."""
-        if self._job is None:
-            return
-        try:
-            endings.expire(self.services, self._job.id, at_once=True)
-        except Problem as problem:
-            log.warning("a failed upload is left to its deadline", why=problem.detail)
+        """The request has failed: nothing of it is kept."""
+        if self._job is not None:
+            endings.abandon(self.services, self._job.id)
 
 
 def store_posted(services: Services, event: Event) -> NewJob:

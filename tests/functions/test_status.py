@@ -1,8 +1,12 @@
 """status shows a problem to a browser as a page in its language, and to a program as the problem document."""
 
+from collections.abc import Iterator
+
 import pytest
 from countermark.http.application import make_app
 from countermark.http.leaving import Leaving
+from countermark.services import services
+from countermark.settings import settings
 from flask.testing import FlaskClient
 
 from functions.status import handler
@@ -10,11 +14,18 @@ from functions.status import handler
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 
 
+SETTINGS = ("NATS_URL", "DATABASE_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY")
+
+
 @pytest.fixture
-def client() -> FlaskClient:
-    """Calls the function as its server does."""
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+    """Calls the function as its server does, without servers behind it: none of these calls comes to them."""
+    for name in SETTINGS:
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
     app = make_app(handler.handle, name="status", leaving=Leaving(), render_problem=handler.render_problem)
-    return app.test_client()
+    yield app.test_client()
+    settings.cache_clear()
+    services.cache_clear()
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

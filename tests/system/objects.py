@@ -1,7 +1,6 @@
 """The object store, as an administrator sees it."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,9 +29,9 @@ class Objects:
             if part in item.key
         ]
 
-    def wait_until(self, true: Callable[[], bool], seconds: float) -> None:
-        """Wait until something is true of the store."""
+    def wait_until_none(self, part: str, seconds: float = 60) -> None:
+        """Wait until there is no object whose key has this part."""
         end = time.monotonic() + seconds
-        while not true():
-            assert time.monotonic() < end, true()
+        while left := self.of(part):
+            assert time.monotonic() < end, left
             time.sleep(0.2)

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
 from infra.local.ports import is_free, pick_free_port
 from tests.platform_driver import wait_until
 
@@ -18,12 +16,20 @@ SESSIONS = 3
 """Fewer than the clients, so that they have to share."""
 
 
+def why_not() -> str | None:
+    """Why there can be none on this machine."""
+    return None if _program() else "PgBouncer is not installed: apt-get install pgbouncer"
+
+
+def _program() -> str | None:
+    return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
 @contextmanager
 def pooled(url: str) -> Iterator[str]:
     """The URL of a pooler before the database at ``url``."""
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
+    program = _program()
+    assert program is not None, why_not()
     server, port = urlsplit(url), pick_free_port()
     user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
     with tempfile.TemporaryDirectory(prefix="countermark-pooler-") as name:

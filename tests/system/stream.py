@@ -38,6 +38,15 @@ class Stream:
         """Publish a message; one that is still there is not stored a second time, which is an error here."""
         self.ask(lambda stream: stream.publish(subject, json.dumps(data).encode()))
 
+    def sweep(self) -> None:
+        """Let the sweep look now, and not in some seconds."""
+        self.publish("reconcile.sweep", {})
+
+    def lose(self, pattern: str) -> None:
+        """Delete the messages whose subjects match, as if they had never come."""
+        name = COUNTERMARK
+        self.ask(lambda stream: stream.purge_stream(name, subject=pattern))
+
     def hear(self, subject: str, cause: Callable[[], object], seconds: float = 5) -> dict[str, Any]:
         """What is published to a subject because of something that the caller does; it stays in the stream."""
 

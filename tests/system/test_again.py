@@ -50,7 +50,7 @@ def test_what_is_not_there_is_told(caller: Caller, job: str, path: str, status: 
 
 def test_a_new_job_is_made_of_the_same_images(caller: Caller, job: str) -> None:
     asked = {"options": {"tasks": [{"task": "resize", "width": 90, "height": 90}]}}
-    answer = caller.http.post(f"/function/upload/{job}/again", json=asked)
+    answer = caller.again(job, **asked)
     assert answer.status_code == 202
     again = answer.json()["job"]
     assert again != job
@@ -61,13 +61,13 @@ def test_a_new_job_is_made_of_the_same_images(caller: Caller, job: str) -> None:
         "bad.jpg": "failed",
     }
     assert Image.open(io.BytesIO(caller.archive(again)["day1/good.jpg"])).size == (90, 60)
-    assert caller.http.post(f"/function/upload/{job}/again", json=asked).status_code == 410
+    assert caller.again(job, **asked).status_code == 410
 
 
 def test_only_the_failed_ones_are_tried_again(caller: Caller) -> None:
     job = caller.upload([("good.jpg", picture()), ("bad.jpg", b"no image")])
     caller.wait(job)
-    again = caller.http.post(f"/function/upload/{job}/again", json={"images": "failed"}).json()["job"]
+    again = caller.again(job, images="failed").json()["job"]
     assert [image["name"] for image in caller.wait(again)["images"]] == ["bad.jpg"]
     form = caller.http.post(f"/function/upload/{job}/again?images=failed", headers={"Accept": "text/html"})
     assert form.status_code == 303
@@ -87,5 +87,10 @@ def test_a_new_job_has_the_first_ones_options_unless_it_is_given_others(caller: 
 def test_what_can_not_be_asked_for_is_told(caller: Caller) -> None:
     job = caller.upload([("good.jpg", picture())])
     caller.wait(job)
-    for asked, status in (({"images": "some"}, 400), ({"options": {"tasks": [{"task": "paint"}]}}, 422)):
-        assert caller.http.post(f"/function/upload/{job}/again", json=asked).status_code == status
+    for which in ("some", [], ["all"], {}, 1, None, True):
+        answer = caller.again(job, images=which)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert caller.again(job, images="failed").json()["code"] == "no_files"
+    assert caller.again(job, options={"tasks": [{"task": "paint"}]}).status_code == 422
+    assert caller.again(job, options=[]).status_code in {400, 422}
+    assert caller.http.post(f"/function/upload/{job}/again", content=b"[]").status_code == 400

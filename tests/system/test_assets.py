@@ -1,34 +1,19 @@
 """What an administrator adds in one folder is there for every way in: a task, a mark and a preset."""
 
 import io
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.client import Caller, caller_of, picture
-
-STARTER = Path(__file__).parents[2] / "templates" / "python3-countermark" / "function" / "task.py"
-PRESETS = """
-[half]
-tasks = [{task = "mirror", upside_down = true}, {task = "resize", width = 50, height = 50}]
-"""
+from tests.client import Caller, picture
+from tests.platform_driver import Platform
+from tests.system.workshop import Workshop
 
 
 @pytest.fixture(scope="module")
-def caller(make_platform: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    """Somebody who uses a platform with a folder of assets."""
-    folder = tmp_path_factory.mktemp("assets")
-    (folder / "tasks").mkdir()
-    (folder / "marks").mkdir()
-    shutil.copy(STARTER, folder / "tasks" / "mirror.py")
-    Image.new("RGBA", (40, 20), "red").save(folder / "marks" / "studio.png")
-    (folder / "presets.toml").write_text(PRESETS)
-    with make_platform(COUNTERMARK_ASSETS=str(folder)) as platform, caller_of(platform) as caller:
-        yield caller
+def place(workshop: Workshop) -> Platform:
+    """A platform with a folder of assets."""
+    return workshop.platform
 
 
 def halves() -> bytes:
@@ -51,7 +36,7 @@ def test_a_preset_names_options(caller: Caller) -> None:
     answer = caller.http.post("/function/watermark?preset=half", content=halves())
     assert Image.open(io.BytesIO(answer.content)).size == (50, 25)
     schema = caller.http.get("/function/upload/schema").json()
-    assert schema["properties"]["preset"]["enum"] == ["half"]
+    assert schema["properties"]["preset"]["enum"] == ["house_style", "half"]
     assert "mirror" in schema["$defs"]
 
 

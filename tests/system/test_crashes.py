@@ -1,12 +1,13 @@
 """Processes are killed in the middle of a job, and nothing is lost or doubled."""
 
 import json
-from typing import Any
 
-import httpx
 import pytest
+from countermark.servers.notifications import ObjectCreated, created_record
 
 from tests.client import PHOTOGRAPHS, Caller, picture, report_of, unpack
+from tests.platform_driver import Platform, wait_until
+from tests.system.rows import Rows
 from tests.system.stream import Stream
 
 COUNT = 24
@@ -17,10 +18,35 @@ def photographs() -> list[tuple[str, bytes]]:
     return [(f"{number}.jpg", PHOTOGRAPHS[number % len(PHOTOGRAPHS)].read_bytes()) for number in range(COUNT)]
 
 
-@pytest.mark.parametrize("name", ["watermark", "connector", "archive", "nats", "postgres", "store"])
-def test_a_job_survives_the_death_of(platform: Any, caller: Caller, name: str) -> None:
-    job = caller.upload(photographs())
+@pytest.mark.parametrize("name", ["watermark", "connector", "nats", "postgres", "store"])
+def test_a_job_survives_the_death_of(platform: Platform, caller: Caller, name: str) -> None:
+    platform.stop("watermark")
+    try:
+        job = caller.upload(photographs())
+    finally:
+        platform.start("watermark")
+    begun = caller.wait_for(job, lambda document: document["done"] > 0)
+    assert begun["waiting"] > 0, "the job has ended before anything could be killed"
     platform.kill(platform.store if name == "store" else name)
+    check_all(caller, job)
+
+
+def test_a_job_survives_the_death_of_archive(platform: Platform, caller: Caller, rows: Rows) -> None:
+    platform.stop("archive")
+    try:
+        job = caller.upload(photographs())
+        caller.wait_for(job, lambda document: document["state"] == "archiving")
+        with platform.asleep(platform.store):
+            platform.start("archive")
+            wait_until(lambda: rows.one("SELECT lease FROM jobs WHERE token = :token", token=job))
+            platform.kill("archive")
+    finally:
+        wait_until(lambda: platform.pids("archive"))
+    check_all(caller, job)
+
+
+def check_all(caller: Caller, job: str) -> None:
+    """The job ends with each of its photographs, once."""
     ended = caller.wait(job, seconds=120)
     files = caller.archive(job)
     assert (ended["state"], ended["done"], ended["failed"]) == ("ready", COUNT, 0)
@@ -28,33 +54,38 @@ def test_a_job_survives_the_death_of(platform: Any, caller: Caller, name: str) -
     assert report_of(files)["done"] == COUNT
 
 
-def test_what_landed_while_the_connector_was_away_is_found(platform: Any, caller: Caller) -> None:
+def test_what_landed_while_the_connector_was_away_is_found(
+    platform: Platform, caller: Caller, rows: Rows, stream: Stream
+) -> None:
     data = picture()
-    listed = [{"name": "a.jpg", "size": len(data)}]
-    answer = caller.http.post("/function/upload", json={"files": listed}).json()
+    answer = caller.order([("a.jpg", data)])
     platform.stop("connector")
     try:
-        assert httpx.put(answer["uploads"][0]["url"], content=data).status_code == 200
+        assert caller.put(answer["uploads"][0], data) == 200
         caller.drop("lost notification/b.jpg", data)
     finally:
         platform.start("connector")
+    rows.compare()
+    stream.sweep()
     assert caller.wait(answer["job"])["done"] == 1
     assert set(unpack(caller.result("lost notification.zip", seconds=60))) == {"b.jpg", "report.json"}
 
 
-def test_a_message_that_comes_twice_changes_nothing(caller: Caller, stream: Stream) -> None:
-    job = caller.upload([("a.jpg", picture())])
-    before = caller.wait(job)
-    record = {
-        "eventName": "ObjectCreated:Put",
-        "s3": {"bucket": {"name": "uploads"}, "object": {"key": f"posted/{job}/1"}},
-    }
-    stream.publish("objects.created.uploads", {"Records": [record]})
-    stream.publish("jobs.complete", {"job": job})
-    stream.publish("reconcile.job", {"job": job})
-    stream.publish("reconcile.all", {})
+def test_a_message_that_comes_twice_changes_nothing(caller: Caller, stream: Stream, rows: Rows) -> None:
+    data = picture()
+    order = caller.order([("a.jpg", data)])
+    caller.put(order["uploads"][0], data)
+    before = caller.wait(order["job"])
+    job = rows.id_of(order["job"])
+    record = created_record(ObjectCreated(bucket="uploads", key=f"direct/{job}/1"))
     stream.wait_until_quiet()
-    after = caller.status(job)
+    for _ in range(2):
+        stream.publish("objects.created.uploads", record)
+        stream.publish(f"images.waiting.{job}.1.1", {"version": 1, "job": job, "number": 1, "revision": 1})
+        stream.publish(f"jobs.complete.{job}.0", {"version": 1, "job": job, "revision": 0})
+        stream.publish(f"jobs.expired.{job}", {"version": 1, "job": job})
+        stream.wait_until_quiet()
+    after = caller.status(order["job"])
     assert {**after, "now": None} == {**before, "now": None}
 
 

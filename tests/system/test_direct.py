@@ -1,24 +1,14 @@
 """Images straight to the object store by presigned links; each is processed as it lands."""
 
-from typing import Any
-
 import httpx
 
 from tests.client import Caller, is_marked, picture, report_of
-
-
-def order(caller: Caller, files: dict[str, bytes], **options: object) -> dict[str, Any]:
-    """Ask for links for files."""
-    listed = [{"name": name, "size": len(data)} for name, data in files.items()]
-    answer = caller.http.post("/function/upload", json={"files": listed, "options": options})
-    assert answer.status_code == 202, answer.text
-    document: dict[str, Any] = answer.json()
-    return document
+from tests.platform_driver import Platform
 
 
 def test_each_image_is_processed_as_it_lands(caller: Caller) -> None:
     files = {"day1/a.jpg": picture(), "б.png": picture(kind="PNG")}
-    answer = order(caller, files)
+    answer = caller.order(files.items())
     job, uploads = answer["job"], answer["uploads"]
     first, second = uploads
     assert httpx.put(first["url"], content=files["day1/a.jpg"]).status_code == 200
@@ -32,7 +22,7 @@ def test_each_image_is_processed_as_it_lands(caller: Caller) -> None:
 
 def test_a_link_takes_only_the_bytes_it_was_made_for(caller: Caller) -> None:
     data = picture()
-    (upload,) = order(caller, {"a.jpg": data})["uploads"]
+    (upload,) = caller.order([("a.jpg", data)])["uploads"]
     assert httpx.put(upload["url"], content=data + b"more").status_code == 403
     assert httpx.get(upload["url"]).status_code == 403
     assert httpx.delete(upload["url"]).status_code == 403
@@ -41,7 +31,7 @@ def test_a_link_takes_only_the_bytes_it_was_made_for(caller: Caller) -> None:
 
 def test_files_that_will_not_come_are_given_up(caller: Caller) -> None:
     files = {"sent.jpg": picture(), "cancelled.jpg": picture((10, 10))}
-    answer = order(caller, files)
+    answer = caller.order(files.items())
     job = answer["job"]
     httpx.put(answer["uploads"][0]["url"], content=files["sent.jpg"])
     closed = caller.http.post(f"/function/upload/{job}/close")
@@ -49,6 +39,31 @@ def test_files_that_will_not_come_are_given_up(caller: Caller) -> None:
     ended = caller.wait(job)
     assert (ended["state"], ended["done"], ended["failed"]) == ("ready", 1, 1)
     assert report_of(caller.archive(job))["by_name"]["cancelled.jpg"]["code"] == "not_uploaded"
+
+
+def test_what_is_closed_keeps_what_has_come(place: Platform, caller: Caller) -> None:
+    data = picture()
+    place.stop("drop")  # so that nobody has told of the file
+    try:
+        answer = caller.order([("sent.jpg", data), ("cancelled.jpg", data)])
+        assert caller.put(answer["uploads"][0], data) == 200
+        assert caller.http.post(f"/function/upload/{answer['job']}/close").json() == {"given_up": 1}
+    finally:
+        place.start("drop")
+    ended = caller.wait(answer["job"])
+    assert [image["state"] for image in ended["images"]] == ["done", "failed"]
+
+
+def test_closing_a_posted_job_takes_nothing_away(place: Platform, caller: Caller) -> None:
+    place.stop("watermark")
+    try:
+        job = caller.upload([("a.jpg", picture()), ("b.jpg", picture())])
+        assert caller.http.post(f"/function/upload/{job}/close").json() == {"given_up": 0}
+    finally:
+        place.start("watermark")
+    assert caller.wait(job)["done"] == 2
+    assert caller.http.post(f"/function/upload/{job}/close").json() == {"given_up": 0}
+    assert caller.wait(job)["done"] == 2
 
 
 def test_what_is_not_allowed_is_refused_before_the_upload(caller: Caller) -> None:

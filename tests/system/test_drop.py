@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -76,12 +77,50 @@ def test_a_file_beside_the_folders_is_marked_as_well(caller: Caller) -> None:
     assert is_marked(data, caller.result(name))
 
 
-def test_names_that_become_one_do_not_overwrite_each_other(caller: Caller, folder: str) -> None:
-    caller.drop(f"{folder}/a.jpg", picture((60, 40)))
-    caller.drop(f"{folder}/a", picture((90, 70)))
+NFC, NFD = "Й.jpg", "И\u0306.jpg"
+PAIRS: dict[str, tuple[tuple[str, str], tuple[str, str], dict[str, str]]] = {
+    "no ending": (("a.jpg", "JPEG"), ("a", "JPEG"), {}),
+    "HEIC and JPEG": (("IMG_1.HEIC", "HEIF"), ("IMG_1.jpg", "JPEG"), {}),
+    "JPEG and HEIC": (("IMG_1.jpg", "JPEG"), ("IMG_1.HEIC", "HEIF"), {}),
+    "heic and heif": (("IMG_1.heic", "HEIF"), ("IMG_1.heif", "HEIF"), {}),
+    "one format for all": (("a.jpg", "JPEG"), ("a.png", "PNG"), {"format": "webp"}),
+    "a sign that is taken off": (("10:20.jpg", "JPEG"), ("1020.jpg", "JPEG"), {}),
+    "composed and decomposed": ((NFC, "JPEG"), (NFD, "JPEG"), {}),
+    "case": (("a.jpg", "JPEG"), ("A.JPG", "JPEG"), {}),
+}
+
+
+@pytest.fixture(scope="module")
+def folders(caller: Caller) -> dict[str, str]:
+    """A folder for each pair, all of them dropped at once."""
+    made = {pair: uuid.uuid4().hex for pair in PAIRS}
+    for pair, folder in made.items():
+        first, second, options = PAIRS[pair]
+        caller.drop(f"{folder}/countermark.json", json.dumps(options).encode())
+        for (name, kind), size in ((first, (60, 40)), (second, (90, 70))):
+            caller.drop(f"{folder}/{name}", drawn(size, kind))
+    return made
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_names_that_become_one_are_two_files(caller: Caller, folders: dict[str, str], pair: str) -> None:
+    folder = folders[pair]
+    until(lambda: len(unpack(caller.result(f"{folder}.zip"))) == 3)
     files = unpack(caller.result(f"{folder}.zip"))
-    assert set(files) == {"a.jpg", "a (2).jpg", "report.json"}
-    assert Image.open(as_file(caller.result(f"{folder}/a.jpg"))).size == (60, 40)
+    del files["report.json"]
+    assert sorted(Image.open(as_file(data)).size for data in files.values()) == [(60, 40), (90, 70)]
+    assert len({name.casefold() for name in files}) == 2
+    until(lambda: caller.results(folder) == set(files))
+    assert {name: caller.result(f"{folder}/{name}") for name in files} == files
+
+
+def drawn(size: tuple[int, int], kind: str) -> bytes:
+    """A small picture, also as phones store it."""
+    if kind != "HEIF":
+        return picture(size, kind=kind)
+    out = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", size, "#336699")).save(out)
+    return out.getvalue()
 
 
 def as_file(data: bytes) -> io.BytesIO:
@@ -89,7 +128,7 @@ def as_file(data: bytes) -> io.BytesIO:
     return io.BytesIO(data)
 
 
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until something is true."""
     end = time.monotonic() + seconds
     while not true():

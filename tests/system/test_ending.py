@@ -1,101 +1,208 @@
-"""Jobs end, whatever happens, and their files go with them. On a platform whose times are short."""
+"""Jobs end, whatever happens: every state has a deadline, and links end with their job."""
 
-from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-import pytest
+import httpx
 
-from tests.client import Caller, caller_of, picture, report_of, unpack
+from tests.client import Caller, picture, report_of, unpack
+from tests.platform_driver import Platform, wait_until
 from tests.system.objects import Objects
-
-LIFETIME = 4
-
-
-@pytest.fixture(scope="module")
-def hasty(make_platform: Any) -> Iterator[Any]:
-    """A platform on which jobs live for seconds and messages are given up after two attempts."""
-    with make_platform(JOB_LIFETIME=str(LIFETIME), UPLOAD_SECONDS="6", ATTEMPTS="2", DROP_QUIET="1") as platform:
-        yield platform
+from tests.system.rows import Rows
+from tests.system.stream import Stream
 
 
-@pytest.fixture(scope="module")
-def caller(hasty: Any) -> Iterator[Caller]:
-    """Somebody who uses that platform."""
-    with caller_of(hasty) as caller:
-        yield caller
+def links_of(caller: Caller, job: str) -> list[str]:
+    """Every link that is given out for a job with one image."""
+    paths = ("archive", "images/1", "images/1/original")
+    return [caller.http.get(f"/job/{job}/{path}").headers["Location"] for path in paths]
 
 
-@pytest.fixture(scope="module")
-def objects(hasty: Any) -> Iterator[Objects]:
-    """What is in that platform's object store."""
-    objects = Objects(hasty.store_url, hasty.secret("s3-access-key"), hasty.secret("s3-secret-key"))
-    yield objects
-    objects.store.close()
+def seconds_of(link: str) -> int:
+    """How long a link opens its object."""
+    return int(parse_qs(urlsplit(link).query)["X-Amz-Expires"][0])
 
 
-def gone(caller: Caller, job: str) -> bool:
-    return caller.http.get(f"/function/status/{job}").status_code == 410
+def seconds_left(ended: dict[str, Any]) -> float:
+    return (datetime.fromisoformat(ended["expires_at"]) - datetime.fromisoformat(ended["now"])).total_seconds()
 
 
-def test_an_hour_after_it_is_ready_everything_of_a_job_is_deleted(caller: Caller, objects: Objects) -> None:
+def test_an_hour_after_it_is_ready_everything_of_a_job_is_deleted(
+    caller: Caller, objects: Objects, rows: Rows, stream: Stream
+) -> None:
     job = caller.upload([("a.jpg", picture()), ("bad.jpg", b"no image")])
-    caller.wait(job)
-    link = caller.http.get(f"/job/{job}/archive").headers["Location"]
-    assert caller.http.get(link).status_code == 200
-    objects.wait_until(lambda: not objects.of(job), LIFETIME + 20)
-    assert gone(caller, job)
-    assert caller.http.get(link).status_code in {403, 404}
+    left = seconds_left(caller.wait(job))
+    assert 3500 < left <= 3600
+    key = rows.id_of(job)
+    assert len(objects.of(key)) == 4, "two originals, a result and a ZIP"
+    rows.grow_old(job, "expires_at", "1 hour")
+    stream.sweep()
+    objects.wait_until_none(key)
     answer = caller.http.get(f"/job/{job}", headers={"Accept": "text/html"})
     assert answer.status_code == 410
     assert "<html" in answer.text
-    assert caller.http.get(f"/job/{job}/archive").json()["code"] == "job_expired"
 
 
-def test_whoever_holds_the_id_deletes_a_job_at_once(caller: Caller, objects: Objects) -> None:
+def test_what_has_expired_is_not_shown_also_while_nobody_has_noticed(
+    place: Platform, caller: Caller, objects: Objects, rows: Rows
+) -> None:
     job = caller.upload([("a.jpg", picture())])
     caller.wait(job)
-    assert objects.of(job)
-    assert caller.http.delete(f"/job/{job}").status_code == 204
-    assert not objects.of(job)
-    assert gone(caller, job)
-    assert caller.http.delete(f"/job/{job}").status_code == 204
-    assert caller.http.delete(f"/job/{'0' * 32}").status_code == 404
+    place.stop("reconcile")
+    try:
+        rows.grow_old(job, "expires_at", "1 hour")
+        for path in (
+            "",
+            "/archive",
+            "/images/1",
+            "/images/1/original",
+            "/images/1/small",
+            "/images/1/small?of=original",
+        ):
+            assert caller.http.get(f"/job/{job}{path}").json()["code"] == "job_expired"
+        for path in ("close", "again"):
+            assert caller.http.post(f"/function/upload/{job}/{path}").json()["code"] == "job_expired"
+        assert objects.of(rows.id_of(job)), "it was too late to show anything"
+    finally:
+        place.start("reconcile")
+    objects.wait_until_none(rows.id_of(job))
 
 
-def test_a_job_that_is_deleted_while_it_runs_leaves_nothing(caller: Caller, objects: Objects) -> None:
-    job = caller.upload([(f"{number}.png", picture((2000, 2000), kind="PNG")) for number in range(8)])
-    assert caller.http.delete(f"/job/{job}").status_code == 204
-    objects.wait_until(lambda: not objects.of(job), 20)
-    assert gone(caller, job)
+def test_links_end_with_their_job(caller: Caller, rows: Rows) -> None:
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    assert all(3000 < seconds_of(link) <= 3600 for link in links_of(caller, job))
+    rows.grow_old(job, "expires_at", "58 minutes")
+    for link in links_of(caller, job):
+        assert 0 < seconds_of(link) <= 120
+        assert httpx.get(link).status_code == 200
+    caller.delete(job)
 
 
-def test_images_that_never_arrive_do_not_keep_a_job_open(caller: Caller) -> None:
-    answer = caller.http.post("/function/upload", json={"files": [{"name": "a.jpg", "size": 10}]})
-    ended = caller.wait(answer.json()["job"], seconds=30)
-    assert (ended["state"], ended["images"][0]["code"]) == ("failed", "out_of_time")
+def test_a_link_whose_time_is_over_opens_nothing(caller: Caller, objects: Objects, rows: Rows) -> None:
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    left = seconds_left(caller.status(job))
+    rows.grow_old(job, "expires_at", f"{left - 3} seconds")
+    link = caller.http.get(f"/job/{job}/images/1").headers["Location"]
+    rows.grow_old(job, "expires_at", "-1 hour")  # so that its objects stay, and the link alone ends
+    wait_until(lambda: httpx.get(link).status_code == 403)
+    assert any("/1." in key for key in objects.of(rows.id_of(job)))
+    caller.delete(job)
 
 
-def test_an_image_that_no_function_takes_fails_with_a_reason_and_its_job_ends(caller: Caller, hasty: Any) -> None:
-    hasty.stop("watermark")
+def test_images_that_never_arrive_do_not_keep_a_job_open(caller: Caller, rows: Rows, stream: Stream) -> None:
+    data = picture()
+    answer = caller.order([("sent.jpg", data), ("never.jpg", data)])
+    job = answer["job"]
+    assert caller.put(answer["uploads"][0], data) == 200
+    caller.wait_for(job, lambda document: document["done"] == 1)
+    rows.grow_old(job, "progress_at")
+    stream.sweep()
+    ended = caller.wait(job)
+    assert (ended["state"], ended["done"], ended["images"][1]["code"]) == ("ready", 1, "not_uploaded")
+    assert report_of(caller.archive(job))["by_name"]["never.jpg"]["code"] == "not_uploaded"
+
+
+def test_a_job_without_an_image_that_arrived_fails_and_goes(caller: Caller, rows: Rows, stream: Stream) -> None:
+    job = caller.order([("never.jpg", picture())])["job"]
+    rows.grow_old(job, "progress_at")
+    stream.sweep()
+    assert caller.wait(job)["state"] == "failed"
+    rows.grow_old(job, "expires_at")
+    stream.sweep()
+    wait_until(lambda: rows.one("SELECT state FROM jobs WHERE token = :token", token=job) == "gone")
+
+
+def test_waiting_in_line_has_no_deadline(
+    place: Platform, caller: Caller, rows: Rows, stream: Stream, objects: Objects
+) -> None:
+    place.stop("watermark")
+    try:
+        job = caller.upload([("a.jpg", picture()), ("b.jpg", picture())])
+        rows.grow_old(job, "progress_at")
+        for _ in range(2):
+            rows.wait_for_a_sweep(stream.sweep)
+        assert caller.status(job)["waiting"] == 2
+    finally:
+        place.start("watermark")
+    assert caller.wait(job)["done"] == 2
+    caller.delete(job)
+    objects.wait_until_none(rows.id_of(job))
+
+
+def test_an_archive_that_nobody_tells_of_is_made_all_the_same(
+    place: Platform, caller: Caller, rows: Rows, stream: Stream
+) -> None:
+    place.stop("archive")
     try:
         job = caller.upload([("a.jpg", picture())])
-        ended = caller.wait(job, seconds=60)
+        caller.wait_for(job, lambda document: document["state"] == "archiving")
+        stream.lose("jobs.complete.>")
     finally:
-        hasty.start("watermark")
-    assert ended["state"] == "failed"
-    assert ended["images"][0]["code"] in {"given_up", "out_of_time"}
-    assert report_of(caller.archive(job))["failed"] == 1
+        place.start("archive")
+    rows.ask("UPDATE jobs SET sent_at = now() - interval '1 hour' WHERE token = :token RETURNING id", token=job)
+    stream.sweep()
+    assert caller.wait(job)["state"] == "ready"
 
 
-def test_a_dropped_folder_expires_with_its_originals(caller: Caller, objects: Objects) -> None:
-    caller.drop("expiring/a.jpg", picture())
+def test_an_expiry_that_nobody_tells_of_is_done_all_the_same(
+    place: Platform, caller: Caller, objects: Objects, rows: Rows, stream: Stream
+) -> None:
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    place.stop("expire")
+    try:
+        rows.grow_old(job, "expires_at")
+        stream.sweep()
+        wait_until(lambda: rows.one("SELECT state FROM jobs WHERE token = :token", token=job) == "expired")
+        stream.lose("jobs.expired.>")
+        assert objects.of(rows.id_of(job))
+    finally:
+        place.start("expire")
+    rows.ask("UPDATE jobs SET sent_at = now() - interval '1 hour' WHERE token = :token RETURNING id", token=job)
+    stream.sweep()
+    objects.wait_until_none(rows.id_of(job))
+
+
+def test_an_image_that_nobody_tells_of_is_marked_all_the_same(
+    place: Platform, caller: Caller, rows: Rows, stream: Stream
+) -> None:
+    place.stop("watermark")
+    try:
+        job = caller.upload([("a.jpg", picture())])
+        stream.lose("images.waiting.>")
+    finally:
+        place.start("watermark")
+    rows.ask(
+        "UPDATE images SET sent_at = now() - interval '1 hour' WHERE job_id = :job RETURNING number",
+        job=rows.id_of(job),
+    )
+    stream.sweep()
+    assert caller.wait(job)["done"] == 1
+
+
+def test_a_dropped_folder_expires_with_its_originals_and_can_be_dropped_again(
+    caller: Caller, objects: Objects, rows: Rows, stream: Stream
+) -> None:
     caller.drop("expiring/countermark.json", b"{}")
-    assert unpack(caller.result("expiring.zip"))
-    objects.wait_until(lambda: not objects.of("expiring"), LIFETIME + 20)
+    for size in ((60, 40), (90, 70)):
+        caller.drop("expiring/a.jpg", picture(size))
+        assert unpack(caller.result("expiring.zip"))
+        rows.grow_old(rows.folder_job("expiring"), "expires_at")
+        stream.sweep()
+        objects.wait_until_none("expiring")
 
 
-def test_a_folder_that_expired_can_be_dropped_again(caller: Caller, objects: Objects) -> None:
-    for _ in range(2):
-        caller.drop("again/a.jpg", picture())
-        assert unpack(caller.result("again.zip"))
-        objects.wait_until(lambda: not objects.of("again"), LIFETIME + 20)
+def test_what_is_remembered_of_a_job_that_is_gone_is_forgotten_after_a_day(
+    caller: Caller, rows: Rows, stream: Stream
+) -> None:
+    job = caller.upload([("a.jpg", picture())])
+    caller.delete(job)
+    options = "SELECT options FROM jobs WHERE token = :token AND state = 'gone'"
+    wait_until(lambda: rows.one(options, token=job) == {})
+    assert caller.is_gone(job)
+    rows.grow_old(job, "expires_at", "25 hours")
+    stream.sweep()
+    wait_until(lambda: caller.http.get(f"/function/status/{job}").status_code == 404)

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from tests.client import Caller, picture
+from tests.system.rows import Rows
 
 
 def ask(platform: Any, name: str, path: str) -> str:
@@ -20,9 +21,10 @@ def value(metrics: str, begin: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line.startswith(begin))
 
 
-def test_one_job_is_followed_through_the_logs_of_all_functions(platform: Any, caller: Caller) -> None:
-    job = caller.upload([("a.jpg", picture())])
-    caller.wait(job)
+def test_one_job_is_followed_through_the_logs_of_all_functions(platform: Any, caller: Caller, rows: Rows) -> None:
+    token = caller.upload([("a.jpg", picture())])
+    caller.wait(token)
+    job = rows.id_of(token)
     for function in ("upload", "watermark", "archive"):
         lines = [json.loads(line) for line in platform.logs(function).splitlines() if job in line]
         assert lines
@@ -47,5 +49,5 @@ def test_functions_and_connector_count_what_they_do(platform: Any, caller: Calle
 def test_every_part_tells_its_health(platform: Any, caller: Caller) -> None:
     assert caller.http.get("/healthz").text == "ok"
     assert json.loads(ask(platform, "connector", "/healthz")) == {"stream": "connected"}
-    for function in ("upload", "watermark-1", "archive", "expire", "status", "reconcile"):
+    for function in ("upload", "drop", "watermark-1", "preview", "archive", "expire", "status", "reconcile"):
         assert ask(platform, function, "/_/health") == "ok"

@@ -135,6 +135,38 @@ def test_a_broken_zip_harms_no_neighbour(caller: Caller) -> None:
     }
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_entry_of_a_zip_fails_alone(caller: Caller, method: int) -> None:
+    packed = io.BytesIO()
+    noise = picture((300, 200), kind="BMP")
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("damaged.bmp", noise)
+        archive.writestr("good.bmp", noise)
+        info = archive.getinfo("damaged.bmp")
+    raw = bytearray(packed.getvalue())
+    begin = info.header_offset + 30 + len(info.filename) + 12
+    raw[begin : begin + 20] = bytes(255 - byte for byte in raw[begin : begin + 20])
+    ended = caller.wait(caller.upload([("all.zip", bytes(raw)), ("single.jpg", picture())]))
+    assert {image["name"]: image["code"] for image in ended["images"]} == {
+        "damaged.bmp": "bad_zip_entry",
+        "good.bmp": None,
+        "single.jpg": None,
+    }
+
+
+def test_a_zip_with_a_name_that_is_no_text_is_unpacked_all_the_same(caller: Caller) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("bé.jpg", picture())  # not ASCII, so that it is marked as UTF-8
+        archive.writestr("good.jpg", picture())
+    raw = packed.getvalue().replace("é".encode(), b"\xff\xfe")
+    ended = caller.wait(caller.upload([("all.zip", raw), ("single.jpg", picture())]))
+    states = {image["name"]: image["state"] for image in ended["images"]}
+    assert states["good.jpg" if "good.jpg" in states else "all.zip"] in {"done", "failed"}
+    assert states["single.jpg"] == "done"
+    assert ended["state"] == "ready"
+
+
 def test_options_come_before_the_files(caller: Caller) -> None:
     answer = caller.http.post(
         "/function/upload",

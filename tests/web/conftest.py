@@ -7,13 +7,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 
 from tests.client import PHOTOGRAPHS, Caller, File
 from tests.web.visitor import Visitor
 
 DESKTOP = ViewportSize(width=1280, height=860)
 PHONE = ViewportSize(width=360, height=740)
+
+
+MILLISECONDS = 20_000
+"""A page may take so long, on a machine that has much else to do."""
+expect.set_options(timeout=MILLISECONDS)
 
 
 @contextmanager
@@ -44,7 +49,7 @@ def visit(browser: Browser, platform: Any) -> Iterator[Callable[..., Visitor]]:
 
     def make(**options: Any) -> Visitor:
         context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(MILLISECONDS)
         visitors.append(Visitor(context.new_page(), platform.url))
         return visitors[-1]
 

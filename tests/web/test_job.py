@@ -3,9 +3,7 @@
 import io
 import re
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import httpx
 import zxingcpp
@@ -13,6 +11,8 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.client import Caller, File, is_marked, picture
+from tests.platform_driver import Platform
+from tests.system.rows import Rows
 from tests.web.visitor import Visitor, broken, crop
 
 LISTEN = """
@@ -132,7 +132,7 @@ def test_notification(visitor: Visitor) -> None:
     assert visitor.page.evaluate("told") == ["Your images are ready – Countermark"]
 
 
-def test_server_gone_and_back(visitor: Visitor, platform: Any) -> None:
+def test_server_gone_and_back(visitor: Visitor, platform: Platform) -> None:
     """A page that is open while the server is away says so, and goes on when it is back."""
     answer = httpx.post(f"{visitor.url}/function/upload", json={"files": [{"name": "a.jpg", "size": 1000}]})
     job = answer.json()["job"]
@@ -169,13 +169,13 @@ def test_job_deleted_while_watched(visitor: Visitor, caller: Caller) -> None:
     expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone")
 
 
-def test_expiry_while_watched(visit: Callable[..., Visitor], make_platform: Any) -> None:
+def test_expiry_while_watched(visitor: Visitor, caller: Caller, platform: Platform) -> None:
     """The page of a ready job counts down, and says so when the time is over."""
-    with make_platform(JOB_LIFETIME="5") as platform, closing(Caller(platform.url).http) as http:
-        job = http.post("/function/upload", files=[("files", ("a.jpg", picture()))]).json()["job"]
-        visitor = visit()
-        visitor.url = platform.url
-        visitor.open(f"/job/{job}")
-        visitor.wait_until_ready()
-        expect(visitor.page.locator("#countdown")).to_have_text(re.compile(r"\(00:0\d left\)"))
-        expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone", timeout=20_000)
+    job = caller.upload([("a.jpg", picture())])
+    caller.wait(job)
+    rows = Rows(platform.database_url)
+    rows.grow_old(job, "expires_at", "59 minutes 40 seconds")
+    rows.database.close()
+    visitor.open(f"/job/{job}")
+    expect(visitor.page.locator("#countdown")).to_have_text(re.compile(r"\(00:[01]\d left\)"))
+    expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone", timeout=60_000)

@@ -2,14 +2,13 @@
 
 import io
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import expect
 
 from tests.client import File, is_marked, picture
+from tests.system.workshop import Workshop
 from tests.web.conftest import PHONE
 from tests.web.visitor import Visitor, crop, payload
 
@@ -104,19 +103,16 @@ def test_tap(visit: Callable[..., Visitor]) -> None:
     expect(visitor.page.locator("[name=position][value=top-left]")).to_be_checked()
 
 
-def test_presets_of_the_server(visit: Callable[..., Visitor], make_platform: Any, tmp_path: Path) -> None:
+def test_presets_of_the_server(visitor: Visitor, workshop: Workshop) -> None:
     """The administrator's presets stand first, show in the preview and reach the images."""
-    (tmp_path / "presets.toml").write_text('[house_style]\ntext = "HOUSE"\nposition = "top-left"\nformat = "TIFF"\n')
-    with make_platform(COUNTERMARK_ASSETS=str(tmp_path)) as platform:
-        visitor = visit()
-        visitor.url = platform.url
-        visitor.open()
-        visitor.choose([("grey.jpg", picture((400, 300), "#808080"))])
-        expect(visitor.page.locator(".presets button").first).to_have_text("house style")
-        visitor.page.get_by_role("button", name="house style").click()
-        expect(visitor.page.get_by_text("Over the whole image")).to_be_hidden()
-        expect(visitor.page.locator("#preview")).to_have_attribute("alt", "grey.jpg with the mark")
-        assert visitor.accessibility_problems() == []
-        visitor.send()
-        visitor.wait_until_ready()
-        assert "grey.tif" in visitor.download()
+    visitor.url = workshop.platform.url
+    visitor.page.goto(visitor.url)
+    visitor.choose([("grey.jpg", picture((400, 300), "#808080"))])
+    expect(visitor.page.locator(".presets button").first).to_have_text("house style")
+    visitor.page.get_by_role("button", name="house style").click()
+    expect(visitor.page.get_by_text("Over the whole image")).to_be_hidden()
+    expect(visitor.page.locator("#preview")).to_have_attribute("alt", "grey.jpg with the mark")
+    assert visitor.accessibility_problems() == []
+    visitor.send()
+    visitor.wait_until_ready()
+    assert "grey.tif" in visitor.download()

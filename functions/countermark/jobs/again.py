@@ -6,7 +6,7 @@ from typing import Any
 from pg8000.native import Connection
 
 from countermark.http.problems import Expired, Problem
-from countermark.jobs import opening, outbox
+from countermark.jobs import endings, opening, outbox
 from countermark.jobs.keys import posted_key
 from countermark.jobs.opening import NewImage, NewJob
 from countermark.jobs.rows import IMAGE_COLUMNS, Image, Job, fetch
@@ -55,9 +55,7 @@ def open_again(own: Services, job: Job, owner: str, options: dict[str, Any], *, 
         messages = [] if copied else _share(own, connection, new, originals)
     outbox.send(own, messages)
     if copied:
-        for number, original in enumerate(originals, 1):
-            _copy(own, new, number, original)
-        opening.seal(own, new.id)
+        _copy_all(own, new, originals)
     return new
 
 
@@ -73,6 +71,16 @@ def _share(own: Services, connection: Connection, new: NewJob, originals: Sequen
     )
     answer = connection.run("SELECT seal_v1(:job, :share)", job=new.id, share=own.settings.line_share)[0][0]
     return answer["messages"]
+
+
+def _copy_all(own: Services, new: NewJob, originals: Sequence[Image]) -> None:
+    try:
+        for number, original in enumerate(originals, 1):
+            _copy(own, new, number, original)
+        opening.seal(own, new.id)
+    except BaseException:
+        endings.abandon(own, new.id)
+        raise
 
 
 def _copy(own: Services, new: NewJob, number: int, original: Image) -> None:

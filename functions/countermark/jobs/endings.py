@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from countermark.http.problems import Problem
 from countermark.jobs import outbox
 from countermark.jobs.keys import options_key
 from countermark.jobs.reading import find_job_by_id
@@ -29,6 +30,14 @@ def expire(own: Services, job_id: str, *, at_once: bool) -> None:
         "SELECT expire_v1(:job, :at_once, :share)", job=job_id, at_once=at_once, share=own.settings.line_share
     )
     outbox.send(own, answer["messages"])
+
+
+def abandon(own: Services, job_id: str) -> None:
+    """End a job whose request has failed, so that nobody knows it. Without the database its deadline does that."""
+    try:
+        expire(own, job_id, at_once=True)
+    except Problem as problem:
+        log.warning("a job that has failed to begin is left to its deadline", job=job_id, why=problem.detail)
 
 
 def delete_objects(own: Services, job_id: str) -> None:

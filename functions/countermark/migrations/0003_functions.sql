@@ -309,7 +309,8 @@ BEGIN
 END $$;
 
 -- An attempt has ended without a result: its lease is given back, and counted if the fault is ours. The caller's message
--- comes again; one whose holder has died (p_resend) is sent.
+-- comes again; one whose holder is lost (p_resend) is sent. It has a subject of its own, for somebody may still wait for
+-- the lost one's answer, and keep its message in the stream.
 CREATE FUNCTION release_image_v1(
     p_job text, p_number integer, p_lease text, p_counted boolean, p_resend boolean, p_attempts integer, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -329,7 +330,9 @@ BEGIN
         RETURN jsonb_build_object('outcome', 'given_up', 'messages', settle_v1(p_job, p_share));
     END IF;
     RETURN jsonb_build_object('outcome', 'released', 'messages',
-        CASE WHEN p_resend THEN send_image_v1(p_job, p_number, released.revision) ELSE '[]' END);
+        CASE WHEN p_resend THEN send_v1(
+            format('images.waiting.%s.%s.%s.%s', p_job, p_number, released.revision, released.failures),
+            jsonb_build_object('job', p_job, 'number', p_number, 'revision', released.revision)) ELSE '[]' END);
 END $$;
 
 -- Take a job to make its ZIP. NULL: there is nothing to do (any more), or another function has it.
@@ -387,7 +390,7 @@ BEGIN
         RETURN jsonb_build_object('outcome', 'given_up', 'messages', '[]'::jsonb);
     END IF;
     RETURN jsonb_build_object('outcome', 'released', 'messages', CASE WHEN p_resend
-        THEN send_v1(format('jobs.complete.%s.%s', p_job, released.revision),
+        THEN send_v1(format('jobs.complete.%s.%s.%s', p_job, released.revision, released.failures),
                      jsonb_build_object('job', p_job, 'revision', released.revision))
         ELSE '[]' END);
 END $$;

@@ -133,12 +133,18 @@ class ObjectStore:
         raise AssertionError  # not reached
 
     def stat(self, bucket: str, key: str) -> Object:
-        """What the store knows of the object.
+        """What the store knows of the object, also of one that only its sender can read.
 
         Raises:
             NoSuchObject: it is not there.
         """
-        answer = self._head(bucket, key)
+        try:
+            answer = self._head(bucket, key)
+        except Refused:  # such as when its sender has encrypted it with a key of his own; a list has it all the same
+            found = next((item for item in self.list(bucket, key) if item.key == key), None)
+            if found is None:
+                raise
+            return found
         time = int(answer["LastModified"].timestamp())
         return Object(key=key, etag=_etag(answer), bytes=answer["ContentLength"], time=time)
 
@@ -267,19 +273,13 @@ class ObjectStore:
         it was asked for the version: what is stored between these two requests, a millisecond or so, is deleted.
         """
         try:
-            if self._current_etag(bucket, key) != etag:
+            if self.stat(bucket, key).etag != etag:
                 return False
             with told_apart("DeleteObject"):
                 self._s3.delete_object(Bucket=bucket, Key=key, IfMatch=_quoted(etag))
         except (NoSuchObject, Replaced):
             return False
         return True
-
-    def _current_etag(self, bucket: str, key: str) -> str | None:
-        try:
-            return self.stat(bucket, key).etag
-        except Refused:  # such as of an object that its sender has encrypted with a key of his own
-            return next((item.etag for item in self.list(bucket, key) if item.key == key), None)
 
     def link_to_get(self, address: str, bucket: str, key: str, *, seconds: int, name: str, inline: bool) -> str:
         """A link by which anyone can read the object for some time.
