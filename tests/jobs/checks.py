@@ -16,6 +16,7 @@ from countermark.names import fold
 from countermark.servers.objects import DROP, RESULTS, UPLOADS
 
 from functions.reconcile.store import MARKER
+from tests.jobs.small import DAY
 from tests.jobs.world import World, etag_of, plain
 
 OPEN = ("receiving", "processing", "archiving", "ready", "failed")
@@ -37,6 +38,7 @@ class Checks:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        world.check = lambda: assert_nothing(self.after_a_step())
         self.before: dict[Any, Row] = {}
         self.jobs: dict[str, Row] = {}
         self.images: list[Row] = []
@@ -44,17 +46,10 @@ class Checks:
 
     def look(self) -> None:
         """Read the rows."""
-        database = self.world.look
-
-        def ask(connection: Any) -> Any:
-            found = []
-            for sql in ("SELECT * FROM jobs", "SELECT * FROM images ORDER BY job_id, number", "SELECT * FROM ledger"):
-                rows = connection.run(sql)
-                names = [column["name"] for column in connection.columns]
-                found.append([Row(zip(names, row, strict=True)) for row in rows])
-            return found
-
-        jobs, self.images, ledger = database.query(ask)
+        look = self.world.look
+        jobs = map(Row, look.table("jobs"))
+        self.images = [*map(Row, look.table("images", "ORDER BY job_id, number"))]
+        ledger = map(Row, look.table("ledger"))
         self.jobs = {job.id: job for job in jobs}
         self.ledger = {(row.bucket, row.key, row.job_id) for row in ledger}
 
@@ -281,6 +276,26 @@ class Checks:
         left += [f"job {job.id} is {job.state}" for job in self.jobs.values() if job.state != "gone"]
         left += [f"{row} is left in the outbox" for row in self.world.look.rows("SELECT subject FROM outbox")]
         return left + [f"{subject} is left in the stream" for subject, _ in self.world.waiting_messages()]
+
+
+def bring_to_the_end(world: World, checks: Checks) -> None:
+    """Everything comes to rest, and ends hour after hour; nothing is left."""
+    left: list[str] = []
+    for _ in range(8):
+        world.clock += 1
+        world.run_fairly()
+        assert_nothing(checks.after_a_step() + checks.at_rest())
+        if not (left := checks.at_the_end()):
+            return
+        for job in checks.jobs.values():
+            world.hour_is_over(job.token)
+        world.objects.age(DAY)
+    assert_nothing(left)
+
+
+def assert_nothing(harm: list[str]) -> None:
+    """Nothing is wrong."""
+    assert not harm, "\n".join(harm)
 
 
 def _is_back(old: str, new: str) -> bool:

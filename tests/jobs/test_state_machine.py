@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from functions.reconcile import store
-from tests.jobs.checks import Checks
-from tests.jobs.small import DAY
+from tests.jobs.checks import Checks, assert_nothing, bring_to_the_end
 from tests.jobs.steps import AWAY, CRASH, OURS
 from tests.jobs.world import World
 
@@ -178,33 +177,21 @@ class Flow(RuleBasedStateMachine):
     def rest(self) -> None:
         """Everything comes to rest, and then goes on."""
         self.world.run_fairly()
-        self.fail_on(self.checks.after_a_step() + self.checks.at_rest())
+        assert_nothing(self.checks.after_a_step() + self.checks.at_rest())
 
     # ---- what must hold -------------------------------------------------------------------------------------------
     @invariant()
     def nothing_is_wrong(self) -> None:
         self.world.clock += 1
-        self.fail_on(self.checks.after_a_step())
+        assert_nothing(self.checks.after_a_step())
 
     def teardown(self) -> None:
         """Everything ends: what is under way, then hour after hour."""
         try:
-            for _ in range(8):
-                self.world.clock += 1
-                self.world.run_fairly()
-                self.fail_on(self.checks.after_a_step() + self.checks.at_rest())
-                if not (left := self.checks.at_the_end()):
-                    return
-                for token in self.tokens():
-                    self.world.hour_is_over(token)
-                self.world.objects.age(DAY)
-            self.fail_on(left)
+            bring_to_the_end(self.world, self.checks)
         finally:
             for attempt in list(self.world.attempts):
                 self.world.kill(attempt)
-
-    def fail_on(self, harm: list[str]) -> None:
-        assert not harm, "\n".join(harm)
 
     # ---- what there is --------------------------------------------------------------------------------------------
     def links(self) -> list[Any]:
@@ -227,25 +214,6 @@ class Flow(RuleBasedStateMachine):
 def pick(things: Any, which: int) -> Any:
     """One of them."""
     return things[which % len(things)]
-
-
-@pytest.fixture
-def world(postgres: str, monkeypatch: pytest.MonkeyPatch) -> World:
-    """One connection for all examples; every example is the same each time."""
-    leases._start(3e8)  # they lapse when a step says so: the thread that renews them sleeps
-    world = World(postgres)
-    monkeypatch.setattr(keys, "secrets", world)
-    for name, value in {"DATABASE_URL": postgres, "NATS_URL": "-", "S3_ENDPOINT": "-", "S3_ACCESS_KEY": "-", "S3_SECRET_KEY": "-"}.items():
-        monkeypatch.setenv(name, value)
-    for module, name in (
-        (outbox, "OVERDUE_SECONDS"),
-        (sweeping, "RESEND_SECONDS"),
-        (store, "COMPARE_SECONDS"),
-        (store, "GRACE_SECONDS"),
-    ):
-        monkeypatch.setattr(module, name, HALF_A_DAY)
-    return world
-
 
 
 def test_everything_ends_and_nothing_is_lost(world: World) -> None:
