@@ -29,7 +29,7 @@ test: .venv/.test
 	$(BIN)/python -m pytest $(or $(TESTS),tests/store tests/contracts tests/system)
 else
 test: .venv/.test browser check ## install what tests need and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 endif
 
 test-images: .venv/.test .venv/.local ## build the images with buildah and run them (root, Debian)

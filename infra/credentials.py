@@ -24,12 +24,19 @@ class KeyPair:
     secret_key: str
 
 
-def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
+def write_private(path: Path, text: str, mode: int = 0o600, *, durable: bool = False) -> None:
+    """Write a file that only its owner reads, whole or not at all.
+
+    Args:
+        durable: also when the machine loses its power.
+    """
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
         file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     new.chmod(mode)
     new.replace(path)
 
@@ -45,7 +52,7 @@ def generate_secrets(folder: Path, wanted: Mapping[str, int]) -> dict[str, str]:
         path = folder / name
         if not path.is_file():
             # Letters and digits only: the values stand in URLs and in the files of four servers.
-            write_private(path, secrets.token_hex(size))
+            write_private(path, secrets.token_hex(size), durable=True)
         values[name] = path.read_text(encoding="utf-8")
     return values
 

@@ -8,6 +8,14 @@ from tests.platform_driver import Platform, temporary_platform
 from tests.system.workshop import Workshop, open_workshop
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two lanes for pytest-xdist: the tests of the platforms that run for all of them, and the rest."""
+    for item in items:
+        fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
+        item.add_marker(pytest.mark.xdist_group("platform" if "platform" in fixtures else "rest"))
+
+
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
     """The platform as people start it; drop folders are complete soon, so that tests need not wait."""

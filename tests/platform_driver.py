@@ -22,7 +22,7 @@ from infra.local.ports import pick_free_port
 from infra.local.stores import Store
 from infra.project import ROOT
 
-SECONDS_TO_START = 90
+SECONDS_TO_START = 240
 SECONDS_TO_STOP = 120
 SECONDS_TO_CHANGE = 60
 
@@ -191,8 +191,8 @@ def temporary_platform(**environment: str) -> Iterator[Platform]:
     """A running platform with settings of its own; its data are gone afterwards."""
     with temporary_folder() as folder:
         platform = Platform(folder / "data", pick_free_port(), environment)
-        platform.open()
         try:
+            platform.open()
             yield platform
         finally:
             platform.close()

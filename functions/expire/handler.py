@@ -7,9 +7,10 @@ DELETE /<job>             at once; POST /<job>/delete is the same for a form wit
 from typing import Any
 
 import structlog
-from countermark.http.calls import DONE, Event, job_token, message_data, message_kind, path_parts, prefers_html
+from countermark.http.calls import DONE, Event, is_message, job_token, message_data, path_parts, prefers_html
 from countermark.http.problems import WrongMethod
 from countermark.jobs import endings
+from countermark.jobs.messages import JOBS_EXPIRED
 from countermark.jobs.reading import job_id_of
 from countermark.services import Services, services
 from flask import Response
@@ -18,7 +19,7 @@ from flask import Response
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Answer a message or a call."""
     own = services()
-    if message_kind(event):
+    if is_message(event, JOBS_EXPIRED):
         job_id = message_data(event, job=str)["job"]
         structlog.contextvars.bind_contextvars(job=job_id)
         endings.delete_objects(own, job_id)

@@ -5,8 +5,9 @@ message reconcile.sweep   on a schedule of the stream, every few seconds
 
 from typing import Any
 
-from countermark.http.calls import DONE, Event, message_kind
+from countermark.http.calls import DONE, Event, is_message
 from countermark.http.problems import WrongMethod
+from countermark.jobs.messages import RECONCILE_SWEEP
 from countermark.services import services
 
 from .sweep import sweep
@@ -14,7 +15,7 @@ from .sweep import sweep
 
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Answer a message."""
-    if not message_kind(event):
+    if not is_message(event, RECONCILE_SWEEP):
         raise WrongMethod("The sweep runs on a schedule; nobody needs to call this.")
     sweep(services())
     return DONE

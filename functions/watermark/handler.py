@@ -6,9 +6,10 @@ POST /?<options>          the image is the body, and the marked image is the ans
 
 from typing import Any
 
-from countermark.http.calls import DONE, Event, message_data, message_kind, path_parts
+from countermark.http.calls import DONE, Event, is_message, message_data, path_parts
 from countermark.http.edit import edit_body
 from countermark.http.problems import NotFound, WrongMethod
+from countermark.jobs.messages import IMAGES_WAITING
 from countermark.services import services
 
 from .process import process
@@ -16,7 +17,7 @@ from .process import process
 
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
     """Answer a message or a call."""
-    if message_kind(event):
+    if is_message(event, IMAGES_WAITING):
         data = message_data(event, job=str, number=int, revision=int)
         process(services(), data["job"], data["number"], data["revision"])
         return DONE

@@ -10,7 +10,8 @@ from infra.local import supervise
 from infra.local.folder import DataFolder
 from infra.local.process import Process
 
-SECONDS_TO_START = 60
+SECONDS_TO_START = 180
+"""Much, for a machine may be busy; what ends at once is noticed before."""
 SECONDS_BETWEEN_CHECKS = 0.1
 ENDINGS_TO_GIVE_UP = 2
 """How often a process may end at once before waiting for it makes no more sense."""

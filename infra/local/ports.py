@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from infra.credentials import write_private
 from infra.errors import PlatformError
 
 OUTGOING = 32_768
@@ -50,7 +51,7 @@ def pick_ports(names: Iterable[str], file: Path, offsets: Mapping[str, int] | No
         if port is None or port in ports.values() or not _are_free(port, offset):
             port = _pick({*ports.values(), *remembered.values()}, offset)
         ports[name] = port
-    file.write_text(json.dumps(remembered | ports, indent=1))
+    write_private(file, json.dumps(remembered | ports, indent=1), durable=True)
     return ports
 
 

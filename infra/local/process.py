@@ -42,6 +42,8 @@ class Process:
     files: tuple[File, ...] = ()
     folders: tuple[Path, ...] = ()
     """Made before it starts, for it alone."""
+    synced_folders: tuple[Path, ...] = ()
+    """The same, of a program that does not sync what it writes: here every write returns when it is on the disk."""
     directory: Path = ROOT
     user: str | None = None
     """The system user that it runs as; None for the one who starts the platform."""

@@ -14,6 +14,7 @@ from countermark.settings import InvalidSettings, Settings, load_settings
 from infra.credentials import generate_secrets, write_private
 from infra.errors import PlatformError
 from infra.local import postgres, supervise
+from infra.local.durable import write_through
 from infra.local.folder import DataFolder
 from infra.local.health import Wait
 from infra.local.leftovers import kill_leftovers, stop_leftovers
@@ -96,6 +97,9 @@ def _prepare(folder: DataFolder, address: PublicAddress, store: Store, say: Say)
     except InvalidSettings as error:
         raise PlatformError(str(error)) from None
     write_files(folder, processes)
+    for process in processes:
+        if not all(map(write_through, process.synced_folders)):
+            say(f"What {process.name} confirms can be lost with the power: its file system does not know chattr +S.")
     if machine.has_database:
         postgres.prepare(folder, machine.secrets["postgres-password"], machine.database_owner)
     return machine, processes
@@ -107,7 +111,7 @@ def write_files(folder: DataFolder, processes: Iterable[Process]) -> None:
         if path.is_dir():
             shutil.rmtree(path)
     for process in processes:
-        for path in process.folders:
+        for path in (*process.folders, *process.synced_folders):
             path.mkdir(mode=0o700, exist_ok=True)
         for file in process.files:
             file.path.parent.mkdir(mode=0o700, exist_ok=True)

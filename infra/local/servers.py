@@ -103,7 +103,7 @@ def seaweedfs_process(machine: Machine) -> Process:
         command=[str(machine.store_program), "mini", *options, f"-s3.config={identities.path}"],
         environment=machine.environment(GOMEMLIMIT=SEAWEEDFS_MEMORY),
         files=(identities, notification, _for_people(machine)),
-        folders=(data,),
+        synced_folders=(data,),  # an object is acknowledged when it is written, and no option says that it be synced
         directory=notification.path.parent,  # where it looks for the file
         # The port is open before requests with a signature succeed.
         check=_lists_buckets(machine),

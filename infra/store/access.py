@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from countermark.jobs.keys import OPTIONS_NAME
 from countermark.servers.objects import DROP, RESULTS, UPLOADS
 
 OBJECT_ACTIONS = {
@@ -27,17 +28,19 @@ class Grant:
 
 
 ACCESS: dict[str, tuple[Grant, ...]] = {
-    # Stores what is posted, signs the links for what is sent directly, and copies the originals of an older job.
+    # Stores what is posted, deletes it when its job is gone meanwhile, signs the links for what is sent directly, and
+    # copies what lies in the drop bucket for a job that begins again.
     "upload": (
-        Grant("write", UPLOADS, "posted/*"),
+        Grant("write delete", UPLOADS, "posted/*"),
         Grant("write", UPLOADS, "direct/*"),
-        Grant("read list delete", UPLOADS),
+        Grant("list", UPLOADS),
         Grant("read list", DROP),
     ),
     # Looks at what has arrived, and deletes what came late.
     "drop": (
         Grant("read list", DROP),
-        Grant("read list delete", UPLOADS),
+        Grant("read delete", UPLOADS, "direct/*"),
+        Grant("list", UPLOADS),
     ),
     # Publishes in the visible tree, and deletes what it has written in vain.
     "watermark": (
@@ -54,9 +57,10 @@ ACCESS: dict[str, tuple[Grant, ...]] = {
         Grant("read list write delete", RESULTS),
         Grant("list", DROP),
     ),
+    # In the drop bucket it looks first whether an object is the one that was marked.
     "expire": (
-        Grant("read list delete", UPLOADS),
-        Grant("read list delete", RESULTS),
+        Grant("delete", UPLOADS),
+        Grant("delete", RESULTS),
         Grant("read list delete", DROP),
     ),
     # Signs the links by which people get originals, marked images and ZIPs.
@@ -65,11 +69,14 @@ ACCESS: dict[str, tuple[Grant, ...]] = {
         Grant("read", RESULTS),
         Grant("read", DROP),
     ),
-    # Finds what no message has told of, brings the visible tree up to date, and deletes what nobody knows.
+    # Finds what no message has told of, brings the visible tree up to date, and deletes what nobody knows: of people's
+    # own only the options of a folder that is empty.
     "reconcile": (
-        Grant("read list delete", UPLOADS),
+        Grant("list delete", UPLOADS),
         Grant("read list write delete", RESULTS),
         Grant("read list", DROP),
+        Grant("delete", DROP, OPTIONS_NAME),
+        Grant("delete", DROP, f"*/{OPTIONS_NAME}"),
     ),
     # S3 clients, sync tools, cameras.
     "people": (

@@ -9,6 +9,7 @@ from tests.client import Caller, caller_of
 from tests.hosts.network import Network, network, why_not
 from tests.hosts.spread import Spread, spread_platform
 from tests.platform_driver import Platform
+from tests.system.rows import Rows
 
 CORES = 0.15
 """Of each host: little, so that a job takes seconds and the servers have cores left."""
@@ -37,6 +38,14 @@ def spread(platform: Platform, hosts: Network, queue_proxy: None) -> Iterator[Sp
     """The platform with watermark on three hosts."""
     with spread_platform(platform, hosts, "abc", CORES) as running:
         yield running
+
+
+@pytest.fixture
+def rows(platform: Platform) -> Iterator[Rows]:
+    """The platform's database."""
+    rows = Rows(platform.database_url)
+    yield rows
+    rows.database.close()
 
 
 @pytest.fixture

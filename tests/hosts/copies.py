@@ -77,7 +77,11 @@ def serves(host: Host) -> bool:
     return answer.is_success
 
 
-def images_done(host: Host, job: str) -> list[int]:
-    """The numbers of a job's images that a host has marked, each as often as it has."""
+def images_done(host: Host, key: str) -> list[int]:
+    """The numbers of a job's images that a host has marked, each as often as it has.
+
+    Args:
+        key: the job's id in keys and logs.
+    """
     lines = [json.loads(line) for line in host.log(FUNCTION).splitlines() if '"image done"' in line]
-    return [line["image"] for line in lines if line["job"] == job]
+    return [line["image"] for line in lines if line["job"] == key]

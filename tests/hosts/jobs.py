@@ -28,12 +28,12 @@ def assert_whole(caller: Caller, job: str, count: int = COUNT) -> None:
     assert report_of(files)["done"] == count
 
 
-def done_by_host(hosts: Iterable[Host], job: str) -> dict[str, int]:
-    """How many of the job's images each host has marked."""
-    return {host.name: len(images_done(host, job)) for host in hosts}
+def done_by_host(hosts: Iterable[Host], key: str) -> dict[str, int]:
+    """How many of a job's images each host has marked."""
+    return {host.name: len(images_done(host, key)) for host in hosts}
 
 
-def done_more_than_once(hosts: Iterable[Host], job: str) -> list[int]:
-    """The images of the job that were marked more than once."""
-    counted = Counter(number for host in hosts for number in images_done(host, job))
+def done_more_than_once(hosts: Iterable[Host], key: str) -> list[int]:
+    """The images of a job that were marked more than once."""
+    counted = Counter(number for host in hosts for number in images_done(host, key))
     return [number for number, times in counted.items() if times > 1]

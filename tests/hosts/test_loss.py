@@ -8,38 +8,39 @@ from tests.hosts.balancer import SECONDS_AWAY
 from tests.hosts.jobs import assert_whole, done_by_host, photographs, wait_until_done
 from tests.hosts.spread import Spread, host_settings
 from tests.platform_driver import wait_until
+from tests.system.rows import Rows
 
 SECONDS_TO_NOTICE = 40
-"""``countermark/post-again`` of watermark, and what is done again then."""
+"""What the connector takes to leave a connection that says nothing, a lease to lapse, and what is done again then."""
 
 LOCK_THE_JOB = """
 import os, sys, time
 from countermark.servers.database import Database
 
 with Database(os.environ["DATABASE_URL"]).transaction() as connection:
-    connection.run("SELECT FROM jobs WHERE id = :id FOR UPDATE", id=sys.argv[1])
+    connection.run("SELECT FROM jobs WHERE token = :token FOR UPDATE", token=sys.argv[1])
     print("locked", flush=True)
     time.sleep(600)
 """
 
 
 def test_a_host_that_is_cut_off_delays_its_job_by_seconds_and_does_no_harm_when_it_is_back(
-    spread: Spread, caller: Caller
+    spread: Spread, caller: Caller, rows: Rows
 ) -> None:
     lost, *others = spread.network.hosts.values()
     job = caller.upload(photographs())
     wait_until_done(caller, job, 5)
     lost.cut_off()
-    before, cut_off = done_by_host(others, job), time.monotonic()
+    before, cut_off = done_by_host(others, rows.id_of(job)), time.monotonic()
     ended = caller.wait(job)
     assert time.monotonic() - cut_off < SECONDS_TO_NOTICE
-    assert all(done > before[name] for name, done in done_by_host(others, job).items())
+    assert all(done > before[name] for name, done in done_by_host(others, rows.id_of(job)).items())
 
     lost.join_again()
     time.sleep(SECONDS_AWAY)
     second = caller.upload(photographs())
     caller.wait(second)
-    assert done_by_host([lost], second)[lost.name] > 0
+    assert done_by_host([lost], rows.id_of(second))[lost.name] > 0
     for each in (job, second):
         assert_whole(caller, each)
     assert {**caller.status(job), "now": None} == {**ended, "now": None}

@@ -47,7 +47,7 @@ def test_a_policy_allows_what_the_table_says() -> None:
     ]
     assert policy_of("upload")["Statement"][0] == {
         "Effect": "Allow",
-        "Action": writing,
+        "Action": [*writing, "s3:DeleteObject"],
         "Resource": ["arn:aws:s3:::uploads/posted/*"],
     }
 

@@ -130,11 +130,10 @@ def test_the_next_start_goes_on_with_the_data(running: Platform) -> None:
     secrets = kept_secrets(running)
     store(running).put_object(Bucket="drop", Key="kept/a.txt", Body=b"kept")
     running.close()
-    seconds = running.open()
+    running.open()
     assert kept_secrets(running) == secrets
     kept = store(running).get_object(Bucket="drop", Key="kept/a.txt")["Body"].read()
     assert kept == b"kept"
-    assert seconds < 10, "it takes 4 s on two idle cores; tests share theirs"
 
 
 def test_the_store_drops_uploads_that_nobody_completes_and_deletes_no_object(running: Platform) -> None:

@@ -49,6 +49,18 @@ def message_kind(event: Event) -> str | None:
     return event.headers.get("ce-type") or None
 
 
+def is_message(event: Event, kind: str) -> bool:
+    """Whether the request is a message of this kind, and not a person or a program calling.
+
+    Raises:
+        Problem: it is a message of another kind, which this function does not take.
+    """
+    its = message_kind(event)
+    if its not in {None, kind}:
+        raise Problem(f"This function takes messages of the kind {kind}, and this one is {its}.")
+    return its is not None
+
+
 def message_data(event: Event, **kinds: type) -> dict[str, Any]:
     """The data of a message of ours.
 

@@ -40,9 +40,10 @@ def alone(step: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 def begin(own: Services) -> None:
     """Note that the sweep runs; after a gap, or when the clock was set back, the clocks of jobs are put right first."""
     gap = own.database.call(
-        "SELECT extract(epoch FROM begin_sweep_v1(:period, :seconds))",
+        "SELECT extract(epoch FROM begin_sweep_v1(:period, :lease, :lifetime))",
         period=PERIOD,
-        seconds=own.settings.lease_seconds,
+        lease=own.settings.lease_seconds,
+        lifetime=own.settings.job_lifetime,
     )
     if gap is not None:
         log.warning("nothing was swept for some time: the clocks of jobs stood still", seconds=float(gap))

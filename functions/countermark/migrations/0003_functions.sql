@@ -541,25 +541,34 @@ BEGIN
             SELECT FROM ledger WHERE ledger.bucket = gone.bucket AND ledger.key = gone.key AND job_id <> p_job);
 END $$;
 
--- Begin a sweep. After a gap between two sweeps that is longer than three periods, or after the clock was set back, the
--- clocks of jobs go on as if they had stood still, and leases are extended once. Who held one may be dead since, which is
--- no fault of his: that attempt is not counted.
-CREATE FUNCTION begin_sweep_v1(p_period integer, p_seconds integer) RETURNS interval LANGUAGE plpgsql AS $$
+-- Begin a sweep. After a gap between two sweeps that is longer than three periods, the clocks of jobs go on as if they
+-- had stood still, and leases are extended once. Who held one may be dead since, which is no fault of his: that attempt is
+-- not counted. What lies further in the future than it can was written before the clock was set back, and is brought back
+-- to now. Returns the gap, if there was one.
+CREATE FUNCTION begin_sweep_v1(p_period integer, p_lease integer, p_lifetime integer) RETURNS interval LANGUAGE plpgsql AS $$
 DECLARE
+    before timestamptz;
     gap interval;
+    renewed timestamptz := now() + make_interval(secs => p_lease);
 BEGIN
-    SELECT now() - swept_at INTO gap FROM sweeps FOR UPDATE;
-    UPDATE sweeps SET swept_at = now();
-    IF gap BETWEEN interval '0' AND make_interval(secs => p_period * 3) THEN
+    SELECT swept_at INTO before FROM sweeps FOR UPDATE;
+    UPDATE sweeps SET swept_at = now(), listed_at = least(listed_at, now());
+    UPDATE jobs SET quiet_at = quiet_at - (progress_at - now()), progress_at = now()
+        WHERE progress_at > now() AND state IN ('receiving', 'processing');
+    UPDATE jobs SET expires_at = now() + make_interval(secs => p_lifetime)
+        WHERE expires_at > now() + make_interval(secs => p_lifetime) AND state IN ('ready', 'failed');
+    UPDATE jobs SET sent_at = now() WHERE sent_at > now() AND state <> 'gone';
+    UPDATE jobs SET lease_until = renewed WHERE lease_until > renewed;
+    UPDATE images SET sent_at = now() WHERE in_line AND sent_at > now();
+    UPDATE images SET lease_until = renewed WHERE lease IS NOT NULL AND lease_until > renewed;
+    gap := now() - before;
+    IF gap <= make_interval(secs => p_period * 3) THEN
         RETURN NULL;
     END IF;
-    UPDATE jobs SET progress_at = progress_at + gap, quiet_at = quiet_at + gap, sent_at = least(sent_at, now()),
-        expires_at = expires_at + least(gap, interval '0'),
-        lease_until = CASE WHEN lease IS NOT NULL THEN now() + make_interval(secs => p_seconds) END, excused = lease IS NOT NULL
-        WHERE state NOT IN ('expired', 'gone');
-    UPDATE images SET lease_until = CASE WHEN lease IS NOT NULL THEN now() + make_interval(secs => p_seconds) END,
-        excused = lease IS NOT NULL, sent_at = least(sent_at, now())
-        WHERE in_line;
+    UPDATE jobs SET progress_at = progress_at + gap, quiet_at = quiet_at + gap
+        WHERE progress_at <= before AND state IN ('receiving', 'processing');
+    UPDATE jobs SET lease_until = renewed, excused = true WHERE lease IS NOT NULL;
+    UPDATE images SET lease_until = renewed, excused = true WHERE lease IS NOT NULL;
     RETURN gap;
 END $$;
 

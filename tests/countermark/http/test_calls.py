@@ -4,11 +4,11 @@ import io
 from ipaddress import IPv6Address, ip_network
 
 import pytest
-from countermark.http.calls import Event, json_object, owner_of
+from countermark.http.calls import Event, is_message, json_object, owner_of
 from countermark.http.problems import Problem
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from werkzeug.datastructures import EnvironHeaders
+from werkzeug.datastructures import EnvironHeaders, Headers
 
 
 def called_by(value: str | None) -> Event:
@@ -64,3 +64,17 @@ def test_a_network_has_one_share(address: IPv6Address, host: int) -> None:
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(Problem, match="JSON"):
         json_object(body)
+
+
+def message(kind: str | None) -> Event:
+    """A request that says that it is a message of this kind."""
+    return Event(
+        method="POST", path="/", query={}, headers=Headers({"ce-type": kind} if kind else {}), stream=io.BytesIO()
+    )
+
+
+def test_a_function_takes_its_own_kind_of_messages_alone() -> None:
+    assert is_message(message("jobs.complete"), "jobs.complete")
+    assert not is_message(message(None), "jobs.complete")
+    with pytest.raises(Problem, match=r"jobs\.complete.*jobs\.expired"):
+        is_message(message("jobs.expired"), "jobs.complete")
