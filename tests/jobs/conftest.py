@@ -49,7 +49,7 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(postgres: str, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The flow, in which nothing is random and no time passes by itself."""
     leases._start(3e8)  # they lapse when a step says so: the thread that renews them sleeps
     world = World(postgres)
@@ -65,4 +65,5 @@ def world(postgres: str, monkeypatch: pytest.MonkeyPatch) -> World:
         (store, "GRACE_SECONDS"),
     ):
         monkeypatch.setattr(module, name, DAY // 2)
-    return world
+    yield world
+    world.close()

@@ -43,6 +43,10 @@ class Look:
             parts.username or "", host=parts.hostname, port=parts.port, database=parts.path.lstrip("/")
         )
 
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
     def rows(self, sql: str, **parameters: Any) -> list[Any]:
         """The rows of one statement, or nothing of several."""
         return self._connection.run(sql, **parameters) or []

@@ -32,9 +32,11 @@ def deliver(world: World, kind: str, stop: int | None = None) -> Attempt:
 
 
 def deliver_all(world: World, kind: str) -> None:
-    """Every message of a kind comes."""
-    while any(subject.startswith(kind) for subject, _ in world.waiting_messages()):
-        deliver(world, kind)
+    """Every message of a kind comes, and those that it brings; one that must wait is left."""
+    left: set[str] = set()
+    while waiting := [each for each in world.waiting_messages() if each[0].startswith(kind) and str(each) not in left]:
+        if world.deliver(*waiting[0]).error:
+            left.add(str(waiting[0]))
 
 
 def posted(world: World, *names: str) -> None:

@@ -114,6 +114,11 @@ class World:
         self.look = Look(url)
         self.reset()
 
+    def close(self) -> None:
+        """Close its connections."""
+        self.look.close()
+        self.database.close()
+
     def reset(self) -> None:
         """Begin anew."""
         clean(self.database)
