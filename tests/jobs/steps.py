@@ -34,7 +34,7 @@ class Attempt:
     def __init__(self, name: str, run: Callable[[], Any]) -> None:
         self.name = name
         self.steps = 0
-        self.paused = self.dead = self.hindered = self.began_in_outage = False
+        self.paused = self.dead = self.hindered = self.late = False
         self.ended = False
         self.answer: Any = None
         self.error: BaseException | None = None

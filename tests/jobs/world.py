@@ -267,7 +267,7 @@ class World:
         event = self.event(body + b"--b--\r\n", "multipart/form-data; boundary=b", owner)
 
         def then(attempt: Attempt) -> None:
-            if attempt.answer:
+            if attempt.answer and not attempt.late:
                 sent = {n: (name, {etag_of(data)}) for n, (name, data) in enumerate(files, 1)}
                 self.uploads[attempt.answer.token] = Upload(attempt.answer.token, sent, plain(options))
 
@@ -419,7 +419,9 @@ class World:
         self.look.rows("UPDATE jobs SET quiet_at = now() - interval '1 s' WHERE quiet_at IS NOT NULL")
 
     def uploads_are_late(self) -> None:
-        """No byte has come for UPLOAD_SECONDS."""
+        """No byte has come for UPLOAD_SECONDS. Who sleeps for so long while he stores what was posted is too late."""
+        for attempt in self.attempts:
+            attempt.late = True
         self.look.rows("UPDATE jobs SET progress_at = now() - interval '2 days'")
 
     def folders_are_old(self) -> None:
