@@ -114,7 +114,11 @@ class MemoryObjects:
     def list(self, bucket: str, prefix: str = "") -> Iterator[Object]:
         """The objects whose key begins with a prefix, as they are when the first is asked for."""
         with self._lock:
-            found = [stored.known for (its, key), stored in self.objects.items() if (its, key[: len(prefix)]) == (bucket, prefix)]
+            found = [
+                stored.known
+                for (its, key), stored in self.objects.items()
+                if (its, key[: len(prefix)]) == (bucket, prefix)
+            ]
         yield from sorted(found, key=lambda item: item.key)
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:

@@ -88,13 +88,7 @@ def lapse(own: Services) -> None:
 
 def gap(own: Services, interval: str) -> None:
     """So long nothing was swept, and nobody renewed; a gap below zero is a clock that was set back."""
-    own.database.rows(
-        "UPDATE sweeps SET swept_at = swept_at - CAST(:gap AS interval) RETURNING 1", gap=interval
-    )
-    own.database.rows(
-        "UPDATE images SET lease_until = lease_until - CAST(:gap AS interval) RETURNING 1", gap=interval
-    )
+    own.database.rows("UPDATE sweeps SET swept_at = swept_at - CAST(:gap AS interval) RETURNING 1", gap=interval)
+    own.database.rows("UPDATE images SET lease_until = lease_until - CAST(:gap AS interval) RETURNING 1", gap=interval)
     sweeping.begin(own)
     sweeping.take_back_leases(own)
-
-

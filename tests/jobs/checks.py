@@ -129,7 +129,11 @@ class Checks:
             puts = self.world.history.get((image.bucket, image.key), [])
             if (known is None or known.state == "expected") and any(clock < began for clock, _ in puts):
                 yield "was uploaded before somebody gave it up"
-            if job.token in self.world.uploads and image.key.startswith("posted/") and self.world.uploads[job.token].files:
+            if (
+                job.token in self.world.uploads
+                and image.key.startswith("posted/")
+                and self.world.uploads[job.token].files
+            ):
                 yield "was posted, the answer said so, and it was given up"
         elif image.code == "missing":
             if not (image.key.startswith("posted/") and job.token not in self._posted()):
@@ -220,7 +224,11 @@ class Checks:
             if new.revision < old.revision or (isinstance(which, str) and _is_back(old.state, new.state)):
                 yield f"{which} went from {old.state} r{old.revision} back to {new.state} r{new.revision}"
             if not isinstance(which, str) and old.revision == new.revision and old.state in ("done", "failed"):
-                if new.state != "removed" and (new.state, new.result_key, new.code) != (old.state, old.result_key, old.code):
+                if new.state != "removed" and (new.state, new.result_key, new.code) != (
+                    old.state,
+                    old.result_key,
+                    old.code,
+                ):
                     yield f"{which} r{old.revision} was {old.state} {old.code}, and is {new.state} {new.code}"
         self.before = now
 
@@ -230,9 +238,15 @@ class Checks:
         self.look()
         harm = []
         objects = self.world.objects.objects
-        stray = [image for image in self.images if image.state in ("expected", "waiting") and self.jobs[image.job_id].state in OPEN]
+        stray = [
+            image
+            for image in self.images
+            if image.state in ("expected", "waiting") and self.jobs[image.job_id].state in OPEN
+        ]
         harm += [f"{image.job_id}/{image.number} is {image.state}" for image in stray]
-        harm += [f"job {job.id} is {job.state}" for job in self.jobs.values() if job.state not in ("ready", "failed", "gone")]
+        harm += [
+            f"job {job.id} is {job.state}" for job in self.jobs.values() if job.state not in ("ready", "failed", "gone")
+        ]
         shown = {}
         for job in self.jobs.values():
             if job.source == "drop" and job.state in ("ready", "failed"):
@@ -242,11 +256,19 @@ class Checks:
                 shown |= {prefix + image.result_name: image.result_etag for image in its}
                 if job.archive_key:
                     shown[view_archive(job.folder)] = objects[RESULTS, job.archive_key].known.etag
-        there = {key: stored.known.etag for (bucket, key), stored in objects.items() if bucket == RESULTS and key.startswith("drop")}
+        there = {
+            key: stored.known.etag
+            for (bucket, key), stored in objects.items()
+            if bucket == RESULTS and key.startswith("drop")
+        }
         if shown != there:
             harm.append(f"people see {there}, the rows say {shown}")
         known = {(bucket, key) for bucket, key, _ in self.ledger}
-        harm += [f"{place} is known to nobody" for place in objects if place not in known and place[0] != DROP and place[1] != MARKER]
+        harm += [
+            f"{place} is known to nobody"
+            for place in objects
+            if place not in known and place[0] != DROP and place[1] != MARKER
+        ]
         return harm
 
     def _drop_at_rest(self, job: Row) -> Iterator[str]:

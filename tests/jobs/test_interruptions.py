@@ -5,14 +5,12 @@ The state machine plays the same pieces in any order; here the orders that matte
 
 import os
 from collections.abc import Callable
-from typing import Any
-
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.jobs.checks import Checks, assert_nothing, bring_to_the_end
-from tests.jobs.steps import AWAY, CRASH, OURS, Attempt
+from tests.jobs.steps import AWAY, OURS, Attempt
 from tests.jobs.world import World
 
 Begin = Callable[[World, int], Attempt]
@@ -109,7 +107,14 @@ BEFORE: dict[str, tuple[Callable[[World], None], Begin]] = {
     "expire": (after(posted, ready, expiring), lambda world, stop: deliver(world, "jobs.expired", stop)),
     "expire a folder": (after(dropped, ready, expiring), lambda world, stop: deliver(world, "jobs.expired", stop)),
     "expire a share": (
-        after(posted, ready, lambda world: again(world), ready, lambda world: world.hour_is_over(oldest(world)), World.sweep),
+        after(
+            posted,
+            ready,
+            lambda world: again(world),
+            ready,
+            lambda world: world.hour_is_over(oldest(world)),
+            World.sweep,
+        ),
         lambda world, stop: deliver(world, "jobs.expired", stop),
     ),
     "delete": (posted, lambda world, stop: world.delete(newest(world), stop, None)),

@@ -5,16 +5,18 @@ STEPS=100 EXAMPLES=100000 python -m pytest tests/jobs/test_state_machine.py
 """
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from countermark.jobs import keys, leases, outbox, sweeping
-from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from functions.reconcile import store
 from tests.jobs.checks import Checks, assert_nothing, bring_to_the_end
 from tests.jobs.steps import AWAY, CRASH, OURS
 from tests.jobs.world import World
@@ -25,9 +27,7 @@ FOLDERS = st.sampled_from(["f", "f", "f", "g", ""])
 VERSIONS = st.integers(1, 3)
 OWNERS = st.integers(1, 2)
 STOPS = st.one_of(st.none(), st.integers(0, 16))
-FAULTS = st.one_of(
-    st.none(), st.none(), st.tuples(st.integers(0, 16), st.sampled_from([CRASH, CRASH, AWAY, OURS]))
-)
+FAULTS = st.one_of(st.none(), st.none(), st.tuples(st.integers(0, 16), st.sampled_from([CRASH, CRASH, AWAY, OURS])))
 WHICH = st.integers(0, 1000)
 SERVERS = st.sampled_from(["database", "objects", "stream"])
 
@@ -78,9 +78,18 @@ class Flow(RuleBasedStateMachine):
         self.world.close(pick(sorted(self.world.uploads), which), stop, fault)
 
     @precondition(lambda self: self.tokens() and self.few_jobs())
-    @rule(which=WHICH, version=st.none() | VERSIONS, only_failed=st.sampled_from([False, False, True]), owner=OWNERS, stop=STOPS, fault=FAULTS)
+    @rule(
+        which=WHICH,
+        version=st.none() | VERSIONS,
+        only_failed=st.sampled_from([False, False, True]),
+        owner=OWNERS,
+        stop=STOPS,
+        fault=FAULTS,
+    )
     def again(self, which: int, version: int | None, only_failed: bool, owner: int, stop: Any, fault: Any) -> None:
-        self.world.again(pick(self.tokens(), which), version, only_failed=only_failed, owner=owner, stop=stop, fault=fault)
+        self.world.again(
+            pick(self.tokens(), which), version, only_failed=only_failed, owner=owner, stop=stop, fault=fault
+        )
 
     @precondition(lambda self: self.tokens())
     @rule(which=WHICH, stop=STOPS, fault=FAULTS)
@@ -198,7 +207,11 @@ class Flow(RuleBasedStateMachine):
         return [(upload, number) for upload in self.world.uploads.values() for number in upload.links]
 
     def dropped(self) -> list[str]:
-        return sorted(key for bucket, key in self.world.objects.objects if bucket == "drop" and not key.endswith("countermark.json"))
+        return sorted(
+            key
+            for bucket, key in self.world.objects.objects
+            if bucket == "drop" and not key.endswith("countermark.json")
+        )
 
     def tokens(self) -> list[str]:
         return [job.token for job in self.checks.jobs.values()]

@@ -3,22 +3,19 @@
 import hashlib
 import io
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from pathlib import PurePosixPath
+from functools import partial
 from typing import Any
 
 import greenlet
 from countermark import engine
 from countermark.http.calls import CALLER_HEADER, Event
-from countermark.http.edit import engine_limits
 from countermark.http.problems import Problem
 from countermark.jobs.folders import NotYet
 from countermark.jobs.keys import OPTIONS_NAME, direct_key, options_key, split_drop_key
 from countermark.servers.notifications import ObjectCreated, created_record, read_created
-from countermark.servers.objects import DROP, RESULTS, UPLOADS
+from countermark.servers.objects import DROP, UPLOADS
 from countermark.services import Services
 from PIL import Image
 from werkzeug.datastructures import Headers
@@ -33,7 +30,14 @@ from functions.upload.links import close_job, open_with_links
 from functions.upload.posted import store_posted
 from functions.watermark.process import process
 from tests.jobs.small import DAY, Look, clean, small_settings
-from tests.jobs.steps import AWAY, CRASH, OURS, Attempt, OursError, Servers, SteppedDatabase, SteppedObjects, SteppedStream
+from tests.jobs.steps import (
+    Attempt,
+    OursError,
+    Servers,
+    SteppedDatabase,
+    SteppedObjects,
+    SteppedStream,
+)
 
 LONG = 10_000_000
 """Seconds after which everything that has a deadline is over it."""
@@ -126,9 +130,7 @@ class World:
         self.objects = SteppedObjects(self.servers, self.database)
         self.objects.watch = self._watch
         self.stream = SteppedStream(self.servers)
-        self.own = Services(
-            settings=self.settings, database=self.database, objects=self.objects, publisher=self.stream
-        )
+        self.own = Services(settings=self.settings, database=self.database, objects=self.objects, publisher=self.stream)
         self.clock = self.number = 0
         self.serial = 0
         self.contents: dict[str, bytes] = {}
@@ -209,7 +211,9 @@ class World:
             self._expect_no_lease(attempt)
 
     def _expect_no_lease(self, attempt: Attempt) -> None:
-        rows = self.look.rows("SELECT lease FROM images WHERE lease IS NOT NULL UNION SELECT lease FROM jobs WHERE lease IS NOT NULL")
+        rows = self.look.rows(
+            "SELECT lease FROM images WHERE lease IS NOT NULL UNION SELECT lease FROM jobs WHERE lease IS NOT NULL"
+        )
         held = {lease for (lease,) in rows}
         self.harm += [
             f"{attempt} has ended and left its lease {name}"
@@ -280,7 +284,9 @@ class World:
         def then(attempt: Attempt) -> None:
             if attempt.answer:
                 job = attempt.answer[0]
-                upload = Upload(job.token, {n: (name, set()) for n, name in enumerate(names, 1)}, plain(body["options"]))
+                upload = Upload(
+                    job.token, {n: (name, set()) for n, name in enumerate(names, 1)}, plain(body["options"])
+                )
                 upload.links = {n: direct_key(job.id, n) for n in upload.files}
                 self.uploads[job.token] = upload
 
@@ -316,7 +322,9 @@ class World:
         """Somebody says that nothing more comes."""
         return self.begin("close", partial(close_job, self.own, token), stop, fault)
 
-    def again(self, token: str, version: int | None, *, only_failed: bool, owner: int, stop: Any, fault: Any) -> Attempt:
+    def again(
+        self, token: str, version: int | None, *, only_failed: bool, owner: int, stop: Any, fault: Any
+    ) -> Attempt:
         """Somebody wants a job once more, with the same options or others."""
         asked: dict[str, Any] = {"images": "failed" if only_failed else "all"}
         if version is not None:
@@ -412,7 +420,10 @@ class World:
 
     def hour_is_over(self, token: str) -> None:
         """The job has been ready for an hour."""
-        self.look.rows("UPDATE jobs SET expires_at = now() - interval '1 s' WHERE token = :token AND state IN ('ready', 'failed')", token=token)
+        self.look.rows(
+            "UPDATE jobs SET expires_at = now() - interval '1 s' WHERE token = :token AND state IN ('ready', 'failed')",
+            token=token,
+        )
 
     def folders_are_quiet(self) -> None:
         """Nothing has come for some time."""
@@ -447,7 +458,9 @@ class World:
             before = now
             self.folders_are_quiet()
             self.minutes_pass()
-            for name, *_ in self.look.rows("SELECT lease FROM images WHERE lease IS NOT NULL UNION SELECT lease FROM jobs WHERE lease IS NOT NULL"):
+            for name, *_ in self.look.rows(
+                "SELECT lease FROM images WHERE lease IS NOT NULL UNION SELECT lease FROM jobs WHERE lease IS NOT NULL"
+            ):
                 self.lapse(name)
             self.sweep()
             self.check()
@@ -464,12 +477,18 @@ class World:
 
     def fingerprint(self) -> Any:
         """Everything but times."""
-        rows = self.look.rows(
-            "SELECT id, state, revision, lease, archive_key, expires_at::text, failures, options_hash, view_etag FROM jobs ORDER BY id"
-        ) + self.look.rows(
-            "SELECT job_id, number, state, revision, lease, result_key, result_name, in_line, failures, etag, view_etag FROM images ORDER BY 1, 2"
-        ) + self.look.rows("SELECT * FROM ledger ORDER BY 1, 2, 3")
-        objects = sorted((place, stored.known.etag) for place, stored in self.objects.objects.items() if place[1] != MARKER)
+        rows = (
+            self.look.rows(
+                "SELECT id, state, revision, lease, archive_key, expires_at::text, failures, options_hash, view_etag FROM jobs ORDER BY id"
+            )
+            + self.look.rows(
+                "SELECT job_id, number, state, revision, lease, result_key, result_name, in_line, failures, etag, view_etag FROM images ORDER BY 1, 2"
+            )
+            + self.look.rows("SELECT * FROM ledger ORDER BY 1, 2, 3")
+        )
+        objects = sorted(
+            (place, stored.known.etag) for place, stored in self.objects.objects.items() if place[1] != MARKER
+        )
         return rows, objects
 
 
