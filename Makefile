@@ -32,9 +32,6 @@ test: .venv/.test browser check ## install what tests need and run every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 endif
 
-test-large: .venv/.test .venv/.local ## send a job over 4 GiB and read its ZIP; minutes, 20 GB of disk for temporary files
-	$(BIN)/python -m pytest tests/large
-
 test-images: .venv/.test .venv/.local ## build the images with buildah and run them (root, Debian)
 	$(BIN)/python -m pytest tests/images/builds.py
 
@@ -47,6 +44,10 @@ test-hosts: .venv/.test .venv/.local ## test several hosts on this machine: netw
 test-node: .venv/.test .venv/.local ## run the system on a Kubernetes node of this machine (root, Debian; builds Kubernetes once)
 	$(BIN)/python -m pytest tests/cluster/on_node.py tests/cluster/on_knative.py tests/cluster/whole.py
 	$(BIN)/python -m pytest tests/cluster/on_two_nodes.py
+
+test-chaos: .venv/.test .venv/.local ## hurt the platform in all ways while it works; nothing may be lost (root, Debian; ten minutes)
+	$(BIN)/python -m pytest tests/chaos
+	$(BIN)/python -m tests.chaos
 
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
@@ -87,4 +88,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-large test-images test-cluster test-hosts test-node check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-images test-cluster test-hosts test-node test-chaos check fix screenshots bench clean env browser

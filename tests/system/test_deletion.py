@@ -65,6 +65,7 @@ def test_what_is_sent_by_a_link_after_the_end_is_deleted(
         rows.grow_old(job, "expires_at")
         stream.sweep()
     wait_until(lambda: rows.one("SELECT state FROM jobs WHERE token = :token", token=job) == "gone")
+    stream.wait_until_quiet()  # the job's deletion is over, so that what is deleted now is so for coming late
     for upload in (early, late):
         assert caller.put(upload, data) == 200, "the link itself is still good"
     objects.wait_until_none(key)

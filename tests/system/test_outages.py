@@ -117,15 +117,16 @@ def test_the_cause_of_an_outage_is_in_the_log_and_not_in_the_answer(place: Platf
 
 def test_a_transaction_that_says_nothing_holds_up_nobody(place: Platform, caller: Caller, rows: Rows) -> None:
     """As of a host that is lost in the middle of one."""
+    lost = Database(place.database_url)
     place.stop("watermark")
     try:
         job = caller.upload([("a.jpg", picture())])
-        lost = Database(place.database_url)
         with pytest.raises(Unavailable), lost.transaction() as connection:  # noqa: PT012 -- what comes after is the test
             connection.run("SELECT FROM jobs WHERE id = :id FOR UPDATE", id=rows.id_of(job))
             place.start("watermark")
             assert caller.wait(job)["done"] == 1
     finally:
+        lost.close()
         if not place.pids("watermark"):
             place.start("watermark")
 
