@@ -64,7 +64,7 @@ class Checks:
         return harm
 
     # ---- images ---------------------------------------------------------------------------------------------------
-    def _image(self, image: Row) -> Iterator[str]:
+    def _image(self, image: Row) -> Iterator[str]:  # noqa: C901
         job = self.jobs[image.job_id]
         if image.in_line and (image.state != "waiting" or job.state not in TO_LINE):
             yield f"is in line, but {image.state} in a job that is {job.state}"
@@ -116,7 +116,7 @@ class Checks:
     def _whose(self, etag: str) -> str:
         return next((str(key) for key, (_, result) in _expected.items() if result == etag), "something unknown")
 
-    def _failed(self, image: Row, job: Row) -> Iterator[str]:
+    def _failed(self, image: Row, job: Row) -> Iterator[str]:  # noqa: C901
         if image.code == "invalid_options":
             if not job.options_problem:
                 yield "failed for options that are right"
@@ -223,7 +223,7 @@ class Checks:
                 continue
             if new.revision < old.revision or (isinstance(which, str) and _is_back(old.state, new.state)):
                 yield f"{which} went from {old.state} r{old.revision} back to {new.state} r{new.revision}"
-            if not isinstance(which, str) and old.revision == new.revision and old.state in ("done", "failed"):
+            if not isinstance(which, str) and old.revision == new.revision and old.state in ("done", "failed"):  # noqa: SIM102
                 if new.state != "removed" and (new.state, new.result_key, new.code) != (
                     old.state,
                     old.result_key,

@@ -91,8 +91,8 @@ def new_options(world: World) -> None:
 
 
 BEFORE: dict[str, tuple[Callable[[World], None], Begin]] = {
-    "post": (lambda world: None, lambda world, stop: world.post(["a.png", "A.png"], 1, 1, stop, None)),
-    "order": (lambda world: None, lambda world, stop: world.order(["a.png"], 1, 1, stop, None)),
+    "post": (lambda world: None, lambda world, stop: world.post(["a.png", "A.png"], 1, 1, stop, None)),  # noqa: ARG005
+    "order": (lambda world: None, lambda world, stop: world.order(["a.png"], 1, 1, stop, None)),  # noqa: ARG005
     "arrival": (ordered, lambda world, stop: deliver(world, "objects", stop)),
     "close": (ordered, lambda world, stop: world.close(newest(world), stop, None)),
     "mark an upload": (posted, lambda world, stop: deliver(world, "images", stop)),
@@ -166,7 +166,7 @@ def options_and_back(world: World) -> None:
 
 
 MEANWHILE: dict[str, Callable[[World], object]] = {
-    "nothing": lambda world: None,
+    "nothing": lambda world: None,  # noqa: ARG005
     "it comes again": lambda world: world.old_messages and world.deliver(*world.old_messages[-1]),
     "its lease lapses": after(lapse, World.sweep),
     "a gap": lambda world: world.gap(power_cut=False),

@@ -318,7 +318,7 @@ class World:
         if announced:
             self.stream.publish(f"objects.created.{bucket}", created_record(ObjectCreated(bucket=bucket, key=key)))
 
-    def close(self, token: str, stop: Any, fault: Any) -> Attempt:
+    def close(self, token: str, stop: Any, fault: Any) -> Attempt:  # noqa: F811
         """Somebody says that nothing more comes."""
         return self.begin("close", partial(close_job, self.own, token), stop, fault)
 
@@ -479,10 +479,10 @@ class World:
         """Everything but times."""
         rows = (
             self.look.rows(
-                "SELECT id, state, revision, lease, archive_key, expires_at::text, failures, options_hash, view_etag FROM jobs ORDER BY id"
+                "SELECT id, state, revision, lease, archive_key, expires_at::text, failures, options_hash, view_etag FROM jobs ORDER BY id"  # noqa: E501
             )
             + self.look.rows(
-                "SELECT job_id, number, state, revision, lease, result_key, result_name, in_line, failures, etag, view_etag FROM images ORDER BY 1, 2"
+                "SELECT job_id, number, state, revision, lease, result_key, result_name, in_line, failures, etag, view_etag FROM images ORDER BY 1, 2"  # noqa: E501
             )
             + self.look.rows("SELECT * FROM ledger ORDER BY 1, 2, 3")
         )
