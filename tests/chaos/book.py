@@ -84,6 +84,7 @@ class Book:
 
     def find(self, kind: str, what: str) -> None:
         """Write down what is wrong, and tell at once."""
+        what = " ".join(what.split()) if kind != "broken off" else what
         with self._lock:
             if kind_is_new := Finding(kind, what) not in self.findings:
                 self.findings.append(Finding(kind, what))
