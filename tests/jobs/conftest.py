@@ -66,4 +66,4 @@ def world(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     ):
         monkeypatch.setattr(module, name, DAY // 2)
     yield world
-    world.close()
+    world.leave()
