@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pg8000.native
 
@@ -43,6 +44,21 @@ def running_postgres() -> Iterator[str]:
         finally:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def own_database(server: str) -> Iterator[str]:
+    """A new database in a server that runs; its address."""
+    url, name = urlsplit(server), f"tests_{os.getpid()}_{time.monotonic_ns()}"
+    maker = pg8000.native.Connection(
+        url.username or "tests", host=url.hostname, port=url.port, database=url.path.lstrip("/"), timeout=30
+    )
+    maker.run(f"CREATE DATABASE {name}")
+    try:
+        yield url._replace(path=f"/{name}").geturl()
+    finally:
+        maker.run(f"DROP DATABASE {name} WITH (FORCE)")
+        maker.close()
 
 
 def _run(command: list[str | Path], folder: str, owner: str | None) -> None:
