@@ -12,8 +12,9 @@ from typing import Any
 
 from countermark.http.problems import Unavailable
 from countermark.servers.object_errors import NoSuchObject, ObjectTooLarge, Refused, Replaced
-from countermark.servers.objects import CHUNK_BYTES, PART_BYTES, Object, Readable
+from countermark.servers.objects import CHUNK_BYTES, DROP, PART_BYTES, RESULTS, UPLOADS, Object, Readable
 
+BUCKETS = (UPLOADS, RESULTS, DROP)
 LONGEST_KEY = 1024
 LONGEST_SEGMENT = 255
 """Bytes of a key, and of a part of it between slashes, as SeaweedFS has them."""
@@ -78,7 +79,7 @@ class MemoryObjects:
 
     def write(self, bucket: str, key: str, data: bytes, media_type: str) -> str:
         """Store an object, and return its etag."""
-        _check(key)
+        _check(bucket, key)
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
         return self._put(bucket, key, etag, data, media_type)
 
@@ -96,7 +97,7 @@ class MemoryObjects:
         data = b"".join(parts)
         if len(data) < PART_BYTES:
             return self.write(bucket, key, data, media_type), len(data)
-        _check(key)
+        _check(bucket, key)
         sums = b"".join(hashlib.md5(part, usedforsecurity=False).digest() for part in parts)
         etag = f"{hashlib.md5(sums, usedforsecurity=False).hexdigest()}-{len(parts)}"
         return self._put(bucket, key, etag, data, media_type), len(data)
@@ -107,12 +108,13 @@ class MemoryObjects:
         Raises:
             NoSuchObject, Replaced: as in ObjectStore.
         """
-        _check(to_key)
+        _check(to_bucket, to_key)
         stored = self._get(bucket, key, etag)
         return self.write(to_bucket, to_key, stored.data, stored.media_type)
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[Object]:
         """The objects whose key begins with a prefix, as they are when the first is asked for."""
+        _find(bucket)
         with self._lock:
             found = [
                 stored.known
@@ -123,6 +125,7 @@ class MemoryObjects:
 
     def delete(self, bucket: str, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""
+        _find(bucket)
         with self._lock:
             for key in keys:
                 self.objects.pop((bucket, key), None)
@@ -151,6 +154,7 @@ class MemoryObjects:
                 self.objects[place] = replace(stored, known=replace(stored.known, time=stored.known.time - seconds))
 
     def _get(self, bucket: str, key: str, etag: str | None = None) -> Stored:
+        _find(bucket)
         with self._lock:
             stored = self.objects.get((bucket, key))
         if stored is None:
@@ -218,8 +222,15 @@ def _next_part(stream: Readable) -> bytes:
     return b"".join(pieces)
 
 
-def _check(key: str) -> None:
+def _find(bucket: str) -> None:
+    """A bucket that is not there is a fault of the installation."""
+    if bucket not in BUCKETS:
+        raise Unavailable("The object store does not answer as it should: NoSuchBucket.")
+
+
+def _check(bucket: str, key: str) -> None:
     """Refuse a key that the real stores refuse."""
+    _find(bucket)
     segments = key.split("/")
     too_long = len(key.encode()) > LONGEST_KEY or any(len(each.encode()) > LONGEST_SEGMENT for each in segments)
     if not key or ".." in segments or too_long:

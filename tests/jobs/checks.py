@@ -64,14 +64,16 @@ class Checks:
         return harm
 
     # ---- images ---------------------------------------------------------------------------------------------------
-    def _image(self, image: Row) -> Iterator[str]:  # noqa: C901
+    def _image(self, image: Row) -> Iterator[str]:
         job = self.jobs[image.job_id]
         if image.in_line and (image.state != "waiting" or job.state not in TO_LINE):
             yield f"is in line, but {image.state} in a job that is {job.state}"
         if image.lease and not image.in_line:
             yield "has a lease and is not in line"
-        if job.state not in OPEN:
-            return
+        if job.state in OPEN:
+            yield from self._open_image(image, job)
+
+    def _open_image(self, image: Row, job: Row) -> Iterator[str]:
         if image.state in ("expected", "waiting") and job.state not in TO_LINE:
             yield f"is {image.state}"
         if image.state == "removed":
@@ -116,7 +118,7 @@ class Checks:
     def _whose(self, etag: str) -> str:
         return next((str(key) for key, (_, result) in _expected.items() if result == etag), "something unknown")
 
-    def _failed(self, image: Row, job: Row) -> Iterator[str]:  # noqa: C901
+    def _failed(self, image: Row, job: Row) -> Iterator[str]:
         if image.code == "invalid_options":
             if not job.options_problem:
                 yield "failed for options that are right"
@@ -124,22 +126,21 @@ class Checks:
             if image.failures < self.world.settings.image_attempts:
                 yield "was given up too early"
         elif image.code == "not_uploaded":
-            began = self.world.began.get(id(self.world.current), self.world.clock)
-            known = self.before.get((image.job_id, image.number))
-            puts = self.world.history.get((image.bucket, image.key), [])
-            if (known is None or known.state == "expected") and any(clock < began for clock, _ in puts):
-                yield "was uploaded before somebody gave it up"
-            if (
-                job.token in self.world.uploads
-                and image.key.startswith("posted/")
-                and self.world.uploads[job.token].files
-            ):
-                yield "was posted, the answer said so, and it was given up"
+            yield from self._not_uploaded(image, job)
         elif image.code == "missing":
             if not (image.key.startswith("posted/") and job.token not in self._posted()):
                 yield "failed as missing"
         elif expected_of(self.world, image, job) != ("failed", image.code):
             yield f"failed: {image.code}, {image.reason}"
+
+    def _not_uploaded(self, image: Row, job: Row) -> Iterator[str]:
+        began = self.world.began.get(id(self.world.current), self.world.clock)
+        known = self.before.get((image.job_id, image.number))
+        puts = self.world.history.get((image.bucket, image.key), [])
+        if (known is None or known.state == "expected") and any(clock < began for clock, _ in puts):
+            yield "was uploaded before somebody gave it up"
+        if job.token in self.world.uploads and image.key.startswith("posted/") and self.world.uploads[job.token].files:
+            yield "was posted, the answer said so, and it was given up"
 
     def _posted(self) -> set[str]:
         return {token for token, upload in self.world.uploads.items() if upload.files}
@@ -223,13 +224,8 @@ class Checks:
                 continue
             if new.revision < old.revision or (isinstance(which, str) and _is_back(old.state, new.state)):
                 yield f"{which} went from {old.state} r{old.revision} back to {new.state} r{new.revision}"
-            if not isinstance(which, str) and old.revision == new.revision and old.state in ("done", "failed"):  # noqa: SIM102
-                if new.state != "removed" and (new.state, new.result_key, new.code) != (
-                    old.state,
-                    old.result_key,
-                    old.code,
-                ):
-                    yield f"{which} r{old.revision} was {old.state} {old.code}, and is {new.state} {new.code}"
+            if not isinstance(which, str) and old.revision == new.revision and not _is_the_same_end(old, new):
+                yield f"{which} r{old.revision} was {old.state} {old.code}, and is {new.state} {new.code}"
         self.before = now
 
     # ---- at rest --------------------------------------------------------------------------------------------------
@@ -318,6 +314,12 @@ def bring_to_the_end(world: World, checks: Checks) -> None:
 def assert_nothing(harm: list[str]) -> None:
     """Nothing is wrong."""
     assert not harm, "\n".join(harm)
+
+
+def _is_the_same_end(old: Row, new: Row) -> bool:
+    if old.state not in ("done", "failed") or new.state == "removed":
+        return True
+    return (new.state, new.result_key, new.code) == (old.state, old.result_key, old.code)
 
 
 def _is_back(old: str, new: str) -> bool:

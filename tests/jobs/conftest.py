@@ -6,38 +6,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from countermark.jobs import keys, leases, outbox, sweeping
-from countermark.servers.database import Database
-from countermark.services import Services
-from countermark.testing import MemoryObjects, MemoryStream
 
 from functions.reconcile import store, sweep
-from tests.jobs.small import DAY, clean, small_settings
+from tests.jobs.small import DAY
 from tests.jobs.world import World, strictly
-from tests.own_postgres import running_postgres
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a database, for all tests."""
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture
-def database(postgres: str) -> Iterator[Database]:
-    """A database without a row."""
-    database = Database(postgres)
-    clean(database)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def own(database: Database, postgres: str) -> Services:
-    """What the use cases are handed."""
-    return Services(
-        settings=small_settings(postgres), database=database, objects=MemoryObjects(), publisher=MemoryStream()
-    )
 
 
 @pytest.fixture(autouse=True)
@@ -66,4 +38,4 @@ def world(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     ):
         monkeypatch.setattr(module, name, DAY // 2)
     yield world
-    world.close()
+    world.leave()

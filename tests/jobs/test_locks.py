@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Thread
 
 import pytest
@@ -48,7 +49,8 @@ def mark(own: Services, job: str, number: int) -> None:
         finish(own, taken)
 
 
-def test_images_that_end_at_once_complete_their_job_once(own: Services, no_deadlock: None) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("no_deadlock")
+def test_images_that_end_at_once_complete_their_job_once(own: Services) -> None:
     jobs = [waiting(own, ["a.png"] * 6) for _ in range(4)]
     own.database.rows("UPDATE images SET in_line = true RETURNING 1")
     works = [lambda job=job, n=n: mark(own, job.id, n) for job in jobs for n in range(1, 7)]
@@ -58,13 +60,15 @@ def test_images_that_end_at_once_complete_their_job_once(own: Services, no_deadl
     assert sum(subject.startswith("jobs.complete") for subject in own.publisher.messages) == 4
 
 
-def test_nobody_has_more_than_his_share_whoever_refills_at_once(own: Services, no_deadlock: None) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("no_deadlock")
+def test_nobody_has_more_than_his_share_whoever_refills_at_once(own: Services) -> None:
     works = [lambda: waiting(own, ["a.png"] * 3) for _ in range(12)]
     at_once(own, works)
     assert own.database.call("SELECT count(*) FROM images WHERE in_line") == own.settings.line_share
 
 
-def test_ends_deletions_and_sweeps_at_once_do_not_lock_each_other(own: Services, no_deadlock: None) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("no_deadlock")
+def test_ends_deletions_and_sweeps_at_once_do_not_lock_each_other(own: Services) -> None:
     jobs = [waiting(own, ["a.png"] * 3) for _ in range(6)]
     works: list[Callable[[], object]] = []
     for job in jobs:
@@ -87,13 +91,12 @@ def gap_and_sweep(own: Services) -> None:
 
 
 def drop_quietly(own: Services, number: int) -> None:
-    try:  # noqa: SIM105
+    with suppress(folders.NotYet):
         folders.take(own, dropped(f"f/{number % 3}.png", f"etag {number}"))
-    except folders.NotYet:
-        pass
 
 
-def test_a_refill_does_not_wait_for_a_row_that_somebody_holds(own: Services, postgres: str, no_deadlock: None) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("no_deadlock")
+def test_a_refill_does_not_wait_for_a_row_that_somebody_holds(own: Services, postgres: str) -> None:
     first, second = waiting(own, ["a.png"] * 3), waiting(own, ["a.png"] * 3)
     other = Database(postgres)
     with own.database.transaction() as connection:

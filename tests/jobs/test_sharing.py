@@ -1,4 +1,4 @@
-"""Objects that two jobs refer to are deleted with the last of them; a lost answer makes nobody delete what is current."""  # noqa: E501
+"""What two jobs refer to is deleted with the last of them; a lost answer makes nobody delete what is current."""
 
 from threading import Barrier, Thread
 
@@ -54,7 +54,7 @@ def test_again_refers_to_the_originals_and_the_last_job_deletes_them(own: Servic
 
 
 def test_two_that_expire_together_leave_nothing(own: Services, postgres: str) -> None:
-    """Each sees the other's reference, as neither has committed; the comparison deletes what is left, if anything is."""  # noqa: E501
+    """Each sees the other's reference, as neither has committed; the comparison deletes what is left, if anything."""
     first = with_originals(own)
     jobs = [first, more(own, first)]
     for job in jobs:

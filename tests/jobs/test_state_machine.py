@@ -21,10 +21,10 @@ from tests.jobs.checks import Checks, assert_nothing, bring_to_the_end
 from tests.jobs.steps import AWAY, CRASH, OURS
 from tests.jobs.world import World
 
-HALF_A_DAY = 12 * 3600
 NAMES = st.sampled_from(["a.png", "b.png", "A.png", "a.jpg", "d/a.png", "d"])
 FOLDERS = st.sampled_from(["f", "f", "f", "g", ""])
 VERSIONS = st.integers(1, 3)
+RARELY = st.sampled_from([False, False, True])
 OWNERS = st.integers(1, 2)
 STOPS = st.one_of(st.none(), st.integers(0, 16))
 FAULTS = st.one_of(st.none(), st.none(), st.tuples(st.integers(0, 16), st.sampled_from([CRASH, CRASH, AWAY, OURS])))
@@ -231,7 +231,7 @@ def pick(things: Any, which: int) -> Any:
 
 def test_everything_ends_and_nothing_is_lost(world: World) -> None:
     Flow.world = world
-    examples, steps = int(os.environ.get("EXAMPLES", "60")), int(os.environ.get("STEPS", "30"))
+    examples, steps = int(os.environ.get("EXAMPLES", "30")), int(os.environ.get("STEPS", "25"))
     run_state_machine_as_test(
         Flow,
         settings=settings(

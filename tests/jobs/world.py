@@ -118,7 +118,7 @@ class World:
         self.look = Look(url)
         self.reset()
 
-    def close(self) -> None:
+    def leave(self) -> None:
         """Close its connections."""
         self.look.close()
         self.database.close()
@@ -221,6 +221,12 @@ class World:
             if lease.attempt is attempt and name in held
         ]
 
+    def held(self) -> set[str]:
+        """The leases in the rows."""
+        sql = "SELECT lease FROM {} WHERE lease IS NOT NULL"
+        rows = self.look.rows(f"{sql.format('images')} UNION {sql.format('jobs')}")
+        return {lease for (lease,) in rows}
+
     def _watch(self, what: str, bucket: str, key: str, etag: str) -> None:
         """Nothing of ours is overwritten, and a dropped file is deleted only after it was marked."""
         if what == "overwritten":
@@ -318,7 +324,7 @@ class World:
         if announced:
             self.stream.publish(f"objects.created.{bucket}", created_record(ObjectCreated(bucket=bucket, key=key)))
 
-    def close(self, token: str, stop: Any, fault: Any) -> Attempt:  # noqa: F811
+    def close(self, token: str, stop: Any, fault: Any) -> Attempt:
         """Somebody says that nothing more comes."""
         return self.begin("close", partial(close_job, self.own, token), stop, fault)
 
@@ -458,9 +464,7 @@ class World:
             before = now
             self.folders_are_quiet()
             self.minutes_pass()
-            for name, *_ in self.look.rows(
-                "SELECT lease FROM images WHERE lease IS NOT NULL UNION SELECT lease FROM jobs WHERE lease IS NOT NULL"
-            ):
+            for name in sorted(self.held()):
                 self.lapse(name)
             self.sweep()
             self.check()
@@ -477,19 +481,16 @@ class World:
 
     def fingerprint(self) -> Any:
         """Everything but times."""
-        rows = (
-            self.look.rows(
-                "SELECT id, state, revision, lease, archive_key, expires_at::text, failures, options_hash, view_etag FROM jobs ORDER BY id"  # noqa: E501
+        rows = [
+            self.look.rows(f"SELECT {columns} ORDER BY 1, 2")
+            for columns in (
+                "id, state, revision, lease, archive_key, failures, options_hash, view_etag FROM jobs",
+                "job_id, number, state, revision, lease, result_key, result_name, in_line, etag, view_etag FROM images",
+                "key, job_id, bucket FROM ledger",
             )
-            + self.look.rows(
-                "SELECT job_id, number, state, revision, lease, result_key, result_name, in_line, failures, etag, view_etag FROM images ORDER BY 1, 2"  # noqa: E501
-            )
-            + self.look.rows("SELECT * FROM ledger ORDER BY 1, 2, 3")
-        )
-        objects = sorted(
-            (place, stored.known.etag) for place, stored in self.objects.objects.items() if place[1] != MARKER
-        )
-        return rows, objects
+        ]
+        objects = [(place, stored.known.etag) for place, stored in self.objects.objects.items() if place[1] != MARKER]
+        return rows, sorted(objects)
 
 
 def _expire(own: Services, job: str) -> None:
