@@ -38,7 +38,7 @@ def expect_nothing_given_up(world: World, book: Book) -> None:
     for row in world.rows(images):
         book.find("given up", f"image {row}")
     marked = "SELECT job_id FROM images WHERE state = 'done'"
-    for row in world.rows(f"SELECT token, reason FROM jobs WHERE state = 'failed' AND id IN ({marked})"):  # noqa: RUF100, S608
+    for row in world.rows(f"SELECT token, reason FROM jobs WHERE state = 'failed' AND id IN ({marked})"):
         book.find("given up", f"ZIP of job {row}")
 
 

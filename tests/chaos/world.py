@@ -151,7 +151,7 @@ class World:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.platform.folder.logs, folder / "logs")
         for table in ("jobs", "images", "ledger", "outbox"):
-            lines = [repr(row) for row in self.rows(f"SELECT row_to_json(t)::text FROM {table} t")]  # noqa: RUF100, S608
+            lines = [repr(row) for row in self.rows(f"SELECT row_to_json(t)::text FROM {table} t")]
             (folder / f"{table}.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
