@@ -45,6 +45,10 @@ test-node: .venv/.test .venv/.local ## run the system on a Kubernetes node of th
 	$(BIN)/python -m pytest tests/cluster/on_node.py tests/cluster/on_knative.py tests/cluster/whole.py
 	$(BIN)/python -m pytest tests/cluster/on_two_nodes.py
 
+test-chaos: .venv/.test .venv/.local ## hurt the platform in all ways while it works; nothing may be lost (root, Debian; ten minutes)
+	$(BIN)/python -m pytest tests/chaos
+	$(BIN)/python -m tests.chaos
+
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -84,4 +88,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-images test-cluster test-hosts test-node check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-images test-cluster test-hosts test-node test-chaos check fix screenshots bench clean env browser

@@ -10,7 +10,7 @@ from countermark.http.problems import Unavailable
 from countermark.jobs import images
 from countermark.jobs.images import Result, Taken
 from countermark.jobs.leases import kept
-from countermark.jobs.reading import job_options
+from countermark.jobs.reading import options_as_hashed
 from countermark.jobs.states import ImageState, Source
 from countermark.jobs.view import publish_image
 from countermark.names import with_extension
@@ -22,10 +22,21 @@ log = structlog.get_logger()
 KNOWN_EXTENSIONS = frozenset(extension for kind in engine.FORMATS.values() for extension in kind.extensions)
 
 
+class OptionsChanged(Exception):
+    """The job has other options than when the image was taken: its next revision waits."""
+
+
 @lru_cache(maxsize=64)
-def options_of(own: Services, job_id: str, options_hash: str) -> engine.Options:  # noqa: ARG001 -- part of the key
-    """The options of a job, which its images share."""
-    return engine.load_options(job_options(own, job_id))
+def options_of(own: Services, job_id: str, options_hash: str) -> engine.Options:
+    """The options of a job, which its images share.
+
+    Raises:
+        OptionsChanged: they are not those of the hash any more; what was kept under it would be wrong for ever.
+    """
+    options = options_as_hashed(own, job_id, options_hash)
+    if options is None:
+        raise OptionsChanged
+    return engine.load_options(options)
 
 
 def process(own: Services, job_id: str, number: int, revision: int) -> None:
@@ -63,6 +74,8 @@ def _mark(own: Services, taken: Taken) -> None:
             limits=engine_limits(own.settings),
         )
         etag = own.objects.write(RESULTS, taken.result_key, edited.data, edited.media_type)
+    except OptionsChanged:
+        log.info("in vain", revision=taken.revision)
     except NoSuchObject:
         _lose(own, taken)
     except Replaced:

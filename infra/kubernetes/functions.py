@@ -10,6 +10,11 @@ from infra.stack import Function, Stack, read_stack
 
 COPIES_FOR_CALLS = 10
 """The most copies of a function whose load people make, not messages."""
+MARKING = "watermark"
+"""The function whose copies are added as images wait."""
+SCALE_MIN, SCALE_MAX = "com.openfaas.scale.min", "com.openfaas.scale.max"
+OPENFAAS_COPIES = 5
+"""The most that the Community Edition leaves alone."""
 GIB = 1024**3
 KNATIVE_LONGEST_SECONDS = 600
 """Knative's max-revision-timeout-seconds."""
@@ -51,14 +56,15 @@ class Workload:
 
 
 def deployed_stack(target: Target, path: Path = STACK) -> Stack:
-    """The stack file of a deployment: images named, and the platform's addresses in the environment.
+    """The stack file of a deployment: images named, and in the environment what follows from the platform.
 
     Raises:
         InvalidStack: the file can't be used.
     """
     stack = read_stack(path, {"REGISTRY": target.registry, "TAG": target.tag})
+    share = _line_share(target, stack)
     return stack.model_copy(
-        update={"functions": {name: _deployed(target, name, each) for name, each in stack.functions.items()}}
+        update={"functions": {name: _deployed(target, name, each, share) for name, each in stack.functions.items()}}
     )
 
 
@@ -67,6 +73,17 @@ def workloads_of(stack: Stack) -> list[Workload]:
     return [Workload(name=name, function=function) for name, function in stack.functions.items()]
 
 
-def _deployed(target: Target, name: str, function: Function) -> Function:
+def _line_share(target: Target, stack: Stack) -> dict[str, str]:
+    """Twice what all copies work on at once: one owner alone keeps them busy, and others wait for little of his."""
+    marking = stack.functions.get(MARKING)
+    if marking is None:
+        return {}
+    copies = Workload(name=MARKING, function=marking).max_scale
+    if target.platform == "openfaas":
+        copies = int(marking.labels.get(SCALE_MAX, OPENFAAS_COPIES))
+    return {"LINE_SHARE": str(2 * copies * marking.max_inflight)}
+
+
+def _deployed(target: Target, name: str, function: Function, share: dict[str, str]) -> Function:
     addresses = {"FUNCTION_NAME": name, "PUBLIC_URL": target.url, "S3_ENDPOINT": target.store_url}
-    return function.model_copy(update={"environment": function.environment | addresses})
+    return function.model_copy(update={"environment": share | function.environment | addresses})

@@ -9,7 +9,16 @@ from urllib.parse import urlsplit
 import yaml
 
 from infra.connector.delivery import MARGIN_SECONDS
-from infra.kubernetes.functions import COPIES_FOR_CALLS, Workload, deployed_stack, workloads_of
+from infra.kubernetes.functions import (
+    COPIES_FOR_CALLS,
+    MARKING,
+    OPENFAAS_COPIES,
+    SCALE_MAX,
+    SCALE_MIN,
+    Workload,
+    deployed_stack,
+    workloads_of,
+)
 from infra.kubernetes.target import OPENFAAS_GATEWAY, Target
 from infra.project import ROOT
 from infra.render import templates
@@ -25,7 +34,6 @@ APPLIED = {"knative": (*COMMON, "functions.yaml", *EVERYWHERE), "openfaas": (*CO
 ASIDE = {"knative": ("serving.yaml", "eventing.yaml"), "openfaas": ()}
 """Rendered, but no resource of the kustomization."""
 OF_MINIO = "minio.yaml"
-SCALE_MIN, SCALE_MAX = "com.openfaas.scale.min", "com.openfaas.scale.max"
 
 _templates = templates(ROOT / "templates" / "kubernetes")
 _templates.filters["checksum"] = lambda text: hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -53,7 +61,7 @@ def render(target: Target) -> dict[str, str]:
         "drain_seconds": _drain_seconds(workloads),
         "max_body_bytes": MAX_OBJECT_BYTES,
         "copies_for_calls": COPIES_FOR_CALLS,
-        "scale": _scale(stack.functions["watermark"]),
+        "scale": _scale(stack.functions[MARKING]),
         "store_port": urlsplit(target.store_url).port or 443,
         "resources": resources,
     }
@@ -95,7 +103,7 @@ def _scale(watermark: Function) -> dict[str, Any]:
     """KEDA's numbers for watermark: as many images in work as a copy takes, and as many that wait for it."""
     return {
         "min": watermark.labels.get(SCALE_MIN, "1"),
-        "max": watermark.labels.get(SCALE_MAX, "5"),
+        "max": watermark.labels.get(SCALE_MAX, str(OPENFAAS_COPIES)),
         "waiting": 2 * watermark.max_inflight,
     }
 

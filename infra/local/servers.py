@@ -118,12 +118,13 @@ def minio_process(machine: Machine) -> Process:
     """The object store: MinIO, built from its source."""
     folder, address = machine.folder, f"{LOOPBACK}:{machine.ports['s3']}"
     data, certificates = folder.root / "minio", folder.configuration / "minio"
+    events = folder.root / "minio-events"
     environment = File(
         path=folder.configuration / "minio.env",
         text=minio.environment(
             machine.administrator,
             nats_url=machine.nats_url("minio"),
-            queue_folder=str(folder.root / "minio-events"),
+            queue_folder=str(events),
         ),
     )
     # Without a folder for certificates it would look for some in the user's home.
@@ -134,7 +135,9 @@ def minio_process(machine: Machine) -> Process:
         command=[str(machine.store_program), "server", *options, str(data)],
         environment=machine.environment(MINIO_CONFIG_ENV_FILE=str(environment.path)),
         files=(environment, _for_people(machine)),
-        folders=(data, certificates),
+        folders=(certificates,),
+        # It syncs what is in an object, but not the name under which that becomes one, and no event.
+        synced_folders=(data, events),
         check=_lists_buckets(machine),
         health=answers(f"{machine.store_url}/minio/health/live", SECONDS_TO_LIVE),
     )

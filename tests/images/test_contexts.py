@@ -63,6 +63,8 @@ def takes_messages_alone(url: str) -> None:
 CALLS: dict[str, Callable[[str], None]] = {
     "upload": tells_limits,
     "watermark": edits,
+    "drop": takes_messages_alone,
+    "preview": edits,
     "archive": takes_messages_alone,
     "expire": takes_messages_alone,
     "status": shows_a_page,
@@ -193,7 +195,7 @@ def test_a_context_is_laid_out_afresh(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     root = project(tmp_path)
-    with pytest.raises(BuildError, match=r"no folder \./mirror"):
+    with pytest.raises(BuildError, match=r"no folder mirror"):
         lay_out_function(root, read_stack(root / "stack.yml", {}), "mirror", root / "build")
 
 

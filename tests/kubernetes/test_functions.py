@@ -29,12 +29,20 @@ def test_a_function_is_the_same_on_both_platforms(name: str) -> None:
     pod = KNATIVE.knative()[name]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["image"] == entry["image"] == f"registry.example.com/countermark/{name}:1.2.3"
-    assert environment(container) == entry["environment"] | {"BIND": "0.0.0.0"}  # noqa: S104 -- in a pod of its own
+    told = entry["environment"] | {"BIND": "0.0.0.0", "LINE_SHARE": "64"}  # noqa: S104 -- in a pod of its own
+    assert environment(container) == told
     assert declared["environment"].items() <= entry["environment"].items()
     assert container["resources"] == {"requests": declared["requests"], "limits": declared["limits"]}
     assert (entry["requests"], entry["limits"]) == (declared["requests"], declared["limits"])
     mounted = [source["secret"]["name"] for source in pod["volumes"][0]["projected"]["sources"]]
     assert mounted == entry["secrets"] == [f"countermark-{name}"]
+
+
+def test_one_owner_has_twice_as_many_images_in_line_as_all_copies_work_on() -> None:
+    assert (
+        environment(KNATIVE.knative()["watermark"]["spec"]["template"]["spec"]["containers"][0])["LINE_SHARE"] == "64"
+    )
+    assert {entry["environment"]["LINE_SHARE"] for entry in OPENFAAS.stack.values()} == {"20"}
 
 
 @pytest.mark.parametrize("name", DECLARED)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.durable import write_through
 from infra.local.machine import PublicAddress
 from infra.local.process import Process
 from infra.local.run import write_files
@@ -86,6 +87,17 @@ def test_minio_is_told_where_the_stream_is(
         assert told == [address, user, password]
         assert environment[f"MINIO_NOTIFY_NATS_SUBJECT_{target}"] == subject
         assert environment[f"MINIO_NOTIFY_NATS_JETSTREAM_{target}"] == "on"
-        assert Path(environment[f"MINIO_NOTIFY_NATS_QUEUE_DIR_{target}"]).is_relative_to(root)
-    assert environment["MINIO_API_SYNC_EVENTS"] == "on"
+        assert Path(environment[f"MINIO_NOTIFY_NATS_QUEUE_DIR_{target}"]) in process.synced_folders
+    assert (environment["MINIO_API_SYNC_EVENTS"], environment["MINIO_SYNC_BOOT"]) == ("on", "on")
     assert (environment["MINIO_BROWSER"], environment["MINIO_UPDATE"]) == ("off", "off")
+
+
+@pytest.mark.parametrize("store", Store)
+def test_what_a_store_confirms_is_written_through(root: Path, store: Store) -> None:
+    process = written(root, processes(machine(root, store))[store])
+    assert root / store in process.synced_folders
+    if not all(map(write_through, process.synced_folders)):
+        pytest.skip(f"the file system of {root} does not know chattr +S")
+    later = root / store / "later"
+    later.mkdir()
+    assert "S" in run("lsattr", "-d", later).split()[0]

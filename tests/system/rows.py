@@ -45,7 +45,7 @@ class Rows:
 
     def grow_old(self, job: str, column: str, by: str = LONG_AGO) -> None:
         """Let a time of a job be earlier."""
-        sql = f"UPDATE jobs SET {column} = {column} - CAST(:by AS interval) WHERE token = :token RETURNING id"  # noqa: S608 -- a column
+        sql = f"UPDATE jobs SET {column} = {column} - CAST(:by AS interval) WHERE token = :token RETURNING id"
         assert self.ask(sql, by=by, token=job)
 
     def wait_for_a_sweep(self, begin: Callable[[], None]) -> None:

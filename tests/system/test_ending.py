@@ -150,7 +150,7 @@ def test_an_expiry_that_nobody_tells_of_is_done_all_the_same(
 ) -> None:
     job = caller.upload([("a.jpg", picture())])
     caller.wait(job)
-    rows.ask(f"UPDATE jobs SET state = 'expired', {LONG_UNTOLD} WHERE token = :token RETURNING id", token=job)  # noqa: S608
+    rows.ask(f"UPDATE jobs SET state = 'expired', {LONG_UNTOLD} WHERE token = :token RETURNING id", token=job)
     assert objects.of(rows.id_of(job))
     stream.sweep()
     objects.wait_until_none(rows.id_of(job))
@@ -163,7 +163,7 @@ def test_an_image_that_nobody_tells_of_is_marked_all_the_same(
     try:
         job = caller.upload([("a.jpg", picture())])
         stream.lose("images.waiting.>")
-        sql = f"UPDATE images SET {LONG_UNTOLD} WHERE job_id = :job RETURNING number"  # noqa: S608
+        sql = f"UPDATE images SET {LONG_UNTOLD} WHERE job_id = :job RETURNING number"
         assert rows.ask(sql, job=rows.id_of(job))
     finally:
         place.start("connector")

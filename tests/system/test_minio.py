@@ -136,7 +136,7 @@ def test_what_the_store_confirmed_before_it_was_killed_is_announced_when_it_is_b
     data = PHOTOGRAPHS[0].read_bytes()
     job, links = order(caller, data, 12)
     for number, link in enumerate(links):
-        if number in {4, 8}:
+        if number % 3 == 2:  # the link that follows waits for its start
             platform.kill("minio")
         wait_until(lambda link=link: httpx.put(link, content=data, timeout=30).status_code == 200)
     ended = caller.wait(job, 60)

@@ -17,6 +17,7 @@ from tests.client import Caller, picture, unpack
 from tests.platform_driver import Platform, wait_until
 from tests.system.objects import Objects
 from tests.system.rows import Rows
+from tests.system.stream import Stream
 
 SIDES = {"one part": 200, "parts": 2000, "copied in parts": 4200}
 """Of noise: below 8 MiB, above that, and above 64 MiB, where stores give copies different ETags."""
@@ -39,10 +40,11 @@ def noise(side: int) -> bytes:
     return out.getvalue()
 
 
-def compare(rows: Rows) -> None:
+def compare(rows: Rows, stream: Stream) -> None:
     """Let the sweep compare the store with the rows, and wait until it has come to an end."""
     before = rows.one("SELECT generation FROM sweeps")
     rows.compare()
+    stream.sweep()
     wait_until(lambda: rows.one("SELECT generation FROM sweeps") > before, SECONDS_TO_COMPARE)
 
 
@@ -53,18 +55,20 @@ def tree(caller: Caller, folder: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", SIDES)
-def test_a_tree_is_written_once(caller: Caller, rows: Rows, folder: str, kind: str) -> None:
+def test_a_tree_is_written_once(caller: Caller, rows: Rows, stream: Stream, folder: str, kind: str) -> None:
     caller.drop(f"{folder}/ночь+1.jpg", noise(SIDES[kind]))
     caller.result(f"{folder}.zip", 120)
-    compare(rows)  # the archive may still have been at it
+    compare(rows, stream)  # the archive may still have been at it
     before = tree(caller, folder)
     assert set(before) == {"/ночь+1.jpg", ".zip"}
     for _ in range(COMPARISONS):
-        compare(rows)
+        compare(rows, stream)
         assert tree(caller, folder) == before
 
 
-def test_a_tree_that_somebody_has_changed_is_mended(caller: Caller, rows: Rows, objects: Objects, folder: str) -> None:
+def test_a_tree_that_somebody_has_changed_is_mended(
+    caller: Caller, rows: Rows, stream: Stream, objects: Objects, folder: str
+) -> None:
     for name in ("a.jpg", "b.jpg"):
         caller.drop(f"{folder}/{name}", picture())
     names = set(unpack(caller.result(f"{folder}.zip")))
@@ -73,7 +77,7 @@ def test_a_tree_that_somebody_has_changed_is_mended(caller: Caller, rows: Rows, 
     objects.store.write(RESULTS, f"drop/{folder}/b.jpg", b"another", "image/jpeg")
     objects.store.write(RESULTS, f"drop/{folder}.zip", b"another", "application/zip")
     objects.store.write(RESULTS, f"drop/{folder}/c.jpg", b"of nobody", "image/jpeg")
-    compare(rows)
+    compare(rows, stream)
     assert [caller.result(f"{folder}/{name}") for name in ("a.jpg", "b.jpg")] == marked
     assert set(unpack(caller.result(f"{folder}.zip"))) == names
     assert set(tree(caller, folder)) == {"/a.jpg", "/b.jpg", ".zip"}

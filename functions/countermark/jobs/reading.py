@@ -65,6 +65,13 @@ def job_options(own: Services, job_id: str) -> dict[str, Any]:
     return dict(options or {})
 
 
+def options_as_hashed(own: Services, job_id: str, options_hash: str) -> dict[str, Any] | None:
+    """The job's options if they have this hash; None when they have changed since, or the job is gone."""
+    sql = "SELECT options FROM jobs WHERE id = :id AND options_hash = :hash"
+    options: dict[str, Any] | None = own.database.call(sql, id=job_id, hash=options_hash)
+    return options
+
+
 def job_images(own: Services, job_id: str, state: str = "") -> list[Image]:
     """The job's images by number: all that have not left it, or those in one state."""
     sql = (

@@ -8,6 +8,7 @@ ALTER TABLE jobs
     ADD COLUMN progress_at  timestamptz NOT NULL DEFAULT now(), -- the last byte that arrived; deadlines count from here
     ADD COLUMN lease        text,                      -- of the function that makes the ZIP
     ADD COLUMN lease_until  timestamptz,
+    ADD COLUMN excused      boolean NOT NULL DEFAULT false, -- an outage came while the lease was held: it does not count
     ADD COLUMN failures     integer NOT NULL DEFAULT 0, -- of attempts to make the ZIP
     ADD COLUMN sent_at      timestamptz NOT NULL DEFAULT now(), -- when jobs.complete or jobs.expired was sent last
     ADD COLUMN view_etag    text;                      -- of the ZIP's copy in the visible tree
@@ -39,6 +40,7 @@ ALTER TABLE images
     ADD COLUMN sent_at      timestamptz,               -- when its message was sent last
     ADD COLUMN lease        text,                      -- of the function that works on it
     ADD COLUMN lease_until  timestamptz,
+    ADD COLUMN excused      boolean NOT NULL DEFAULT false, -- an outage came while the lease was held: it does not count
     ADD COLUMN failures     integer NOT NULL DEFAULT 0, -- of attempts at this revision
     ADD COLUMN result_etag  text,
     ADD COLUMN view_etag    text,                      -- of the result's copy in the visible tree

@@ -218,7 +218,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    UPDATE images SET lease = p_lease, lease_until = now() + make_interval(secs => p_seconds), in_line = true, updated_at = now()
+    UPDATE images SET lease = p_lease, lease_until = now() + make_interval(secs => p_seconds), excused = false, in_line = true,
+        updated_at = now()
         WHERE job_id = p_job AND number = p_number AND revision = p_revision AND state = 'waiting' AND lease IS NULL
         RETURNING * INTO taken;
     IF NOT FOUND THEN
@@ -318,7 +319,8 @@ DECLARE
     released images;
 BEGIN
     PERFORM FROM jobs WHERE id = p_job FOR UPDATE;
-    UPDATE images SET lease = NULL, lease_until = NULL, failures = failures + p_counted::integer, sent_at = now(), updated_at = now()
+    UPDATE images SET lease = NULL, lease_until = NULL, failures = failures + (p_counted AND NOT excused)::integer,
+        sent_at = now(), updated_at = now()
         WHERE job_id = p_job AND number = p_number AND lease = p_lease RETURNING * INTO released;
     IF NOT FOUND THEN
         RETURN jsonb_build_object('outcome', 'stale', 'messages', '[]'::jsonb);
@@ -339,7 +341,7 @@ END $$;
 CREATE FUNCTION take_archive_v1(p_job text, p_revision integer, p_lease text, p_seconds integer, p_key text, p_view text)
 RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE jobs SET lease = p_lease, lease_until = now() + make_interval(secs => p_seconds)
+    UPDATE jobs SET lease = p_lease, lease_until = now() + make_interval(secs => p_seconds), excused = false
         WHERE id = p_job AND state = 'archiving' AND revision = p_revision AND lease IS NULL;
     IF NOT FOUND THEN
         RETURN false;
@@ -379,7 +381,7 @@ CREATE FUNCTION release_archive_v1(
 DECLARE
     released jobs;
 BEGIN
-    UPDATE jobs SET lease = NULL, lease_until = NULL, failures = failures + p_counted::integer, sent_at = now()
+    UPDATE jobs SET lease = NULL, lease_until = NULL, failures = failures + (p_counted AND NOT excused)::integer, sent_at = now()
         WHERE id = p_job AND state = 'archiving' AND lease = p_lease RETURNING * INTO released;
     IF NOT FOUND THEN
         RETURN jsonb_build_object('outcome', 'stale', 'messages', '[]'::jsonb);
@@ -540,8 +542,9 @@ BEGIN
 END $$;
 
 -- Begin a sweep. After a gap between two sweeps that is longer than three periods, the clocks of jobs go on as if they
--- had stood still, and leases are extended once: nobody's attempt is counted. What lies further in the future than it
--- can was written before the clock was set back, and is brought back to now. Returns the gap, if there was one.
+-- had stood still, and leases are extended once. Who held one may be dead since, which is no fault of his: that attempt is
+-- not counted. What lies further in the future than it can was written before the clock was set back, and is brought back
+-- to now. Returns the gap, if there was one.
 CREATE FUNCTION begin_sweep_v1(p_period integer, p_lease integer, p_lifetime integer) RETURNS interval LANGUAGE plpgsql AS $$
 DECLARE
     before timestamptz;
@@ -564,8 +567,8 @@ BEGIN
     END IF;
     UPDATE jobs SET progress_at = progress_at + gap, quiet_at = quiet_at + gap
         WHERE progress_at <= before AND state IN ('receiving', 'processing');
-    UPDATE jobs SET lease_until = renewed WHERE lease IS NOT NULL;
-    UPDATE images SET lease_until = renewed WHERE lease IS NOT NULL;
+    UPDATE jobs SET lease_until = renewed, excused = true WHERE lease IS NOT NULL;
+    UPDATE images SET lease_until = renewed, excused = true WHERE lease IS NOT NULL;
     RETURN gap;
 END $$;
 

@@ -1,0 +1,243 @@
+"""Images in the body of one request: each is stored as it is read, and what goes wrong is told or leaves nothing."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import pytest
+from countermark.http.problems import BadOptions, Expired, Problem, TooLarge, TooMany, Unavailable
+from countermark.jobs.opening import NewJob
+from countermark.servers.objects import Refused
+from countermark.services import Services
+
+from functions.upload import handler, posted
+from functions.upload.posted import store_posted
+from tests.functions.conftest import Call, ClientOf, Objects
+from tests.jobs.made import change, image_row, job_row, picture, rows, sent, stored, value
+
+FORM = "multipart/form-data; boundary=b"
+
+
+def form(*parts: tuple[str, str | None, bytes]) -> bytes:
+    """A body with parts: name, file name, bytes."""
+    body = b""
+    for name, filename, data in parts:
+        shown = "" if filename is None else f'; filename="{filename}"'
+        body += f'--b\r\nContent-Disposition: form-data; name="{name}"{shown}\r\n\r\n'.encode() + data + b"\r\n"
+    return body + b"--b--\r\n"
+
+
+def files(*given: tuple[str, bytes]) -> bytes:
+    """A body with these files."""
+    return form(*(("files", name, data) for name, data in given))
+
+
+def packed(*given: tuple[str, bytes]) -> bytes:
+    """A ZIP."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in given:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def limited(own: Services, **limits: object) -> Services:
+    """The same with other limits."""
+    return replace(own, settings=own.settings.model_copy(update=limits))
+
+
+def post(own: Services, call: Call, body: bytes) -> NewJob:
+    return store_posted(own, call("POST", "/", body, **{"Content-Type": FORM}))
+
+
+def names(own: Services) -> list[str]:
+    return [name for (name,) in rows(own, "SELECT name FROM images ORDER BY number")]
+
+
+def codes(own: Services) -> list[str | None]:
+    return [code for (code,) in rows(own, "SELECT code FROM images ORDER BY number")]
+
+
+def test_a_job_begins_with_its_files_and_options(own: Services, call: Call) -> None:
+    data = [picture(colour="#ff0000"), picture(colour="#00ff00")]
+    body = form(("format", None, b"png"), ("files", "day/a.png", data[0]), ("files", "b.png", data[1]))
+    job = post(own, call, body)
+    row = job_row(own, job.id)
+    assert (row.token, row.state, row.owner) == (job.token, "processing", "address:192.0.2.1")
+    assert json.loads(value(own, "SELECT options::text FROM jobs"))["format"] == "PNG"
+    assert names(own) == ["day/a.png", "b.png"]
+    for number in (1, 2):
+        image = image_row(own, job.id, number)
+        assert own.objects.read("uploads", image.key, limit=10**9)[0] == data[number - 1]
+        assert (image.state, image.bytes) == ("waiting", len(data[number - 1]))
+    assert sent(own) == [f"images.waiting.{job.id}.1.1", f"images.waiting.{job.id}.2.1"]
+
+
+def test_a_job_has_no_more_files_than_it_may_and_nothing_of_others_is_kept(own: Services, call: Call) -> None:
+    few = limited(own, max_files=2)
+    post(few, call, files(("a", b"1"), ("b", b"2")))
+    with pytest.raises(TooMany, match="more than the 2 files"):
+        post(few, call, files(("a", b"1"), ("b", b"2"), ("c", b"3")))
+    assert rows(own, "SELECT state FROM jobs ORDER BY created_at") == [["processing"], ["expired"]]
+
+
+def test_a_job_has_no_more_bytes_than_it_may_and_nothing_of_others_is_kept(own: Services, call: Call) -> None:
+    few = limited(own, max_job_bytes=10)
+    post(few, call, files(("a", b"x" * 5), ("b", b"x" * 5)))
+    with pytest.raises(TooLarge, match="more than the 10 bytes"):
+        post(few, call, files(("a", b"x" * 5), ("b", b"x" * 6)))
+    assert rows(own, "SELECT state FROM jobs ORDER BY created_at") == [["processing"], ["expired"]]
+
+
+def test_a_file_that_is_too_large_fails_alone(own: Services, call: Call) -> None:
+    few = limited(own, max_file_bytes=3 * 1024 * 1024)
+    post(few, call, files(("a", b"x" * (3 * 1024 * 1024)), ("b", b"x" * (3 * 1024 * 1024 + 1)), ("c", b"x")))
+    assert codes(own) == [None, "file_too_large", None]
+    reason = value(own, "SELECT reason FROM images WHERE number = 2")
+    assert reason == "The file is larger than the 3 MiB that are allowed."
+    assert len(stored(own, "uploads")) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (files(("a", b"1"))[:-8], Problem),
+        (form(("files", "a", b"1"), ("format", None, b"png")), Problem),
+        (b"nothing", Problem),
+    ],
+    ids=["cut off", "an option after a file", "no form"],
+)
+def test_a_request_that_is_refused_leaves_nothing(
+    own: Services, call: Call, body: bytes, problem: type[Exception]
+) -> None:
+    with pytest.raises(problem):
+        post(own, call, body)
+    assert rows(own, "SELECT state FROM jobs WHERE state <> 'expired'") == []
+    assert all(subject.startswith(("jobs.expired", "images.")) for subject in sent(own))
+    if rows(own, "SELECT id FROM jobs"):
+        assert sent(own, "jobs.expired")
+
+
+def test_a_request_without_a_file_is_told(own: Services, call: Call) -> None:
+    for body in (form(("format", None, b"png")), form(("files", "", b""))):
+        with pytest.raises(Problem, match="no file") as refused:
+            post(own, call, body)
+        assert refused.value.code == "no_files"
+    assert rows(own, "SELECT id FROM jobs") == []
+
+
+def test_an_empty_file_with_a_name_is_a_file(own: Services, call: Call) -> None:
+    post(own, call, files(("a.png", b""), ("", b"x")))
+    assert len(names(own)) == 2
+
+
+def test_an_empty_option_is_none(own: Services, call: Call) -> None:
+    post(own, call, form(("format", None, b""), ("files", "a", b"1")))
+    assert json.loads(value(own, "SELECT options::text FROM jobs"))["format"] == "keep"
+
+
+def test_options_that_are_wrong_are_told_before_anything_is_stored(own: Services, call: Call) -> None:
+    with pytest.raises(BadOptions) as refused:
+        post(own, call, form(("format", None, b"nonsense"), ("files", "a", b"1")))
+    assert refused.value.members["errors"]
+    assert "format" in refused.value.detail
+    assert rows(own, "SELECT id FROM jobs") == []
+    assert stored(own, "uploads") == []
+
+
+def test_the_files_of_a_zip_are_images(own: Services, call: Call) -> None:
+    one, two = picture(colour="#ff0000"), picture(colour="#00ff00")
+    post(own, call, files(("a.png", one), ("more.ZIP", packed(("x/b.png", two), ("__MACOSX/x", b"1"))), ("c", one)))
+    assert names(own) == ["a.png", "x/b.png", "c"]
+    assert own.objects.read("uploads", image_row(own, value(own, "SELECT id FROM jobs"), 2).key, limit=10**9)[0] == two
+    assert codes(own) == [None, None, None]
+
+
+def test_a_zip_by_another_name_is_a_file(own: Services, call: Call) -> None:
+    post(own, call, files(("a.docx", packed(("b.png", b"1"))), ("z", packed(("c.png", b"1")))))
+    assert names(own) == ["a.docx", "c.png"]
+
+
+def test_a_broken_zip_is_told_and_the_others_go_on(own: Services, call: Call) -> None:
+    post(own, call, files(("a.png", b"1"), ("b.zip", packed(("c", b"1"))[:30]), ("d.png", b"1")))
+    assert names(own) == ["a.png", "b.zip", "d.png"]
+    assert codes(own) == [None, "broken_zip", None]
+    assert value(own, "SELECT reason FROM images WHERE number = 2")
+
+
+def test_a_broken_entry_is_told_and_the_others_go_on(own: Services, call: Call) -> None:
+    data = bytearray(packed(("a.png", b"first"), ("b.png", b"second")))
+    data[data.index(b"first")] ^= 1
+    locked = bytearray(packed(("c.png", b"third")))
+    locked[locked.index(b"PK\1\2") + 8] |= 1
+    post(own, call, files(("x.zip", bytes(data)), ("y.zip", bytes(locked))))
+    assert names(own) == ["a.png", "b.png", "c.png"]
+    assert codes(own) == ["bad_zip_entry", None, "bad_zip_entry"]
+    reasons = [reason for (reason,) in rows(own, "SELECT reason FROM images ORDER BY number")]
+    assert reasons == ["It is damaged in the ZIP.", None, "It is protected by a password in the ZIP."]
+
+
+def test_a_zip_has_no_more_files_than_are_left(own: Services, call: Call) -> None:
+    few = limited(own, max_files=2)
+    with pytest.raises(TooMany):
+        post(few, call, files(("a.png", b"1"), ("b.zip", packed(("c", b"1"), ("d", b"1")))))
+    assert rows(own, "SELECT state FROM jobs") == [["expired"]]
+
+
+def test_what_the_store_refuses_fails_alone(own: Services, call: Call, store: Objects) -> None:
+    def refuse() -> None:
+        raise Refused("EntityTooLarge")
+
+    store.before["write"] = refuse
+    post(own, call, files(("a.png", b"1"), ("b.png", b"2")))
+    assert codes(own) == ["refused_by_store", None]
+    reason = value(own, "SELECT reason FROM images WHERE number = 1")
+    assert reason.startswith("The object store does not take the file: ")
+
+
+def test_a_store_that_is_away_leaves_nothing(own: Services, call: Call, store: Objects) -> None:
+    def away() -> None:
+        raise Unavailable
+
+    store.before["write"] = away
+    with pytest.raises(Unavailable):
+        post(own, call, files(("a.png", b"1")))
+    assert rows(own, "SELECT state FROM jobs") == [["expired"]]
+
+
+def test_an_upload_that_goes_on_after_its_job_was_deleted_is_told_and_leaves_nothing(
+    own: Services, call: Call, store: Objects
+) -> None:
+    store.before["write"] = lambda: change(own, "UPDATE jobs SET state = 'expired'")
+    with pytest.raises(Expired):
+        post(own, call, files(("a.png", b"1"), ("b.png", b"1")))
+    assert stored(own, "uploads") == []
+
+
+def test_an_upload_to_a_job_that_was_deleted_between_two_files_is_told(
+    own: Services, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive = posted.opening.arrive
+
+    def and_delete(*arguments: object, **named: object) -> str:
+        outcome = arrive(*arguments, **named)  # type: ignore[arg-type]
+        change(own, "UPDATE jobs SET state = 'expired'")
+        return outcome
+
+    monkeypatch.setattr(posted.opening, "arrive", and_delete)
+    with pytest.raises(Expired, match="while its images were being sent"):
+        post(own, call, files(("a.png", b"1"), ("b.png", b"1")))
+
+
+def test_callers_are_told_where_their_job_is(own: Services, client_of: ClientOf) -> None:
+    client, body = client_of(handler), files(("a.png", b"1"))
+    answer = client.post("/", data=body, content_type=FORM)
+    token = value(own, "SELECT token FROM jobs")
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"/job/{token}"
+    assert answer.json == {"job": token, "page": f"/job/{token}", "status": f"/function/status/{token}"}
+    answer = client.post("/", data=body, content_type=FORM, headers={"Accept": "text/html"})
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/job/")
+    assert answer.headers["Location"] != f"/job/{token}"

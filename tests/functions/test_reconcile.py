@@ -1,0 +1,302 @@
+"""The sweep: what was announced and lost is found, what is out of date made right, and what nobody knows deleted."""
+
+import json
+from typing import Any
+
+import pytest
+from countermark.http.problems import Unavailable
+from countermark.jobs import archives, comparing, sweeping
+from countermark.jobs.keys import direct_key, view_archive
+from countermark.services import Services
+
+from functions.reconcile import handler, store
+from functions.reconcile.store import MARKER, compare_store
+from functions.reconcile.sweep import sweep
+from functions.upload.links import open_with_links
+from functions.watermark.process import process
+from tests.functions.conftest import Call, ClientOf, Objects
+from tests.jobs.made import (
+    change,
+    dropped,
+    folder_job,
+    image_row,
+    job_row,
+    picture,
+    rows,
+    sent,
+    stored,
+    taken,
+    uploaded,
+    value,
+)
+
+
+def age(own: Services, seconds: int) -> None:
+    """Let every object be older, and the comparison be due."""
+    own.objects.age(seconds)  # type: ignore[attr-defined]
+    change(own, "UPDATE sweeps SET listed_at = '-infinity'")
+
+
+def ready_folder(own: Services, *keys: str) -> Any:
+    """A folder with its ZIP."""
+    for key in keys:
+        dropped(own, key)
+    job = folder_job(own, keys[0].partition("/")[0])
+    for number in range(1, len(keys) + 1):
+        process(own, job.id, number, 1)
+    change(own, "UPDATE jobs SET state = 'archiving'")
+    archiving = archives.take(own, job.id, 0)
+    assert archiving is not None
+    own.objects.write("results", archiving.key, b"ZIP", "application/zip")
+    assert archives.finish(own, archiving, 3)
+    return job
+
+
+def seen(own: Services) -> dict[str, str]:
+    """The visible tree: keys with ETags."""
+    tree = [item for item in own.objects.list("results") if item.key.startswith("drop")]
+    return {item.key: item.etag for item in tree}
+
+
+# ---- what was lost ------------------------------------------------------------------------------------------------
+
+
+def test_the_store_is_compared_now_and_then(own: Services) -> None:
+    own.objects.write("drop", "wedding/a.png", picture(), "image/png")
+    assert compare_store(own)["dropped"] == 1
+    own.objects.write("drop", "wedding/b.png", picture(), "image/png")
+    assert compare_store(own) == {}
+    change(own, "UPDATE sweeps SET listed_at = now() - interval '29 s'")
+    assert compare_store(own) == {}
+    change(own, "UPDATE sweeps SET listed_at = now() - interval '31 s'")
+    assert compare_store(own)["dropped"] == 1
+    assert [name for (name,) in rows(own, "SELECT name FROM images ORDER BY number")] == ["a.png", "b.png"]
+
+
+def test_a_dropped_file_that_was_replaced_without_a_word_is_found(own: Services) -> None:
+    dropped(own, "wedding/a.png")
+    own.objects.write("drop", "wedding/a.png", picture((30, 20)), "image/png")
+    assert compare_store(own)["dropped"] == 1
+    image = image_row(own, folder_job(own, "wedding").id)
+    assert (image.revision, image.etag) == (2, own.objects.stat("drop", "wedding/a.png").etag)
+    age(own, 0)
+    assert compare_store(own)["dropped"] == 0
+
+
+def test_options_that_came_without_a_word_are_found(own: Services) -> None:
+    dropped(own, "wedding/a.png")
+    own.objects.write("drop", "wedding/countermark.json", b'{"format": "png"}', "application/json")
+    assert compare_store(own)["dropped"] == 1
+    job = folder_job(own, "wedding")
+    assert json.loads(value(own, "SELECT options::text FROM jobs")) == {"format": "png"}
+    assert image_row(own, job.id).revision == 2
+    age(own, 0)
+    assert compare_store(own)["dropped"] == 0
+
+
+def test_options_of_a_folder_without_files_are_deleted_in_time(own: Services) -> None:
+    own.objects.write("drop", "empty/countermark.json", b"{}", "application/json")
+    own.objects.write("drop", "used/countermark.json", b"{}", "application/json")
+    age(own, own.settings.upload_seconds + 10)
+    own.objects.write("drop", "new/countermark.json", b"{}", "application/json")
+    own.objects.write("drop", "used/a.png", picture(), "image/png")
+    counts = compare_store(own)
+    assert (counts["options deleted"], counts["dropped"]) == (1, 1)
+    assert stored(own, "drop") == ["new/countermark.json", "used/a.png", "used/countermark.json"]
+
+
+def test_a_folder_whose_job_is_not_gone_holds_up_no_other(own: Services) -> None:
+    dropped(own, "a/a.png")
+    change(own, "UPDATE jobs SET state = 'expired'")
+    own.objects.write("drop", "a/b.png", picture(), "image/png")
+    own.objects.write("drop", "b/b.png", picture(), "image/png")
+    assert compare_store(own)["dropped"] == 1
+    assert folder_job(own, "b").state == "receiving"
+
+
+def test_an_original_that_came_by_a_link_without_a_word_is_found(own: Services, call: Call) -> None:
+    files = [{"name": "a.png", "size": 3}, {"name": "b.png", "size": 3}]
+    job, _ = open_with_links(own, call("POST"), {"files": files})
+    own.objects.write("uploads", direct_key(job.id, 2), b"12345", "image/png")
+    assert compare_store(own)["arrived"] == 1
+    image = image_row(own, job.id, 2)
+    assert (image.state, image.bytes, image.etag) == ("waiting", 5, own.objects.stat("uploads", image.key).etag)
+    age(own, 0)
+    assert compare_store(own)["arrived"] == 0
+
+
+# ---- what people see ----------------------------------------------------------------------------------------------
+
+
+def test_a_tree_that_differs_from_the_rows_is_made_right(own: Services) -> None:
+    job = ready_folder(own, "wedding/a.png", "wedding/b.png", "wedding/c.png")
+    assert compare_store(own)["published"] == 1, "its ZIP"
+    right = seen(own)
+    assert set(right) == {view_archive("wedding"), *(f"drop/wedding/{name}.png" for name in "abc")}
+    own.objects.delete("results", ["drop/wedding/a.png"])
+    own.objects.write("results", "drop/wedding/b.png", b"an older one, late", "image/png")
+    own.objects.write("results", "drop/wedding/old.png", b"nobody's", "image/png")
+    own.objects.write("results", view_archive("wedding"), b"an older one, late", "application/zip")
+    age(own, 0)
+    assert compare_store(own)["published"] == 4
+    assert seen(own) == right
+    age(own, 0)
+    assert compare_store(own)["published"] == 0
+    assert job_row(own, job.id).view_etag == right[view_archive("wedding")]
+
+
+def test_nothing_is_published_of_a_folder_whose_hour_is_over(own: Services) -> None:
+    ready_folder(own, "wedding/a.png")
+    own.objects.delete("results", ["drop/wedding/a.png"])
+    change(own, "UPDATE jobs SET expires_at = now()")
+    assert compare_store(own)["published"] == 0
+
+
+# ---- what nobody knows --------------------------------------------------------------------------------------------
+
+
+def test_what_nobody_knows_is_deleted_after_a_grace(own: Services) -> None:
+    job = uploaded(own, "a.png")
+    process(own, job.id, 1, 1)
+    known = stored(own, "uploads"), stored(own, "results")
+    own.objects.write("uploads", "posted/nobody/1", b"1", "image/png")
+    own.objects.write("results", "nobody/1.1.x", b"1", "image/png")
+    counts = compare_store(own)
+    assert (counts["unknown in uploads"], counts["unknown in results"]) == (0, 0)
+    age(own, 58)
+    counts = compare_store(own)
+    assert (counts["unknown in uploads"], counts["unknown in results"]) == (0, 0)
+    age(own, 10)
+    counts = compare_store(own)
+    assert (counts["unknown in uploads"], counts["unknown in results"]) == (1, 1)
+    assert (stored(own, "uploads"), [key for key in stored(own, "results") if key != MARKER]) == known
+
+
+def test_what_is_dropped_is_never_deleted_for_being_unknown(own: Services) -> None:
+    own.objects.write("drop", ".hidden", b"1", "image/png")
+    age(own, 10_000)
+    compare_store(own)
+    assert stored(own, "drop") == [".hidden"]
+
+
+def test_what_is_written_while_the_store_is_listed_stays(own: Services, store: Objects) -> None:
+    """Its row was there before it: who lists first and asks the rows then sees both."""
+    job = uploaded(own, *["a.png"] * 9)
+    list_all, written = store.list, []
+
+    def written_meanwhile(bucket: str, prefix: str = "") -> Any:
+        if bucket == "results":
+            written.append(taken(own, job.id, len(written) + 1).result_key)
+            own.objects.write("results", written[-1], b"just now", "image/png")
+            store.age(100)
+        return list_all(bucket, prefix)
+
+    store.list = written_meanwhile  # type: ignore[method-assign]
+    assert compare_store(own)["unknown in results"] == 0
+    assert written
+    assert {item.key for item in list_all("results")} == {*written, MARKER}
+
+
+def test_many_are_asked_for_in_batches(own: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "BATCH", 2)
+    for number in range(5):
+        own.objects.write("uploads", f"posted/nobody/{number}", b"1", "image/png")
+    age(own, 100)
+    assert compare_store(own)["unknown in uploads"] == 5
+    assert stored(own, "uploads") == []
+
+
+def test_after_a_restore_nothing_unknown_is_deleted_until_somebody_agrees(own: Services) -> None:
+    for _ in range(3):
+        age(own, 0)
+        compare_store(own)
+    assert json.loads(own.objects.read("results", MARKER, limit=100)[0]) == {"generation": 3}
+    assert value(own, "SELECT generation FROM sweeps") == 3
+    change(own, "UPDATE sweeps SET generation = 2")
+    own.objects.write("uploads", "posted/since/1", b"1", "image/png")
+    age(own, 100)
+    assert compare_store(own)["unknown in uploads"] == 0
+    assert stored(own, "uploads") == ["posted/since/1"]
+    assert value(own, "SELECT generation FROM sweeps") == 2
+    assert json.loads(own.objects.read("results", MARKER, limit=100)[0]) == {"generation": 3}
+    own.objects.delete("results", [MARKER])
+    age(own, 0)
+    assert compare_store(own)["unknown in uploads"] == 1
+    assert json.loads(own.objects.read("results", MARKER, limit=100)[0]) == {"generation": 3}
+
+
+@pytest.mark.parametrize("mark", [b"", b"{}", b"[]", b'{"generation": "x"}'])
+def test_with_a_mark_that_can_not_be_read_nothing_unknown_is_deleted(own: Services, mark: bytes) -> None:
+    own.objects.write("results", MARKER, mark, "application/json")
+    own.objects.write("uploads", "posted/since/1", b"1", "image/png")
+    age(own, 100)
+    assert compare_store(own)["unknown in uploads"] == 0
+    assert stored(own, "uploads") == ["posted/since/1"]
+
+
+def test_what_the_ledger_has_is_known_by_bucket(own: Services) -> None:
+    job = uploaded(own, "a.png")
+    key = f"posted/{job.id}/1"
+    assert comparing.known_keys(own, "uploads", [key, "another"]) == {key}
+    assert comparing.known_keys(own, "results", [key]) == set()
+    assert abs(comparing.now(own) - float(value(own, "SELECT extract(epoch FROM clock_timestamp())"))) < 5
+
+
+# ---- the whole ----------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_does_everything(own: Services, client_of: ClientOf) -> None:
+    lapsed, over = uploaded(own, "a.png"), uploaded(own, "b.png")
+    taken(own, lapsed.id)
+    change(own, "UPDATE images SET lease_until = now() - interval '1 s' WHERE lease IS NOT NULL")
+    change(own, "UPDATE jobs SET state = 'ready', expires_at = now() WHERE id = :id", id=over.id)
+    own.objects.write("drop", "wedding/a.png", picture(), "image/png")
+    change(
+        own,
+        "INSERT INTO outbox (subject, data, created_at) VALUES ('jobs.expired.x', '{}', now() - interval '1 minute')"
+        " RETURNING id",
+    )
+    change(
+        own,
+        "INSERT INTO jobs (id, token, source, owner, state, options, expires_at)"
+        " VALUES ('old', 'old', 'upload', 'x', 'gone', '{}', now() - interval '2 days') RETURNING id",
+    )
+    quiet = uploaded(own, "c.png")
+    change(own, "UPDATE images SET state = 'failed', in_line = false WHERE job_id = :id", id=quiet.id)
+    answer = client_of(handler).post("/", data=b"{}", headers={"ce-type": "reconcile.sweep"})
+    assert answer.status_code == 204
+    assert value(own, "SELECT failures FROM images WHERE job_id = :id", id=lapsed.id) == 1
+    assert [job_row(own, job.id).state for job in (over, quiet)] == ["expired", "archiving"]
+    assert folder_job(own, "wedding").state == "receiving"
+    assert "jobs.expired.x" in sent(own)
+    assert rows(own, "SELECT id FROM jobs WHERE id = 'old'") == []
+
+
+def test_a_store_that_is_away_keeps_the_rows_from_nothing(own: Services, store: Objects) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable
+
+    over = uploaded(own, "a.png")
+    change(own, "UPDATE jobs SET state = 'ready', expires_at = now()")
+    store.list = away  # type: ignore[method-assign,assignment]
+    sweep(own)
+    assert job_row(own, over.id).state == "expired"
+
+
+@pytest.mark.parametrize("step", ["take_back_leases", "settle_jobs", "expire_jobs", "resend", "purge"])
+def test_a_step_that_fails_keeps_no_other_from_being_done(
+    own: Services, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Services) -> None:
+        raise KeyError(step)
+
+    monkeypatch.setattr(sweeping, step, fail)
+    own.objects.write("drop", "wedding/a.png", picture(), "image/png")
+    sweep(own)
+    assert folder_job(own, "wedding").state == "receiving"
+
+
+def test_nobody_calls_it(client_of: ClientOf) -> None:
+    answer = client_of(handler).post("/")
+    assert answer.status_code == 405
+    assert "nobody needs to call this" in answer.text

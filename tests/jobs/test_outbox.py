@@ -1,0 +1,82 @@
+"""A message is a row in the transaction of its change, and is sent after that, at once or by the sweep."""
+
+import pytest
+from countermark.http.problems import Unavailable
+from countermark.jobs import opening, outbox
+from countermark.services import Services
+
+from tests.jobs.made import arrived, change, image_row, opened, rows, sent, value
+
+
+class Away:
+    """A stream that does not answer."""
+
+    def publish_all(self, _messages: object) -> list[bool]:
+        raise Unavailable
+
+
+class Half:
+    """A stream that confirms the first of the messages."""
+
+    def publish_all(self, messages: list[object]) -> list[bool]:
+        return [number == 0 for number in range(len(messages))]
+
+
+@pytest.fixture
+def without(own: Services) -> Services:
+    """The same with a stream that is away."""
+    return type(own)(settings=own.settings, database=own.database, objects=own.objects, publisher=Away())  # type: ignore[arg-type]
+
+
+def subjects(own: Services) -> list[str]:
+    return [subject for (subject,) in rows(own, "SELECT subject FROM outbox ORDER BY id")]
+
+
+def test_what_is_sent_leaves_the_outbox(own: Services) -> None:
+    job = opened(own, "a.png")
+    arrived(own, job, 1)
+    assert sent(own) == [f"images.waiting.{job.id}.1.1"]
+    assert subjects(own) == []
+
+
+def test_what_is_not_sent_stays_and_the_change_is_done(own: Services, without: Services) -> None:
+    job = opened(own, "a.png")
+    assert arrived(without, job, 1) == "arrived"
+    assert image_row(own, job.id).state == "waiting"
+    assert subjects(own) == [f"images.waiting.{job.id}.1.1"]
+
+
+def test_the_sweep_sends_what_nobody_has_sent(own: Services, without: Services) -> None:
+    job = opened(own, "a.png")
+    arrived(without, job, 1)
+    assert outbox.send_overdue(own) == 0, "its own process may be at it"
+    change(own, "UPDATE outbox SET created_at = created_at - interval '6 s'")
+    assert outbox.send_overdue(without) == 1
+    assert subjects(own) == [f"images.waiting.{job.id}.1.1"]
+    assert outbox.send_overdue(own) == 1
+    assert own.publisher.messages == {  # type: ignore[attr-defined]
+        f"images.waiting.{job.id}.1.1": [{"version": 1, "job": job.id, "number": 1, "revision": 1}]
+    }
+    assert subjects(own) == []
+
+
+def test_what_is_not_confirmed_stays(own: Services) -> None:
+    half = type(own)(settings=own.settings, database=own.database, objects=own.objects, publisher=Half())  # type: ignore[arg-type]
+    job = opened(own, "a.png", "b.png")
+    change(own, "UPDATE images SET state = 'waiting'")
+    opening.seal(half, job.id)
+    assert subjects(own) == [f"images.waiting.{job.id}.2.1"]
+
+
+def test_a_message_is_in_the_outbox_only_if_its_change_is_done(own: Services) -> None:
+    job = opened(own, "a.png")
+
+    def arrive_and_fail() -> None:
+        with own.database.transaction() as connection:
+            connection.run("SELECT arrive_v1(:job, 1, 'x', 1, 8)", job=job.id)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        arrive_and_fail()
+    assert subjects(own) == []
+    assert value(own, "SELECT state FROM images") == "expected"
