@@ -62,7 +62,7 @@ def main() -> None:
     ]
     print("\n".join(lines))
     images = photographs(SIZES["12 MP"], COUNT)
-    with temporary_platform() as platform:
+    with temporary_platform(LINE_SHARE=str(4 * len(HOSTS[-1]))) as platform:
         for line in run(platform, images, arguments.rounds):
             print(line, flush=True)
             lines.append(line)

@@ -22,6 +22,9 @@ from infra.stack import Function, Stack
 INDEX = ROOT / "templates" / "python3-countermark" / "index.py"
 SECONDS_TO_DRAIN = 60
 """What a function and the connector get to finish what they are at."""
+SHARE_A_CORE = 2
+"""Images of one owner in line for each core, which all copies of watermark share: one that is marked, and one that is
+next. With four, another owner's image waited twice as long, and no more were marked."""
 STORE_PORTS = {Store.SEAWEEDFS: seaweedfs.PORTS, Store.MINIO: minio.PORTS}
 
 
@@ -102,7 +105,8 @@ def _function_processes(name: str, function: Function, machine: Machine) -> Iter
             group="functions",
             command=[sys.executable, str(INDEX)],
             # What the caller's environment says goes before what the stack file says.
-            environment=function.environment
+            environment={"LINE_SHARE": str(SHARE_A_CORE * machine.cores)}
+            | function.environment
             | machine.environment(
                 FUNCTION_DIR=str(folder), FUNCTION_NAME=name, SECRETS_DIR=str(secrets), PORT=str(port)
             ),

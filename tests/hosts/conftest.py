@@ -8,11 +8,18 @@ from infra.tools import ToolError, install
 from tests.client import Caller, caller_of
 from tests.hosts.network import Network, network, why_not
 from tests.hosts.spread import Spread, spread_platform
-from tests.platform_driver import Platform
+from tests.platform_driver import Platform, temporary_platform
 from tests.system.rows import Rows
 
 CORES = 0.15
 """Of each host: little, so that a job takes seconds and the servers have cores left."""
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Platform]:
+    """A platform for more copies than this machine has cores."""
+    with temporary_platform(DROP_QUIET="2", LINE_SHARE="16") as running:
+        yield running
 
 
 @pytest.fixture

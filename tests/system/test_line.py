@@ -1,20 +1,22 @@
 """Nobody waits behind another's ten thousand images; told by the order in which images end, never by a clock."""
 
 import io
+import os
 import uuid
 
 import pytest
 from PIL import Image
 
+from infra.local.plan import SHARE_A_CORE
 from tests.client import Caller, caller_of, picture
 from tests.platform_driver import Platform, wait_until
 from tests.system.rows import Rows
 from tests.system.stream import Stream
 
 BULK = 150
-SHARE = 8
+SHARE = SHARE_A_CORE * len(os.sched_getaffinity(0))
 """Images of one owner that are in line at a time."""
-AHEAD = 3 * SHARE
+AHEAD = 3 * SHARE + 8
 """Images of a large job that may end before a small one's: those in line, and those that end while it is marked."""
 
 EARLIER = """
@@ -47,14 +49,14 @@ def test_an_owner_has_a_share_of_the_line_whatever_the_number_of_his_jobs(
     with caller_of(place, "127.0.8.3") as owner:
         place.stop("watermark")
         try:
-            jobs = [owner.upload([(f"{n}.jpg", picture()) for n in range(4)]) for _ in range(5)]
+            jobs = [owner.upload([(f"{n}.jpg", picture()) for n in range(SHARE)]) for _ in range(3)]
             told = [subject for subject in stream.subjects("COUNTERMARK") if subject.startswith("images.waiting.")]
             keys = {rows.id_of(job) for job in jobs}
             assert sum(subject.split(".")[2] in keys for subject in told) == SHARE
             stream.sweep()
         finally:
             place.start("watermark")
-        assert [caller.wait(job)["done"] for job in jobs] == [4] * 5
+        assert [caller.wait(job)["done"] for job in jobs] == [SHARE] * 3
 
 
 def test_pages_do_not_wait_for_bulk_work(place: Platform, caller: Caller) -> None:
