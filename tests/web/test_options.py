@@ -106,7 +106,7 @@ def test_tap(visit: Callable[..., Visitor]) -> None:
 def test_presets_of_the_server(visitor: Visitor, workshop: Workshop) -> None:
     """The administrator's presets stand first, show in the preview and reach the images."""
     visitor.url = workshop.platform.url
-    visitor.page.goto(visitor.url)
+    visitor.open()
     visitor.choose([("grey.jpg", picture((400, 300), "#808080"))])
     expect(visitor.page.locator(".presets button").first).to_have_text("house style")
     visitor.page.get_by_role("button", name="house style").click()
