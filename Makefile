@@ -32,6 +32,9 @@ test: .venv/.test browser check ## install what tests need and run every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 endif
 
+test-large: .venv/.test .venv/.local ## send a job over 4 GiB and read its ZIP; minutes, 20 GB of disk for temporary files
+	$(BIN)/python -m pytest tests/large
+
 test-images: .venv/.test .venv/.local ## build the images with buildah and run them (root, Debian)
 	$(BIN)/python -m pytest tests/images/builds.py
 
@@ -92,4 +95,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-images test-cluster test-hosts test-orders test-node test-chaos check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-large test-images test-cluster test-hosts test-orders test-node test-chaos check fix screenshots bench clean env browser

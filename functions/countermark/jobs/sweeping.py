@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from countermark.http.problems import Unavailable
-from countermark.jobs import archives, endings, images, outbox
+from countermark.jobs import archives, endings, images, opening, outbox
 from countermark.services import Services
 
 log = structlog.get_logger()
@@ -85,6 +85,11 @@ def settle_jobs(own: Services) -> int:
 
 
 def _settle(own: Services, job_id: str) -> None:
+    try:
+        opening.take_stored(own, job_id)
+    except Unavailable as error:  # what the store has must not be given up; and others need no store
+        log.warning("a job's deadline waits for the store", job=job_id, why=error.detail)
+        return
     answer = own.database.call(
         "SELECT settle_job_v1(:job, :seconds, :share)",
         job=job_id,
