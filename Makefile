@@ -52,6 +52,10 @@ test-chaos: .venv/.test .venv/.local ## hurt the platform in all ways while it w
 	$(BIN)/python -m pytest tests/chaos
 	$(BIN)/python -m tests.chaos
 
+test-orders: .venv/.test ## play jobs, people, faults and time in any order, for hours (EXAMPLES, STEPS)
+	EXAMPLES=$(or $(EXAMPLES),20000) STEPS=$(or $(STEPS),60) $(BIN)/python -m pytest --timeout 0 \
+		tests/jobs/test_interruptions.py tests/jobs/test_state_machine.py
+
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -91,4 +95,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-large test-images test-cluster test-hosts test-node test-chaos check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-large test-images test-cluster test-hosts test-orders test-node test-chaos check fix screenshots bench clean env browser

@@ -82,12 +82,10 @@ def close_job(services: Services, token: str) -> dict[str, int]:
         NotFound, Expired: there is no such job, or not any more.
     """
     job = find_job(services, token)
-    sql = "SELECT number, key FROM images WHERE job_id = :job AND state = 'expected'"
-    expected = {key: number for number, key in services.database.rows(sql, job=job.id)}
-    for item in services.objects.list(UPLOADS, direct_key(job.id, 0)[:-1]):
-        if (number := expected.pop(item.key, None)) is not None:
-            opening.arrive(services, job.id, number, etag=item.etag, size=item.bytes)
-    given_up = opening.fail_expected(services, job.id, list(expected.values()), "not_uploaded", "It was not uploaded.")
+    opening.take_stored(services, job.id)
+    sql = "SELECT number FROM images WHERE job_id = :job AND state = 'expected'"
+    missing = [number for (number,) in services.database.rows(sql, job=job.id)]
+    given_up = opening.fail_expected(services, job.id, missing, "not_uploaded", "It was not uploaded.")
     opening.seal(services, job.id)
     return {"given_up": given_up}
 

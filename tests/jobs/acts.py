@@ -1,24 +1,32 @@
 """What the plain tests begin with: jobs and images in a state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from countermark.jobs import images, opening, sweeping
 from countermark.jobs.images import Result, Taken
-from countermark.jobs.keys import posted_key
+from countermark.jobs.keys import direct_key, posted_key
 from countermark.jobs.opening import NewImage, NewJob
 from countermark.servers.objects import UPLOADS, Object
 from countermark.services import Services
 
+Key = Callable[[str, int], str]
 OWNER = "address:192.0.2.1"
 
 
-def receiving(own: Services, names: Sequence[str], owner: str = OWNER) -> NewJob:
+def receiving(own: Services, names: Sequence[str], owner: str = OWNER, key: Key = posted_key) -> NewJob:
     """A job with images that are expected."""
     with own.database.transaction() as connection:
         job = opening.open_job(connection, owner, {})
-        new = [NewImage(number=n, name=name, key=posted_key(job.id, n)) for n, name in enumerate(names, 1)]
+        new = [NewImage(number=n, name=name, key=key(job.id, n)) for n, name in enumerate(names, 1)]
         assert opening.add_images(connection, job.id, UPLOADS, new)
+    return job
+
+
+def ordered(own: Services, names: Sequence[str]) -> NewJob:
+    """A job whose images come by links."""
+    job = receiving(own, names, key=direct_key)
+    opening.seal(own, job.id)
     return job
 
 

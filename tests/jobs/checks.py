@@ -61,7 +61,12 @@ class Checks:
             harm += [f"image {image.job_id}/{image.number}: {what}" for what in self._image(image)]
         for job in self.jobs.values():
             harm += [f"job {job.id} ({job.state}): {what}" for what in self._job(job)]
+        self.before = self._now()
         return harm
+
+    def _now(self) -> dict[Any, Row]:
+        """Jobs by their ids, images by job and number."""
+        return {**self.jobs, **{(image.job_id, image.number): image for image in self.images}}
 
     # ---- images ---------------------------------------------------------------------------------------------------
     def _image(self, image: Row) -> Iterator[str]:
@@ -134,12 +139,14 @@ class Checks:
             yield f"failed: {image.code}, {image.reason}"
 
     def _not_uploaded(self, image: Row, job: Row) -> Iterator[str]:
-        began = self.world.began.get(id(self.world.current), self.world.clock)
         known = self.before.get((image.job_id, image.number))
-        puts = self.world.history.get((image.bucket, image.key), [])
-        if (known is None or known.state == "expected") and any(clock < began for clock, _ in puts):
-            yield "was uploaded before somebody gave it up"
-        if job.token in self.world.uploads and image.key.startswith("posted/") and self.world.uploads[job.token].files:
+        if known is None or known.state == "expected":
+            began = self.world.began.get(id(self.world.current), self.world.clock)
+            if any(clock < began for clock, _ in self.world.history.get((image.bucket, image.key), [])):
+                yield "was uploaded before somebody gave it up"
+        elif known.state == "waiting":
+            yield "has come, and was given up as not uploaded"
+        if image.key.startswith("posted/") and job.token in self._posted():
             yield "was posted, the answer said so, and it was given up"
 
     def _posted(self) -> set[str]:
@@ -163,6 +170,7 @@ class Checks:
             yield "has a ZIP or an hour"
         if job.archive_key:
             yield from self._zip(job, its)
+            yield from self._taken_out(job, done)
 
     def _as_sent(self, job: Row, its: list[Row]) -> Iterator[str]:
         upload = self.world.uploads.get(job.token)
@@ -178,6 +186,18 @@ class Checks:
         for image in its:
             if image.etag and image.etag not in upload.files[image.number][1]:
                 yield f"image {image.number} is of a file that was not sent for it"
+
+    def _taken_out(self, job: Row, done: list[Row]) -> Iterator[str]:
+        """A file that was taken out of its folder before somebody began to make the ZIP is not in it."""
+        known = self.before.get(job.id)
+        if known is None or known.archive_key == job.archive_key:
+            return
+        began = self.world.began.get(id(self.world.current), self.world.clock)
+        for image in done:
+            place = (image.bucket, image.key)
+            gone = self.world.taken_out.get(place, began)
+            if gone < began and all(clock < gone for clock, _ in self.world.history[place]):
+                yield f"its ZIP has {image.name}, which was taken out"
 
     def _zip(self, job: Row, its: list[Row]) -> Iterator[str]:
         stored = self.world.objects.objects.get((RESULTS, job.archive_key))
@@ -213,8 +233,7 @@ class Checks:
 
     def _steps(self) -> Iterator[str]:
         """What may not become of what was."""
-        now: dict[Any, Row] = {job.id: job for job in self.jobs.values()}
-        now |= {(image.job_id, image.number): image for image in self.images}
+        now = self._now()
         for which, old in self.before.items():
             new = now.get(which)
             if new is None:
@@ -226,7 +245,6 @@ class Checks:
                 yield f"{which} went from {old.state} r{old.revision} back to {new.state} r{new.revision}"
             if not isinstance(which, str) and old.revision == new.revision and not _is_the_same_end(old, new):
                 yield f"{which} r{old.revision} was {old.state} {old.code}, and is {new.state} {new.code}"
-        self.before = now
 
     # ---- at rest --------------------------------------------------------------------------------------------------
     def at_rest(self) -> list[str]:

@@ -1,10 +1,17 @@
 """Every state has a deadline from the last progress; time in the queue, and time in an outage, do not count."""
 
-import pytest
-from countermark.jobs import archives, folders, images, opening, sweeping
-from countermark.services import Services
+from collections.abc import Iterator
+from dataclasses import replace
 
-from tests.jobs.acts import dropped, finish, gap, image_row, job_row, lapse, ready, receiving, take, waiting
+import pytest
+from countermark.http.problems import Unavailable
+from countermark.jobs import archives, folders, images, opening, sweeping
+from countermark.jobs.keys import direct_key
+from countermark.servers.objects import UPLOADS, Object
+from countermark.services import Services
+from countermark.testing import MemoryObjects
+
+from tests.jobs.acts import dropped, finish, gap, image_row, job_row, lapse, ordered, ready, receiving, take, waiting
 
 
 def test_time_in_the_queue_does_not_count(own: Services) -> None:
@@ -25,6 +32,30 @@ def test_what_is_not_uploaded_in_time_fails_and_the_rest_is_processed(own: Servi
     assert image_row(own, job.id, "state, code", 2) == ["failed", "not_uploaded"]
     finish(own, take(own, job.id))
     assert job_row(own, job.id, "state") == ["archiving"]
+
+
+def test_what_nobody_has_announced_was_uploaded_all_the_same(own: Services) -> None:
+    """The deadline asks the store before it gives an image up, and waits for it when it is away."""
+    job = ordered(own, ["a.png", "b.png"])
+    own.objects.write(UPLOADS, direct_key(job.id, 1), b"original", "image/png")
+    own.database.rows("UPDATE jobs SET progress_at = now() - interval '1 hour 1 s' RETURNING 1")
+    sweeping.settle_jobs(replace(own, objects=Away()))
+    assert [image_row(own, job.id, "state", number)[0] for number in (1, 2)] == ["expected"] * 2
+    sweeping.settle_jobs(own)
+    assert [image_row(own, job.id, "state, code", number) for number in (1, 2)] == [
+        ["waiting", None],
+        ["expected", None],  # a byte has come
+    ]
+    own.database.rows("UPDATE jobs SET progress_at = now() - interval '1 hour 1 s' RETURNING 1")
+    sweeping.settle_jobs(own)
+    assert image_row(own, job.id, "state, code", 2) == ["failed", "not_uploaded"]
+
+
+class Away(MemoryObjects):
+    """A store that does not answer."""
+
+    def list(self, bucket: str, prefix: str = "") -> Iterator[Object]:  # noqa: ARG002
+        raise Unavailable
 
 
 def test_each_byte_that_comes_is_progress(own: Services) -> None:

@@ -1,7 +1,7 @@
 """Any order of what people, functions, faults and time do ends well: the real use cases on the real database.
 
 It is the model of the design once more, with the code in its place: what it looks for is in checks.py. For hours:
-STEPS=100 EXAMPLES=100000 python -m pytest tests/jobs/test_state_machine.py
+make test-orders
 """
 
 import os
@@ -70,7 +70,7 @@ class Flow(RuleBasedStateMachine):
     @precondition(lambda self: self.dropped())
     @rule(which=WHICH)
     def take_out(self, which: int) -> None:
-        self.world.objects.delete("drop", [pick(self.dropped(), which)])
+        self.world.take_out(pick(self.dropped(), which))
 
     @precondition(lambda self: self.world.uploads)
     @rule(which=WHICH, stop=STOPS, fault=FAULTS)

@@ -170,7 +170,7 @@ def test_waiting_in_line_has_no_deadline(own: Services) -> None:
     change(own, f"UPDATE jobs SET progress_at = {LONG_AGO}")
     change(own, "UPDATE images SET in_line = false WHERE number > 2")
     assert sweeping.settle_jobs(own) == 0
-    sweeping._settle(own, job.id)
+    sweeping._settle(own, job.id, is_late=True)
     assert rows(own, "SELECT DISTINCT state FROM images") == [["waiting"]]
 
 
@@ -216,11 +216,11 @@ def test_a_fault_beside_one_job_holds_up_no_other(own: Services, monkeypatch: py
     change(own, f"UPDATE jobs SET progress_at = {LONG_AGO}")
     settle, failed = sweeping._settle, []
 
-    def fail_once(services: Services, job_id: str) -> None:
+    def fail_once(services: Services, job_id: str, *, is_late: bool) -> None:
         if not failed:
             failed.append(job_id)
             raise KeyError(job_id)
-        settle(services, job_id)
+        settle(services, job_id, is_late=is_late)
 
     monkeypatch.setattr(sweeping, "_settle", fail_once)
     assert sweeping.settle_jobs(own) == 2

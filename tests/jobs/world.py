@@ -136,6 +136,8 @@ class World:
         self.contents: dict[str, bytes] = {}
         self.history: dict[tuple[str, str], list[tuple[int, str]]] = {}
         """By bucket and key: when people stored which etag there."""
+        self.taken_out: dict[tuple[str, str], int] = {}
+        """By bucket and key: when people took a file away."""
         self.attempts: list[Attempt] = []
         self.leases: dict[str, Lease] = {}
         self.uploads: dict[str, Upload] = {}
@@ -311,6 +313,11 @@ class World:
         before = self.history.get((DROP, key))
         data = self.contents[before[-1][1]] if same and before else self.new_file()
         self.store(DROP, key, data, announced=announced)
+
+    def take_out(self, key: str) -> None:
+        """Somebody takes a file out of the drop bucket."""
+        self.objects.delete(DROP, [key])
+        self.taken_out[DROP, key] = self.clock
 
     def set_options(self, folder: str, version: int, *, announced: bool) -> None:
         """Somebody writes a folder's options; version 0 is none that can be used."""

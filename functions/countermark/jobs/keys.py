@@ -33,7 +33,12 @@ def posted_key(job_id: str, number: int) -> str:
 
 def direct_key(job_id: str, number: int) -> str:
     """Where an original that comes by a presigned link is, in `uploads`."""
-    return f"direct/{job_id}/{number}"
+    return f"{direct_prefix(job_id)}{number}"
+
+
+def direct_prefix(job_id: str) -> str:
+    """What the keys of a job's originals that come by presigned links begin with, in `uploads`."""
+    return f"direct/{job_id}/"
 
 
 def direct_image(key: str) -> tuple[str, int] | None:

@@ -8,9 +8,10 @@ from typing import Any
 from pg8000.native import Connection
 
 from countermark.jobs import outbox
-from countermark.jobs.keys import new_id, new_token
+from countermark.jobs.keys import direct_key, direct_prefix, new_id, new_token
 from countermark.jobs.naming import NameParts
 from countermark.jobs.states import JobState, Source
+from countermark.servers.objects import UPLOADS
 from countermark.services import Services
 
 ADD_IMAGES = (
@@ -99,6 +100,18 @@ def arrive(own: Services, job_id: str, number: int, *, etag: str, size: int) -> 
     )
     outbox.send(own, answer["messages"])
     return str(answer["outcome"])
+
+
+def take_stored(own: Services, job_id: str) -> None:
+    """The originals that have come by presigned links wait for a function, also those that nobody has announced.
+
+    Whoever gives up what was not uploaded looks here first.
+    """
+    sql = "SELECT number FROM images WHERE job_id = :job AND state = 'expected'"
+    expected = {direct_key(job_id, number): number for (number,) in own.database.rows(sql, job=job_id)}
+    for item in own.objects.list(UPLOADS, direct_prefix(job_id)) if expected else ():
+        if item.key in expected:
+            arrive(own, job_id, expected[item.key], etag=item.etag, size=item.bytes)
 
 
 def fail_expected(own: Services, job_id: str, numbers: list[int], code: str, reason: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from countermark.http.problems import Unavailable
-from countermark.jobs import archives, endings, images, outbox
+from countermark.jobs import archives, endings, images, opening, outbox
 from countermark.services import Services
 
 log = structlog.get_logger()
@@ -67,7 +67,8 @@ def take_back_leases(own: Services) -> int:
 def settle_jobs(own: Services) -> int:
     """Let jobs go on whose deadline has passed, whose folder is quiet, or whose end or line nobody has settled."""
     due = own.database.rows(
-        "SELECT id FROM jobs WHERE state = 'receiving' AND quiet_at <= now()"
+        "SELECT id, progress_at < now() - make_interval(secs => :seconds)"
+        " FROM jobs WHERE state = 'receiving' AND quiet_at <= now()"
         " OR state IN ('receiving', 'processing') AND progress_at < now() - make_interval(secs => :seconds)"
         "    AND (source = 'upload' OR state = 'processing') AND (state = 'receiving'"
         "         OR EXISTS (SELECT FROM images WHERE job_id = jobs.id AND state = 'expected'))"
@@ -79,12 +80,18 @@ def settle_jobs(own: Services) -> int:
         seconds=own.settings.upload_seconds,
         share=own.settings.line_share,
     )
-    for (job_id,) in due:
-        alone(_settle, own, job_id)
+    for job_id, is_late in due:
+        alone(_settle, own, job_id, is_late=is_late)
     return len(due)
 
 
-def _settle(own: Services, job_id: str) -> None:
+def _settle(own: Services, job_id: str, *, is_late: bool) -> None:
+    try:
+        if is_late:
+            opening.take_stored(own, job_id)
+    except Unavailable as error:  # what it has must not be given up; other jobs need no store
+        log.warning("a deadline waits for the store", job=job_id, why=error.detail)
+        return
     answer = own.database.call(
         "SELECT settle_job_v1(:job, :seconds, :share)",
         job=job_id,
