@@ -17,7 +17,7 @@ from countermark.servers.objects import CHUNK_BYTES, DROP, PART_BYTES, RESULTS, 
 BUCKETS = (UPLOADS, RESULTS, DROP)
 LONGEST_KEY = 1024
 LONGEST_SEGMENT = 255
-"""Bytes of a key, and of a part of it between slashes, as SeaweedFS has them."""
+"""Bytes of a key, and of a part of it between slashes, as stores on file systems have them."""
 FIRST_PARTS = ("images", "jobs", "objects", "reconcile", "schedules", "dead")
 """The first parts of the subjects that streams take."""
 ONE_A_SUBJECT = ("images", "jobs")

@@ -62,7 +62,7 @@ def front(name: str, folder: Path) -> Iterator[Front]:
         yield running
 
 
-def event(data: dict[str, str]) -> CloudEvent:
+def event(data: dict[str, object]) -> CloudEvent:
     """A message as Knative's broker sends it."""
     attributes = {"id": "COUNTERMARK/7", "source": "urn:countermark:stream", "type": "jobs.complete"}
     return CloudEvent(attributes, data)
@@ -86,9 +86,10 @@ def test_a_message_is_taken_in_both_modes_and_answered_with_nothing(
     front: Front, folder: Path, mode: Callable[[CloudEvent], HTTPMessage]
 ) -> None:
     (folder / "message").unlink(missing_ok=True)
-    answer = post(front, mode(event({"job": "ночь"})))
+    data = {"version": 1, "job": "ночь"}
+    answer = post(front, mode(event(data)))
     assert (answer.status_code, answer.content) == (204, b"")
-    assert json.loads((folder / "message").read_text()) == ["jobs.complete", "COUNTERMARK/7", {"job": "ночь"}]
+    assert json.loads((folder / "message").read_text()) == ["jobs.complete", "COUNTERMARK/7", data]
 
 
 @pytest.mark.parametrize(
