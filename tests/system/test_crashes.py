@@ -10,7 +10,8 @@ from tests.platform_driver import Platform, wait_until
 from tests.system.rows import Rows
 from tests.system.stream import Stream
 
-COUNT = 24
+COUNT = 96
+"""Some seconds of work: on a machine that has nothing else to do, too, there is time to kill in."""
 
 
 def photographs() -> list[tuple[str, bytes]]:
