@@ -19,6 +19,8 @@ from .unzip import MAGIC, BrokenEntry, BrokenZip, Entry, Readable, entries, spoo
 
 log = structlog.get_logger()
 
+TOO_LATE = "The job was closed or deleted while its images were being sent."
+
 
 class FileTooLarge(Exception):
     """One file has more bytes than a file may have; the job goes on without it."""
@@ -107,9 +109,10 @@ class PostedJob:
         except Refused as error:
             self._fail(image, "refused_by_store", f"The object store does not take the file: {error}.")
         else:
-            if opening.arrive(self.services, self.opened.id, image.number, etag=etag, size=size) == "gone":
+            outcome = opening.arrive(self.services, self.opened.id, image.number, etag=etag, size=size)
+            if outcome in {"late", "gone"}:
                 objects.delete(UPLOADS, [image.key])
-                raise Expired
+                raise Expired(TOO_LATE)
 
     @property
     def opened(self) -> NewJob:
@@ -134,7 +137,7 @@ class PostedJob:
         with self.services.database.transaction() as connection:
             added = opening.add_images(connection, job.id, UPLOADS, [image])
         if not added:
-            raise Expired("The job was closed or deleted while its images were being sent.")
+            raise Expired(TOO_LATE)
         return image
 
     def _fail(self, image: NewImage, code: str, reason: str) -> None:

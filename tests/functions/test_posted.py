@@ -215,6 +215,16 @@ def test_an_upload_that_goes_on_after_its_job_was_deleted_is_told_and_leaves_not
     assert stored(own, "uploads") == []
 
 
+def test_an_upload_that_slept_until_its_image_was_given_up_is_told(own: Services, call: Call, store: Objects) -> None:
+    def give_up() -> None:
+        change(own, "UPDATE images SET state = 'failed', code = 'not_uploaded'")
+
+    store.before["write"] = give_up
+    with pytest.raises(Expired):
+        post(own, call, files(("a.png", b"1")))
+    assert stored(own, "uploads") == []
+
+
 def test_an_upload_to_a_job_that_was_deleted_between_two_files_is_told(
     own: Services, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,13 @@ def test_what_will_not_come_fails_and_nothing_else(own: Services) -> None:
     assert (image.code, image.reason) == ("not_uploaded", "It was not uploaded.")
 
 
+def test_an_original_that_was_given_up_is_late(own: Services) -> None:
+    job = opened(own, "a.png", "b.png")
+    opening.fail_expected(own, job.id, [1], "not_uploaded", "It was not uploaded.")
+    assert arrived(own, job, 1) == "late"
+    assert image_row(own, job.id).state == "failed"
+
+
 def test_nothing_fails_in_a_job_that_has_ended(own: Services) -> None:
     job = opened(own, "a.png")
     change(own, "UPDATE jobs SET state = 'expired'")

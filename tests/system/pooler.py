@@ -42,6 +42,7 @@ def pooled(url: str) -> Iterator[str]:
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
             f"auth_type = scram-sha-256\nauth_file = {folder}/users.txt\n"
             f"pool_mode = transaction\ndefault_pool_size = {SESSIONS}\nserver_round_robin = 1\n"
+            "server_login_retry = 1\n"  # by itself it refuses everybody for 15 s after a server was away
         )
         if user:
             for path in (folder, *folder.iterdir()):

@@ -88,7 +88,8 @@ def arrive(own: Services, job_id: str, number: int, *, etag: str, size: int) -> 
     """An original is stored: the image waits for a function.
 
     Returns:
-        ``arrived``; ``known`` when it had arrived before; ``gone`` when the job takes none any more.
+        ``arrived``; ``known`` when it had arrived before; ``late`` when it was given up as not uploaded; ``gone`` when
+        the job takes none any more.
     """
     answer = own.database.call(
         "SELECT arrive_v1(:job, :number, :etag, :size, :share)",

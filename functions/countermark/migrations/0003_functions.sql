@@ -173,7 +173,8 @@ BEGIN
     UPDATE images SET state = 'waiting', etag = p_etag, bytes = p_bytes, updated_at = now()
         WHERE job_id = p_job AND number = p_number AND state = 'expected';
     IF NOT FOUND THEN
-        RETURN jsonb_build_object('outcome', 'known', 'messages', '[]'::jsonb);
+        PERFORM FROM images WHERE job_id = p_job AND number = p_number AND code = 'not_uploaded';
+        RETURN jsonb_build_object('outcome', CASE WHEN FOUND THEN 'late' ELSE 'known' END, 'messages', '[]'::jsonb);
     END IF;
     UPDATE jobs SET progress_at = now() WHERE id = p_job;
     RETURN jsonb_build_object('outcome', 'arrived', 'messages', refill_v1(its_owner, p_share));
