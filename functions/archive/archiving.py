@@ -14,7 +14,7 @@ from countermark.jobs.leases import kept
 from countermark.jobs.reading import find_job_by_id, job_images
 from countermark.jobs.rows import Image, Job
 from countermark.jobs.states import ImageState, Source
-from countermark.jobs.view import publish
+from countermark.jobs.view import publish, trees
 from countermark.servers.objects import DROP, RESULTS, NoSuchObject
 from countermark.services import Services
 
@@ -104,4 +104,4 @@ def _publish(own: Services, job: Job) -> None:
     listed = [*own.objects.list(RESULTS, view_prefix(folder)), *own.objects.list(RESULTS, view_archive(folder))]
     now = find_job_by_id(own, job.id)
     if now is not None and not now.is_over:
-        publish(own, now, listed)
+        publish(own, now, trees(listed))

@@ -37,7 +37,8 @@ def compare_store(own: Services) -> dict[str, int]:
     counts = take_dropped(own, now)
     uploads, results = list(own.objects.list(UPLOADS)), list(own.objects.list(RESULTS))
     counts["arrived"] = take_arrived(own, uploads)
-    counts["published"] = sum(alone(view.publish, own, job, results) or 0 for job in comparing.folder_jobs(own))
+    trees = view.trees(results)
+    counts["published"] = sum(alone(view.publish, own, job, trees) or 0 for job in comparing.folder_jobs(own))
     may_delete = is_newest(own)
     for bucket, listed in ((UPLOADS, uploads), (RESULTS, results)):
         old = [item.key for item in listed if item.time < now - GRACE_SECONDS and item.key != MARKER]

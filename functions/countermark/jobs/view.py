@@ -12,10 +12,13 @@ from countermark.jobs.keys import view_archive, view_prefix
 from countermark.jobs.reading import job_images
 from countermark.jobs.rows import Job
 from countermark.jobs.states import ImageState
-from countermark.servers.objects import RESULTS, NoSuchObject, Object, Refused
+from countermark.servers.objects import DROP, RESULTS, NoSuchObject, Object, Refused
 from countermark.services import Services
 
 log = structlog.get_logger()
+
+Trees = dict[str, dict[str, str]]
+"""The ETags by key of each folder's results and ZIP, by what the keys of its tree begin with."""
 
 
 def publish_image(own: Services, job_id: str, number: int, result_key: str, view_key: str) -> None:
@@ -43,18 +46,41 @@ def publish_archive(own: Services, job_id: str, archive_key: str, view_key: str)
         )
 
 
-def publish(own: Services, job: Job, listed: Iterable[Object]) -> int:
+def trees(listed: Iterable[Object]) -> Trees:
+    """What lies in the visible trees of folders."""
+    found: Trees = {}
+    for item in listed:
+        prefix = _prefix(item.key)
+        if prefix is not None:
+            found.setdefault(prefix, {})[item.key] = item.etag
+    return found
+
+
+def _prefix(key: str) -> str | None:
+    """What the keys of the tree begin with that an object belongs to; None when it is in none."""
+    if key == view_archive(""):
+        return view_prefix("")
+    top, _, rest = key.partition("/")
+    if top != DROP:
+        return None
+    folder, slash, _ = rest.partition("/")
+    if slash:
+        return f"{DROP}/{folder}/"
+    return f"{DROP}/{rest.removesuffix('.zip')}/" if rest.endswith(".zip") else f"{DROP}/"
+
+
+def publish(own: Services, job: Job, seen: Trees) -> int:
     """Make a job's visible tree what the rows say.
 
     Args:
-        listed: what is in the tree. It was listed before this asks for the rows: an object that is in the list, and in
-            no row that is read after it, is out of date.
+        seen: what is in the tree. It was listed before this asks for the rows: an object that is in the list, and in no
+            row that is read after it, is out of date.
 
     Returns:
         How many objects were copied or deleted.
     """
     prefix, its_archive = view_prefix(job.folder or ""), view_archive(job.folder or "")
-    there = {item.key: item.etag for item in listed if item.key == its_archive or _is_in_tree(item.key, prefix)}
+    there = dict(seen.get(prefix, {}))
     current = [image for image in job_images(own, job.id, ImageState.DONE) if image.result_key]
     changes = 0
     for image in current:
@@ -62,18 +88,12 @@ def publish(own: Services, job: Job, listed: Iterable[Object]) -> int:
         if there.pop(key, "") != image.view_etag or image.view_etag is None:
             publish_image(own, job.id, image.number, str(image.result_key), key)
             changes += 1
-    seen = there.pop(its_archive, "")
-    if job.archive_key and (seen != job.view_etag or job.view_etag is None):
+    archive_etag = there.pop(its_archive, "")
+    if job.archive_key and (archive_etag != job.view_etag or job.view_etag is None):
         publish_archive(own, job.id, job.archive_key, its_archive)
         changes += 1
     own.objects.delete(RESULTS, there)
     return changes + len(there)
-
-
-def _is_in_tree(key: str, prefix: str) -> bool:
-    """Whether an object is in a folder's tree. Beside the files without a folder are the trees and ZIPs of folders."""
-    name = key.removeprefix(prefix)
-    return key.startswith(prefix) and (prefix != view_prefix("") or not ("/" in name or name.endswith(".zip")))
 
 
 def _copy(own: Services, key: str, view_key: str) -> str | None:
