@@ -17,12 +17,10 @@ POSTGRES = "TEST_POSTGRES"
 """The address of a server that runs already; each run of tests makes a database of its own in it."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Two lanes for pytest-xdist: the tests of the platforms that run for all of them, and the rest."""
-    for item in items:
-        fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
-        item.add_marker(pytest.mark.xdist_group("platform" if "platform" in fixtures else "rest"))
+    fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
+    item.add_marker(pytest.mark.xdist_group("platform" if "platform" in fixtures else "rest"))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def _user() -> Finding:
 
 def _port(port: int, hosts: list[str]) -> Finding:
     try:
-        require_free(port, hosts)
+        with ExitStack() as reservations:
+            require_free(port, hosts, reservations)
     except PlatformError as error:
         return Finding(name="port", good=False, text=str(error))
     return Finding(name="port", good=True, text=f"{port} is free")

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from countermark.settings import InvalidSettings, Settings, load_settings
@@ -56,12 +56,12 @@ def running_platform(folder: DataFolder, address: PublicAddress, store: Store, s
     for number in STOPPING:
         signal.signal(number, signal.default_int_handler)
     folder.create()
-    with folder.locked():
+    with folder.locked(), ExitStack() as reservations:
         folder.running.unlink(missing_ok=True)
         if count := stop_leftovers(folder):
             say(f"Stopped {count} processes that an earlier start had left behind.")
-        require_free(address.port, address.hosts)
-        machine, processes = _prepare(folder, address, store, say)
+        require_free(address.port, address.hosts, reservations)
+        machine, processes = _prepare(folder, address, store, reservations, say)
         supervisor = supervise.start(folder, processes)
         try:
             _bring_up(machine, processes, say)
@@ -73,8 +73,10 @@ def running_platform(folder: DataFolder, address: PublicAddress, store: Store, s
             _stop(folder, supervisor, say)
 
 
-def _prepare(folder: DataFolder, address: PublicAddress, store: Store, say: Say) -> tuple[Machine, list[Process]]:
-    """Decide on ports and secrets, make the plan, and write its files."""
+def _prepare(
+    folder: DataFolder, address: PublicAddress, store: Store, reservations: ExitStack, say: Say
+) -> tuple[Machine, list[Process]]:
+    """Decide on ports, which are reserved, and secrets, make the plan, and write its files."""
     environ = supervise.inherited(os.environ)
     stack, cores = read_stack(STACK, environ), len(os.sched_getaffinity(0))
     runs_store = not environ.get("S3_ENDPOINT")
@@ -85,7 +87,7 @@ def _prepare(folder: DataFolder, address: PublicAddress, store: Store, say: Say)
         folder=folder,
         address=address,
         environ=environ,
-        ports=pick_ports(port_names(stack, store, cores), folder.ports, seaweedfs.PORT_OFFSETS),
+        ports=pick_ports(port_names(stack, store, cores), folder.ports, reservations, seaweedfs.PORT_OFFSETS),
         secrets=generate_secrets(folder.secrets, SECRETS),
         store=store,
         store_program=store_program(store, say) if runs_store else BINARIES,

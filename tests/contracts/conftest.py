@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from countermark.servers.objects import ObjectStore
@@ -55,11 +55,12 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         pytest.skip("MinIO was not built on this machine")
     folder = DataFolder(tmp_path_factory.mktemp(store))
     folder.create()
+    reservations = ExitStack()
     machine = Machine(
         folder=folder,
         address=PublicAddress("127.0.0.1", 0),
         environ=inherited(os.environ) | {"NATS_URL": f"nats://nobody:nothing@127.0.0.1:{_nobody()}", "S3_ENDPOINT": ""},
-        ports=pick_ports((*STORE_PORTS[store], "connector"), folder.ports, PORT_OFFSETS),
+        ports=pick_ports((*STORE_PORTS[store], "connector"), folder.ports, reservations, PORT_OFFSETS),
         secrets=generate_secrets(folder.secrets, SECRETS),
         store=store,
         store_program=store_program(store, print),
@@ -67,7 +68,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     )
     process = minio_process(machine) if store is Store.MINIO else seaweedfs_process(machine)
     write_files(folder, [process])
-    with _running(process, folder):
+    with reservations, _running(process, folder):
         pair = machine.administrator
         settings = StoreSettings(
             s3_endpoint=machine.store_url, s3_access_key=pair.access_key, s3_secret_key=pair.secret_key
