@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 import structlog
@@ -44,6 +45,8 @@ class Answer:
     """None: it did not."""
     media_type: str = ""
     text: str = ""
+    seconds: float = 0.0
+    """How long the call took."""
 
     @property
     def reason(self) -> str:
@@ -129,7 +132,9 @@ class Delivery:
         name = self.subscription.function
         with IN_FLIGHT.labels(name).track_inprogress():
             async with self._kept(message):
+                started = time.monotonic()
                 answer = await self._post(message)
+                answer = replace(answer, seconds=time.monotonic() - started)
                 try:
                     await self._settle(message, answer)
                 except Exception as error:  # the stream delivers it again
@@ -182,7 +187,7 @@ class Delivery:
         match verdict:
             case Verdict.DONE:
                 await message.ack()
-            case Verdict.RETRY | Verdict.HOLD if not is_over(verdict, delivery):
+            case Verdict.RETRY | Verdict.HOLD if not is_over(verdict, delivery, answer.seconds):
                 seconds = pause(verdict, delivery)
                 if verdict is Verdict.RETRY or delivery == 1:  # in an outage each message is held again and again
                     log.info("again later", function=name, subject=message.subject, verdict=verdict, why=answer.reason)

@@ -10,8 +10,8 @@ anything else: 429, 502, a router's 404, none, a time-out   HOLD   comes again a
 ==========================================================  =====  ==============================================
 
 Only a function writes our problem document (RFC 9457), so what the platform in between answers is never taken for the
-function's word. Attempts are counted in the rows, not here; but after ten minutes of pauses it ends. What was tried is
-a dead letter then, and what was held is let go: the sweep sends it again as long as the rows ask for it.
+function's word. Attempts are counted in the rows, not here; but after ten minutes it ends. What was tried is a dead
+letter then, and what was held is let go: the sweep sends it again as long as the rows ask for it.
 """
 
 from enum import StrEnum
@@ -63,6 +63,15 @@ def pause(verdict: Verdict, delivery: int) -> float:
     return float(min(FIRST_PAUSE[verdict] * 2**doublings, LONGEST_PAUSE))
 
 
-def is_over(verdict: Verdict, delivery: int) -> bool:
-    """Whether the pauses before this delivery were ten minutes in all, so that it is the last."""
-    return sum(pause(verdict, each) for each in range(1, min(delivery, 1000))) >= SECONDS_IN_ALL
+def is_over(verdict: Verdict, delivery: int, seconds: float = 0.0) -> bool:
+    """Whether a message has been delivered again and again for ten minutes, so that this delivery is the last.
+
+    Args:
+        verdict: RETRY or HOLD.
+        delivery: its number, from 1.
+        seconds: how long this call took; of a held message it is taken that those before it took as long. A function
+            that fails after long work has attempts of its own, and they are counted in the rows.
+    """
+    before = min(delivery, 1000)
+    calls = seconds * (before - 1) if verdict is Verdict.HOLD else 0.0
+    return calls + sum(pause(verdict, each) for each in range(1, before)) >= SECONDS_IN_ALL

@@ -60,3 +60,14 @@ def test_it_ends_after_ten_minutes_of_pauses(verdict: Verdict) -> None:
     paused = sum(pause(verdict, delivery) for delivery in deliveries)
     assert SECONDS_IN_ALL <= paused < SECONDS_IN_ALL + 10
     assert is_over(verdict, 10**9)
+
+
+@pytest.mark.parametrize("took", [0.0, 0.5, 45.0, 135.0, 615.0])
+def test_a_held_message_has_its_place_for_ten_minutes_however_long_its_calls_take(took: float) -> None:
+    deliveries = list(takewhile(lambda delivery: not is_over(Verdict.HOLD, delivery, took), range(1, 1000)))
+    held = sum(took + pause(Verdict.HOLD, delivery) for delivery in deliveries)
+    assert SECONDS_IN_ALL <= held < SECONDS_IN_ALL + took + 10
+
+
+def test_a_function_that_fails_after_long_work_has_its_attempts() -> None:
+    assert not is_over(Verdict.RETRY, 6, 120.0)

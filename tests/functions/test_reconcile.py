@@ -1,19 +1,23 @@
 """The sweep: what was announced and lost is found, what is out of date made right, and what nobody knows deleted."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from countermark.http.problems import Unavailable
 from countermark.jobs import archives, comparing, sweeping
 from countermark.jobs.keys import direct_key, view_archive
+from countermark.servers.objects import Refused
 from countermark.services import Services
 
 from functions.reconcile import handler, store
-from functions.reconcile.store import MARKER, compare_store
+from functions.reconcile.store import COMPARE_SECONDS, MARKER, compare_store
 from functions.reconcile.sweep import sweep
 from functions.upload.links import open_with_links
 from functions.watermark.process import process
+from infra.project import STACK
+from infra.stack import read_stack
 from tests.functions.conftest import Call, ClientOf, Objects
 from tests.jobs.made import (
     change,
@@ -34,7 +38,7 @@ from tests.jobs.made import (
 def age(own: Services, seconds: int) -> None:
     """Let every object be older, and the comparison be due."""
     own.objects.age(seconds)  # type: ignore[attr-defined]
-    change(own, "UPDATE sweeps SET listed_at = '-infinity'")
+    change(own, "UPDATE sweeps SET compared_at = '-infinity'")
 
 
 def ready_folder(own: Services, *keys: str) -> Any:
@@ -66,11 +70,67 @@ def test_the_store_is_compared_now_and_then(own: Services) -> None:
     assert compare_store(own)["dropped"] == 1
     own.objects.write("drop", "wedding/b.png", picture(), "image/png")
     assert compare_store(own) == {}
-    change(own, "UPDATE sweeps SET listed_at = now() - interval '29 s'")
+    change(own, "UPDATE sweeps SET compared_at = now() - interval '29 s'")
     assert compare_store(own) == {}
-    change(own, "UPDATE sweeps SET listed_at = now() - interval '31 s'")
+    change(own, "UPDATE sweeps SET compared_at = now() - interval '31 s'")
     assert compare_store(own)["dropped"] == 1
     assert [name for (name,) in rows(own, "SELECT name FROM images ORDER BY number")] == ["a.png", "b.png"]
+
+
+def test_sweeps_go_on_beside_a_comparison_that_takes_long(own: Services, store: Objects) -> None:
+    """In a line behind it they would be late, and the clocks of jobs would stand still as in an outage."""
+    list_all, listings = store.list, []
+    job = uploaded(own, "a.png")
+    taken(own, job.id)
+
+    def slow(bucket: str, prefix: str = "") -> Any:
+        listings.append(bucket)
+        change(own, "UPDATE images SET lease_until = now() - interval '1 s' WHERE lease IS NOT NULL")
+        sweep(own)
+        return list_all(bucket, prefix)
+
+    store.list = slow  # type: ignore[method-assign]
+    sweep(own)
+    assert listings == ["drop", "uploads", "results"]
+    assert value(own, "SELECT failures FROM images") == 1
+    reconcile = read_stack(STACK, {}).functions["reconcile"]
+    assert reconcile.concurrency > 1
+
+
+def test_a_comparison_whose_process_died_is_begun_again(own: Services) -> None:
+    assert comparing.begin(own, COMPARE_SECONDS)
+    own.objects.write("drop", "wedding/a.png", picture(), "image/png")
+    comparing.renew(own)
+    assert compare_store(own) == {}
+    change(own, "UPDATE sweeps SET comparing_until = now() - interval '1 s'")
+    assert compare_store(own)["dropped"] == 1
+
+
+def test_a_comparison_that_fails_is_tried_again_in_its_time(own: Services, store: Objects) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable
+
+    list_all, store.list = store.list, away  # type: ignore[method-assign,assignment]
+    with pytest.raises(Unavailable):
+        compare_store(own)
+    store.list = list_all  # type: ignore[method-assign]
+    assert compare_store(own) == {}
+    age(own, 0)
+    assert compare_store(own)["dropped"] == 0
+
+
+def test_a_file_that_is_gone_since_it_was_listed_makes_no_job(own: Services, store: Objects) -> None:
+    own.objects.write("drop", "wedding/a.png", picture(), "image/png")
+    list_all = store.list
+
+    def and_delete(bucket: str, prefix: str = "") -> Any:
+        listed = list(list_all(bucket, prefix))
+        store.delete("drop", ["wedding/a.png"])
+        return iter(listed)
+
+    store.list = and_delete  # type: ignore[method-assign,assignment]
+    assert compare_store(own)["dropped"] == 0
+    assert rows(own, "SELECT id FROM jobs") == []
 
 
 def test_a_dropped_file_that_was_replaced_without_a_word_is_found(own: Services) -> None:
@@ -94,6 +154,17 @@ def test_options_that_came_without_a_word_are_found(own: Services) -> None:
     assert compare_store(own)["dropped"] == 0
 
 
+def test_options_that_were_taken_away_are_in_force_no_more(own: Services) -> None:
+    own.objects.write("drop", "wedding/countermark.json", b'{"format": "png"}', "application/json")
+    dropped(own, "wedding/a.png")
+    own.objects.delete("drop", ["wedding/countermark.json"])
+    assert compare_store(own)["dropped"] == 1
+    assert value(own, "SELECT options::text FROM jobs") == "{}"
+    assert image_row(own, folder_job(own, "wedding").id).revision == 2
+    age(own, 0)
+    assert compare_store(own)["dropped"] == 0
+
+
 def test_options_of_a_folder_without_files_are_deleted_in_time(own: Services) -> None:
     own.objects.write("drop", "empty/countermark.json", b"{}", "application/json")
     own.objects.write("drop", "used/countermark.json", b"{}", "application/json")
@@ -105,13 +176,17 @@ def test_options_of_a_folder_without_files_are_deleted_in_time(own: Services) ->
     assert stored(own, "drop") == ["new/countermark.json", "used/a.png", "used/countermark.json"]
 
 
-def test_a_folder_whose_job_is_not_gone_holds_up_no_other(own: Services) -> None:
+def test_a_folder_whose_job_is_not_gone_holds_up_no_other_and_is_asked_for_once(own: Services, store: Objects) -> None:
     dropped(own, "a/a.png")
     change(own, "UPDATE jobs SET state = 'expired'")
-    own.objects.write("drop", "a/b.png", picture(), "image/png")
+    for number in range(9):
+        own.objects.write("drop", f"a/{number}.png", picture(), "image/png")
+    stat, asked = store.stat, []
+    store.stat = lambda bucket, key: asked.append(key) or stat(bucket, key)  # type: ignore[method-assign,func-returns-value]
     own.objects.write("drop", "b/b.png", picture(), "image/png")
     assert compare_store(own)["dropped"] == 1
     assert folder_job(own, "b").state == "receiving"
+    assert asked == ["a/0.png", "b/b.png"]
 
 
 def test_an_original_that_came_by_a_link_without_a_word_is_found(own: Services, call: Call) -> None:
@@ -195,6 +270,26 @@ def test_what_is_written_while_the_store_is_listed_stays(own: Services, store: O
     assert compare_store(own)["unknown in results"] == 0
     assert written
     assert {item.key for item in list_all("results")} == {*written, MARKER}
+
+
+def test_what_the_store_does_not_delete_keeps_nothing_else(
+    own: Services, store: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.reconcile.store.BATCH", 1)
+    delete = store.delete
+
+    def refuse(bucket: str, keys: Iterable[str]) -> None:
+        if "posted/nobody/1" in (keys := list(keys)):
+            raise Refused("AccessDenied")
+        delete(bucket, keys)
+
+    store.delete = refuse  # type: ignore[method-assign]
+    for bucket, key in (("uploads", "posted/nobody/1"), ("uploads", "posted/nobody/2"), ("results", "nobody/1.1.x")):
+        own.objects.write(bucket, key, b"1", "image/png")
+    age(own, 100)
+    counts = compare_store(own)
+    assert (counts["unknown in uploads"], counts["unknown in results"]) == (1, 1)
+    assert stored(own, "uploads") == ["posted/nobody/1"]
 
 
 def test_many_are_asked_for_in_batches(own: Services, monkeypatch: pytest.MonkeyPatch) -> None:

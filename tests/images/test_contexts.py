@@ -10,6 +10,7 @@ import httpx
 import pytest
 import yaml
 from PIL import Image
+from uv import find_uv_bin
 
 from infra.errors import BuildError
 from infra.images.contexts import RECIPES, build_arguments, lay_out_function, lay_out_recipe
@@ -88,11 +89,10 @@ class Pythons:
         return self._made[wanted]
 
     def _install(self, files: list[Path], target: Path) -> Path:
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(target)], check=True)
-        python = target / "bin" / "python"
-        options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary", ":all:"]
-        pip = [sys.executable, "-m", "pip", "--python", str(python), "install", *options]
-        subprocess.run([*pip, *(word for file in files for word in ("-r", str(file)))], check=True)
+        python, uv = target / "bin" / "python", find_uv_bin()
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(target)], check=True)
+        install = [uv, "pip", "install", "--quiet", "--system-certs", "--python", str(python), "--only-binary", ":all:"]
+        subprocess.run([*install, *(word for file in files for word in ("-r", str(file)))], check=True)
         return python
 
 

@@ -31,7 +31,9 @@ def clean(database: Database) -> None:
     """Take every row out; the files of tables begin anew, so that rows come in the same order each time."""
     with database.transaction() as connection:
         connection.run("TRUNCATE outbox, ledger, images, jobs RESTART IDENTITY")
-        connection.run("UPDATE sweeps SET swept_at = now(), listed_at = '-infinity', generation = 0")
+        connection.run(
+            "UPDATE sweeps SET swept_at = now(), compared_at = '-infinity', comparing_until = NULL, generation = 0"
+        )
 
 
 class Look:

@@ -107,14 +107,14 @@ def test_what_was_written_before_the_clock_was_set_back_is_brought_back(own: Ser
     taken(own, job.id)
     other = archiving(own)
     hour = "+ interval '1 hour'"
-    change(own, f"UPDATE sweeps SET swept_at = now() {hour}, listed_at = now() {hour}")
+    change(own, f"UPDATE sweeps SET swept_at = now() {hour}, compared_at = now() {hour}")
     change(own, f"UPDATE jobs SET progress_at = now() {hour}, sent_at = now() {hour}, lease_until = lease_until {hour}")
     change(own, f"UPDATE images SET sent_at = now() {hour}, lease_until = lease_until {hour}")
     sweeping.begin(own)
     assert value(own, "SELECT progress_at <= now() FROM jobs WHERE id = :id", id=job.id)
     assert value(own, "SELECT bool_and(sent_at <= now()) FROM jobs")
     assert value(own, "SELECT bool_and(sent_at <= now()) FROM images WHERE in_line")
-    assert value(own, "SELECT swept_at <= now() AND listed_at <= now() FROM sweeps")
+    assert value(own, "SELECT swept_at <= now() AND compared_at <= now() FROM sweeps")
     assert lease_left(own, "images", "job_id", job.id) <= own.settings.lease_seconds
     assert lease_left(own, "jobs", "id", other) <= own.settings.lease_seconds
 

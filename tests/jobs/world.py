@@ -12,7 +12,6 @@ import greenlet
 from countermark import engine
 from countermark.http.calls import CALLER_HEADER, Event
 from countermark.http.problems import Problem
-from countermark.jobs.folders import NotYet
 from countermark.jobs.keys import OPTIONS_NAME, direct_key, options_key, split_drop_key
 from countermark.servers.notifications import ObjectCreated, created_record, read_created
 from countermark.servers.objects import DROP, UPLOADS
@@ -399,7 +398,7 @@ class World:
     def minutes_pass(self) -> None:
         """What was sent is old, the store was not compared for long, and what nobody knows has had its grace."""
         self.look.rows(
-            "UPDATE sweeps SET listed_at = '-infinity';"
+            "UPDATE sweeps SET compared_at = '-infinity', comparing_until = NULL;"
             "UPDATE outbox SET created_at = created_at - interval '1 day';"
             "UPDATE images SET sent_at = sent_at - interval '1 day';"
             "UPDATE jobs SET sent_at = sent_at - interval '1 day'"
@@ -414,7 +413,7 @@ class World:
         for lease in self.leases.values():
             lease.excused = True
         day = "interval '1 day'"
-        self.look.rows(f"UPDATE sweeps SET swept_at = swept_at - {day}, listed_at = listed_at - {day}")
+        self.look.rows(f"UPDATE sweeps SET swept_at = swept_at - {day}, compared_at = compared_at - {day}")
         self.look.rows(f"UPDATE outbox SET created_at = created_at - {day}")
         columns = "created_at, progress_at, quiet_at, ready_at, expires_at, lease_until, sent_at"
         self.look.rows("UPDATE jobs SET " + ", ".join(f"{each} = {each} - {day}" for each in columns.split(", ")))
@@ -463,7 +462,7 @@ class World:
                     self.go(attempt)
             self._deliver_all()
             now = self.fingerprint()
-            if now == before and not self.under_way:
+            if now == before:
                 if late:
                     return
                 late = True
@@ -478,12 +477,12 @@ class World:
         raise AssertionError(f"it never comes to rest: {self.waiting_messages()}")
 
     def _deliver_all(self) -> None:
-        """Deliver until only files are left whose folder waits for the end of its job."""
         for _ in range(100):
-            answers = [self.deliver(*message) for message in self.waiting_messages()]
-            self.under_way = [attempt for attempt in answers if not isinstance(attempt.error, NotYet)]
-            if not self.under_way:
+            waiting = self.waiting_messages()
+            if not waiting:
                 return
+            for message in waiting:
+                self.deliver(*message)
         raise AssertionError(f"messages without end: {self.waiting_messages()}")
 
     def fingerprint(self) -> Any:

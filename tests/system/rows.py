@@ -56,11 +56,13 @@ class Rows:
 
     def compare(self) -> None:
         """Let the next sweep compare the store with the rows."""
-        self.ask("UPDATE sweeps SET listed_at = '-infinity' RETURNING one")
+        wait_until(
+            lambda: self.ask("UPDATE sweeps SET compared_at = '-infinity' WHERE comparing_until IS NULL RETURNING one")
+        )
 
     def is_compared(self) -> bool:
-        """Whether it has begun to."""
-        return bool(self.one("SELECT listed_at > '-infinity' FROM sweeps"))
+        """Whether it has done so."""
+        return bool(self.one("SELECT compared_at > '-infinity' FROM sweeps"))
 
     @contextmanager
     def failing(self, table: str, when: str, sqlstate: str, event: str = "UPDATE") -> Iterator["Failures"]:

@@ -20,6 +20,7 @@ from infra.project import BINARIES, ROOT
 from infra.servers.gateway.site import Site, caddyfile
 from tests.client import PHOTOGRAPHS, Caller, is_marked, picture
 from tests.platform_driver import Platform, wait_until
+from tests.system.rows import Rows
 
 
 @contextmanager
@@ -142,6 +143,12 @@ def test_links_are_for_the_host_and_scheme_that_the_ingress_tells(visitor: Calle
     told = {"X-Forwarded-Host": "photos.example.com", "X-Forwarded-Proto": "https"}
     link = visitor.http.get(f"/job/{job}/archive", headers=told)
     assert link.headers["Location"].startswith("https://photos.example.com/results/")
+
+
+def test_the_owner_is_whom_the_ingress_names_and_not_whom_the_caller_names(visitor: Caller, rows: Rows) -> None:
+    visitor.http.headers["X-Forwarded-For"] = "203.0.113.77, 198.51.100.5"
+    job = visitor.upload([("a.jpg", picture())])
+    assert rows.one("SELECT owner FROM jobs WHERE token = :token", token=job) == "address:198.51.100.5"
 
 
 def test_messages_do_not_come_from_outside(visitor: Caller) -> None:

@@ -32,7 +32,7 @@ SECONDS_TO_COME = 8
 @pytest.fixture
 def alone(rows: Rows) -> Iterator[None]:
     """Nobody finds what a lost notification would leave behind."""
-    rows.ask("UPDATE sweeps SET listed_at = 'infinity' RETURNING one")
+    rows.ask("UPDATE sweeps SET compared_at = 'infinity' RETURNING one")
     yield
     rows.compare()
 

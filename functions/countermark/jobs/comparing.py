@@ -4,10 +4,27 @@ from countermark.jobs.rows import JOB_COLUMNS, Job, fetch
 from countermark.services import Services
 
 
-def is_due(own: Services, pause: int) -> bool:
-    """Whether the store was not compared for ``pause`` seconds; it counts as compared now."""
-    sql = "UPDATE sweeps SET listed_at = now() WHERE listed_at < now() - make_interval(secs => :pause) RETURNING true"
-    return bool(own.database.call(sql, pause=pause))
+def begin(own: Services, pause: int) -> bool:
+    """Take the lease of a comparison, if the last one ended ``pause`` seconds ago and nobody compares."""
+    sql = (
+        "UPDATE sweeps SET comparing_until = now() + make_interval(secs => :seconds)"
+        " WHERE compared_at < now() - make_interval(secs => :pause)"
+        " AND (comparing_until IS NULL OR comparing_until < now()) RETURNING true"
+    )
+    return bool(own.database.call(sql, pause=pause, seconds=own.settings.lease_seconds))
+
+
+def renew(own: Services) -> None:
+    """Keep the lease."""
+    sql = (
+        "UPDATE sweeps SET comparing_until = now() + make_interval(secs => :seconds) WHERE comparing_until IS NOT NULL"
+    )
+    own.database.rows(sql, seconds=own.settings.lease_seconds)
+
+
+def end(own: Services) -> None:
+    """The comparison is over."""
+    own.database.rows("UPDATE sweeps SET compared_at = now(), comparing_until = NULL")
 
 
 def now(own: Services) -> float:

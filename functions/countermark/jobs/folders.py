@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from countermark.http.calls import json_object
-from countermark.http.problems import Problem, Unavailable
+from countermark.http.problems import Problem
 from countermark.jobs import outbox
 from countermark.jobs.keys import OPTIONS_NAME, new_id, new_token, options_key, split_drop_key
 from countermark.jobs.naming import NAME_PARAMETERS, NameParts
@@ -23,8 +23,8 @@ OPTIONS_BYTES = 1024 * 1024
 NO_OPTIONS: dict[str, Any] = {"options": "{}", "etag": None, "problem": None}
 
 
-class NotYet(Unavailable):
-    """The folder's former job is not gone yet; its next one begins when it is."""
+class NotYet(Exception):
+    """The folder's former job is not gone yet; its next one begins when it is, and the sweep sees the file then."""
 
 
 def take(own: Services, item: Object) -> str:
@@ -41,7 +41,7 @@ def take(own: Services, item: Object) -> str:
     if item.key.endswith("/") or is_leftover(item.key) or "\0" in item.key:
         return "left"
     if name == OPTIONS_NAME:
-        return _set_options(own, folder)
+        return set_options(own, folder)
     return _adopt(own, folder, name, item)
 
 
@@ -80,8 +80,12 @@ def _is_open(own: Services, folder: str) -> bool:
     return bool(own.database.call(sql, folder=folder))
 
 
-def _set_options(own: Services, folder: str) -> str:
-    """The folder's options have come or changed: what was made with others is made again."""
+def set_options(own: Services, folder: str) -> str:
+    """The folder's options have come, changed or gone: what was made with others is made again.
+
+    Returns:
+        ``changed`` or ``known``.
+    """
     answer = own.database.call(
         "SELECT set_options_v1(:folder, CAST(:options AS jsonb), :etag, :problem, :quiet, :share)",
         folder=folder,

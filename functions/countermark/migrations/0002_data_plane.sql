@@ -98,7 +98,8 @@ CREATE TABLE outbox (
 CREATE TABLE sweeps (
     one        boolean PRIMARY KEY DEFAULT true CHECK (one),
     swept_at   timestamptz NOT NULL DEFAULT now(),
-    listed_at  timestamptz NOT NULL DEFAULT '-infinity', -- when the store was last compared with the rows
-    generation bigint NOT NULL DEFAULT 0               -- of the comparisons; the store remembers the newest
+    compared_at     timestamptz NOT NULL DEFAULT '-infinity', -- when the store was last compared with the rows
+    comparing_until timestamptz,                     -- the lease of whoever compares just now
+    generation bigint NOT NULL DEFAULT 0             -- of the comparisons; the store remembers the newest
 );
 INSERT INTO sweeps DEFAULT VALUES;

@@ -553,7 +553,8 @@ DECLARE
     renewed timestamptz := now() + make_interval(secs => p_lease);
 BEGIN
     SELECT swept_at INTO before FROM sweeps FOR UPDATE;
-    UPDATE sweeps SET swept_at = now(), listed_at = least(listed_at, now());
+    UPDATE sweeps SET swept_at = now(), compared_at = least(compared_at, now());
+    UPDATE sweeps SET comparing_until = renewed WHERE comparing_until > renewed;
     UPDATE jobs SET quiet_at = quiet_at - (progress_at - now()), progress_at = now()
         WHERE progress_at > now() AND state IN ('receiving', 'processing');
     UPDATE jobs SET expires_at = now() + make_interval(secs => p_lifetime)
