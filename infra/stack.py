@@ -41,6 +41,7 @@ class Notes(BaseModel):
     public: bool = Field(default=False, alias="countermark/public")
     topic: str | None = None
     concurrency: PositiveInt = Field(default=1, alias="countermark/concurrency")
+    leases: bool = Field(default=False, alias="countermark/leases")
     schedule: str | None = Field(default=None, alias="countermark/schedule")
     schedule_topic: str | None = Field(default=None, alias="countermark/schedule-topic")
     replicas: PositiveInt | Literal["cores"] = Field(default=1, alias="countermark.local/replicas")
@@ -128,6 +129,11 @@ class Function(Strict):
     def concurrency(self) -> int:
         """Messages that the connector has in flight to all copies together."""
         return self._notes.concurrency
+
+    @property
+    def leases(self) -> bool:
+        """Whether it takes a lease on what a message asks for, so that the message may come twice at once."""
+        return self._notes.leases
 
     @property
     def schedule(self) -> str | None:

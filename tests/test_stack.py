@@ -32,10 +32,13 @@ def test_every_message_has_a_function_and_no_two_have_the_same() -> None:
     assert len(topics) == len(set(topics))
 
 
+def test_functions_that_take_leases_say_so() -> None:
+    assert {name for name, function in STACK.functions.items() if function.leases} == {"watermark", "archive"}
+
+
 def test_what_is_scheduled_comes_to_a_function() -> None:
     for schedule in schedules_of(STACK):
-        (function,) = [each for each in subscriptions_of(STACK) if schedule.subject.startswith(each.topic.rstrip(">*"))]
-        assert function.concurrency == 1
+        assert len([1 for each in subscriptions_of(STACK) if schedule.subject.startswith(each.topic.rstrip(">*"))]) == 1
 
 
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:

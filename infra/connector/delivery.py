@@ -29,6 +29,8 @@ FETCH_SECONDS = 5.0
 FETCHES_IN_VAIN = 6
 """After so many a worker subscribes again: of a subscription that was lost, nothing tells but that nothing comes."""
 SECONDS_AFTER_A_FAULT = 1.0
+ALONE_SECONDS = 20.0
+"""After so long a call of a function with leases may be lost: whoever works has a lease, or has let it lapse."""
 SHORTEST_REST, LONGEST_REST = 0.1, 1.0
 """What a worker waits after a 429: the function is full, so the next message would meet the same."""
 MARGIN_SECONDS = 15.0
@@ -131,15 +133,26 @@ class Delivery:
         """Post a message, and answer the stream. Returns whether the function is full."""
         name = self.subscription.function
         with IN_FLIGHT.labels(name).track_inprogress():
-            async with self._kept(message):
-                started = time.monotonic()
-                answer = await self._post(message)
-                answer = replace(answer, seconds=time.monotonic() - started)
-                try:
-                    await self._settle(message, answer)
-                except Exception as error:  # the stream delivers it again
-                    log.warning("the stream did not take the answer", function=name, cause=str(error))
-        return answer.status == TOO_MANY_REQUESTS
+            started = time.monotonic()
+            call = asyncio.ensure_future(self._post(message))
+            try:
+                async with self._kept(message):
+                    await asyncio.wait({call}, timeout=ALONE_SECONDS if self.subscription.leases else None)
+                    answer = replace(call.result(), seconds=time.monotonic() - started) if call.done() else None
+                    try:
+                        await (self._settle(message, answer) if answer else self._deliver_again(message))
+                    except Exception as error:  # the stream delivers it again
+                        log.warning("the stream did not take the answer", function=name, cause=str(error))
+                return (await call).status == TOO_MANY_REQUESTS
+            finally:
+                call.cancel()
+
+    async def _deliver_again(self, message: Msg) -> None:
+        """Let the message come to another copy as well: this one may be lost with its host, before it took a lease."""
+        log.info(
+            "delivered beside a call that takes long", function=self.subscription.function, subject=message.subject
+        )
+        await message.nak()
 
     @asynccontextmanager
     async def _kept(self, message: Msg) -> AsyncIterator[None]:

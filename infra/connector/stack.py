@@ -15,6 +15,8 @@ class Subscription:
     """Messages in flight to all copies of the function together."""
     seconds: float
     """The time that one call may take."""
+    leases: bool = False
+    """Whether the function knows by a lease what is being worked on, so that a message may come twice at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,11 @@ def subscriptions_of(stack: Stack) -> list[Subscription]:
     """Every function that gets messages."""
     return [
         Subscription(
-            function=name, topic=function.topic, concurrency=function.concurrency, seconds=function.exec_seconds
+            function=name,
+            topic=function.topic,
+            concurrency=function.concurrency,
+            seconds=function.exec_seconds,
+            leases=function.leases,
         )
         for name, function in stack.functions.items()
         if function.topic

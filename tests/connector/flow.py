@@ -27,7 +27,7 @@ functions:
     handler: ./functions/watermark
     image: watermark
     environment: {{exec_timeout: {SECONDS_ALLOWED}s}}
-    annotations: {{topic: images.waiting.>, countermark/concurrency: "{SLOTS}"}}
+    annotations: {{topic: images.waiting.>, countermark/concurrency: "{SLOTS}", countermark/leases: "true"}}
   archive:
     lang: python3-countermark
     handler: ./functions/archive

@@ -17,6 +17,7 @@ from countermark.servers.stream import connect_stream
 from nats.js.errors import NotFoundError
 from prometheus_client import REGISTRY
 
+from infra.connector import delivery
 from infra.connector.__main__ import run
 from infra.connector.settings import ConnectorSettings
 from infra.connector.stack import schedules_of, subscriptions_of
@@ -165,6 +166,32 @@ def test_a_call_that_takes_longer_than_the_stream_waits_is_made_once(own_flow: F
             assert metric("connector_messages_in_flight", function="watermark") == 1
             await it.is_done(about)
             assert len(it.calls(about)) == 1
+
+    go(look())
+
+
+def test_a_message_comes_to_another_copy_when_a_call_may_be_lost(
+    own_flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that waits at a host that is cut off, and has no lease that could lapse."""
+    monkeypatch.setattr(delivery, "ALONE_SECONDS", 0.5)
+
+    async def look() -> None:
+        lost, late = Reply(seconds=5), problem(500, seconds=1)
+        own_flow.functions.answer("images.waiting.lost", lost, Reply())
+        own_flow.functions.answer("images.waiting.late", late, Reply())
+        own_flow.functions.answer(JOBS_COMPLETE, Reply(seconds=1.5))
+        async with running(own_flow) as it:
+            for job in ("lost", "late"):
+                about = await it.send(IMAGES_WAITING, job, 1, 1)
+                await it.until(lambda about=about: len(it.calls(about)) == 2, 3)
+                await it.is_done(about)
+            without_leases = await it.send(JOBS_COMPLETE, "slow", 1)
+            await it.is_done(without_leases)
+            await asyncio.sleep(0.5)
+            assert [len(it.calls(f"images.waiting.{job}")) for job in ("lost", "late")] == [2, 2], "nobody tries again"
+            assert len(it.calls(without_leases)) == 1
+            assert await it.subjects(DEAD_LETTERS) == {}
 
     go(look())
 
