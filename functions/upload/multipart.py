@@ -11,6 +11,8 @@ from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Field, File, Mu
 CHUNK_BYTES = 256 * 1024
 MAX_FIELD_BYTES = 8 * 1024 * 1024
 """Room for an option; a logo is sent as one."""
+BUFFER_BYTES = 4 * CHUNK_BYTES
+"""The decoder keeps no more; what comes before the first part, or is the head of one, has to fit."""
 
 
 class Part:
@@ -65,13 +67,18 @@ class _Reader:
 
     def __init__(self, stream: IO[bytes], boundary: str) -> None:
         self._stream = stream
-        self._decoder = MultipartDecoder(boundary.encode("latin-1"))
+        self._decoder = MultipartDecoder(boundary.encode("latin-1"), max_form_memory_size=BUFFER_BYTES)
 
     def next(self) -> object:
         try:
             while (event := self._decoder.next_event()) is NEED_DATA:
                 self._decoder.receive_data(self._stream.read(CHUNK_BYTES) or None)
-        except (ValueError, RequestEntityTooLarge) as error:
+        except RequestEntityTooLarge as error:
+            raise Problem(
+                "The multipart body is broken: before the first part, after the last one or in the head of one there are"
+                f" {BUFFER_BYTES} bytes."
+            ) from error
+        except ValueError as error:
             raise Problem(f"The multipart body is broken: {error}.") from error
         return event
 

@@ -19,6 +19,8 @@ from .unzip import MAGIC, BrokenEntry, BrokenZip, Entry, Readable, entries, spoo
 
 log = structlog.get_logger()
 
+MAX_OPTION_LENGTH = 16 * 1024 * 1024
+"""Characters of all options of a job, which are kept in memory."""
 TOO_LATE = "The job was closed or deleted while its images were being sent."
 
 
@@ -62,6 +64,7 @@ class PostedJob:
         self._owner = owner
         self._job: NewJob | None = None
         self._fields: dict[str, str] = {}
+        self._option_length = 0
 
     def take(self, part: Part) -> None:
         """Take the next part of the body: an option, an image, or a ZIP of images."""
@@ -79,6 +82,9 @@ class PostedJob:
     def _take_option(self, name: str, value: str) -> None:
         if self.count:
             raise Problem(f"The option {name} comes after a file. Put the options before the files.")
+        self._option_length += len(name) + len(value)
+        if self._option_length > MAX_OPTION_LENGTH:
+            raise TooLarge(f"The options have more than the {MAX_OPTION_LENGTH} characters that they may have.")
         if value != "":
             self._fields[name] = value
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from countermark.jobs.keys import direct_key
 from countermark.servers.notifications import ObjectCreated, created_record
 from countermark.servers.objects import Refused
@@ -13,6 +14,27 @@ from functions.drop.arrival import take_object
 from functions.upload.links import open_with_links
 from tests.functions.conftest import Call, ClientOf, Objects
 from tests.jobs.made import change, folder_job, image_row, picture, rows, sent, stored
+
+MARK = '{"task": "watermark", "text": "x"'
+WRONG_OPTIONS = [
+    "",
+    "\0",
+    "[]",
+    '{"a": 1}',
+    '{"a\\u0000": 1}',
+    '{"a\\ud800": 1}',
+    '{"a": "\\udc00\\ud800"}',
+    '{"quality": NaN}',
+    '{"quality": 1e400}',
+    '{"quality": ' + "9" * 5000 + "}",
+    "[" * 100_000,
+    '{"a":' * 5000,
+    '{"tasks": [' + MARK + ', "b\\u0000": 1}]}',
+    '{"tasks": [' + MARK + '\\u0000"}]}',
+    '{"tasks": [{"task": "\\u0000"}]}',
+    '{"tasks": [{"task": "\\ud800"}]}',
+]
+"""Files of options."""
 
 MESSAGE = {"ce-type": "objects.created", "Content-Type": "application/json"}
 
@@ -112,6 +134,19 @@ def test_a_file_whose_folder_has_a_job_that_is_not_gone_is_left_to_the_sweep(
     body = json.dumps(created_record(ObjectCreated(bucket="drop", key="wedding/b.png")))
     assert client_of(handler).post("/", data=body, headers=MESSAGE).status_code == 204
     assert len(rows(own, "SELECT number FROM images")) == 1
+
+
+@pytest.mark.parametrize("text", WRONG_OPTIONS)
+def test_wrong_options_fail_their_images_whatever_they_are(own: Services, text: str) -> None:
+    own.objects.write("drop", "wedding/countermark.json", text.encode(), "application/json")
+    own.objects.write("drop", "wedding/a.png", picture(), "image/png")
+    take_object(own, "drop", "wedding/a.png")
+    own.objects.write("drop", "right/a.png", picture(), "image/png")
+    take_object(own, "drop", "right/a.png")
+    own.objects.write("drop", "right/countermark.json", text.encode(), "application/json")
+    take_object(own, "drop", "right/countermark.json")
+    for folder in ("wedding", "right"):
+        assert folder_job(own, folder).options_problem.startswith("countermark.json")
 
 
 def test_nobody_calls_it(client_of: ClientOf) -> None:

@@ -2,11 +2,12 @@
 
 import io
 import itertools
+from collections.abc import Callable
 
 import pytest
 from countermark.http.problems import Problem
 
-from functions.upload.multipart import CHUNK_BYTES, read_parts
+from functions.upload.multipart import BUFFER_BYTES, CHUNK_BYTES, read_parts
 
 TYPE = "multipart/form-data; boundary=XX"
 
@@ -61,3 +62,21 @@ def test_a_field_must_be_text() -> None:
     (part,) = itertools.islice(read_parts(io.BytesIO(body(('name="text"', b"\xff\xfe"))), TYPE), 1)
     with pytest.raises(Problem, match="not UTF-8"):
         part.text()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        lambda filler: filler,
+        lambda filler: b'--XX\r\nContent-Disposition: form-data; name="a' + filler,
+        lambda filler: b"--XX\r\nContent-Disposition: form-data\r\nX: 1" * (len(filler) // 40),
+        lambda filler: body(('name="a"', b"1")) + filler,
+        lambda filler: b"--XX" + b" " * len(filler),
+    ],
+    ids=["no boundary", "no end of a head", "heads in a head", "after the end", "a boundary without end"],
+)
+def test_what_is_no_part_is_not_kept(sent: Callable[[bytes], bytes]) -> None:
+    stream = io.BytesIO(sent(b"x" * (20 * BUFFER_BYTES)))
+    with pytest.raises(Problem, match="The multipart body is broken"):
+        [part.read() for part in read_parts(stream, TYPE)]
+    assert stream.tell() <= BUFFER_BYTES + 2 * CHUNK_BYTES

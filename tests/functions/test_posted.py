@@ -185,6 +185,13 @@ def test_a_zip_has_no_more_files_than_are_left(own: Services, call: Call) -> Non
     assert rows(own, "SELECT state FROM jobs") == [["expired"]]
 
 
+def test_options_are_kept_up_to_a_limit_in_all(own: Services, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posted, "MAX_OPTION_LENGTH", 100)
+    with pytest.raises(TooLarge, match="100 characters"):
+        post(own, call, form(*((f"f{number}", None, b"x" * 10) for number in range(9))))
+    assert rows(own, "SELECT id FROM jobs") == []
+
+
 def test_what_the_store_refuses_fails_alone(own: Services, call: Call, store: Objects) -> None:
     def refuse() -> None:
         raise Refused("EntityTooLarge")

@@ -22,6 +22,7 @@ caller takes no thread, and no handler can answer, or refuse, before the last by
 
 import importlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import Mapping
@@ -44,6 +45,8 @@ NAMES = ("FUNCTION_NAME", "OPENFAAS_NAME", "K_SERVICE")
 PORT = 5000
 MAX_INFLIGHT = 4
 MAX_BODY_BYTES = 100 * 1024 * 1024
+MAX_CONNECTIONS = 10_000
+"""At a time. Slow callers take no thread, only a connection, so some hundreds of them must not take all."""
 IDLE_SECONDS = 300
 """After which a connection that says nothing is closed."""
 
@@ -144,8 +147,20 @@ def make_server(app: Flask, serving: Serving, sockets: dict[int, Any]) -> Any:
         threads=serving.max_inflight,
         max_request_body_size=serving.max_body_bytes + 1,  # waitress refuses a body of just so many
         channel_timeout=IDLE_SECONDS,
+        connection_limit=connection_limit(),
+        asyncore_use_poll=True,  # select knows no file beyond the 1,024th
         clear_untrusted_proxy_headers=False,
     )
+
+
+def connection_limit() -> int:
+    """Connections at a time, after this process was allowed as many files as it may be.
+
+    It is half of those files, for a request with a large body has one as well.
+    """
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, files // 2)
 
 
 def load_handler(folder: Path) -> ModuleType:

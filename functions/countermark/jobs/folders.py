@@ -119,10 +119,11 @@ def _read_options(own: Services, folder: str) -> dict[str, Any]:
     try:
         options = json_object(data)
         engine.load_options(options)
-    except Problem as problem:
-        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME}: {problem.detail}"}
-    except engine.InvalidOptions as error:
-        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME}: {error}"}
+    except (Problem, engine.InvalidOptions) as error:
+        why = str(error.detail if isinstance(error, Problem) else error)
+        # It may quote what the database does not take: a NUL, half a surrogate.
+        told = why.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME}: {told}"}
     text = json.dumps(options)
     if "\\u0000" in text:
         return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME} has a character that can't be stored: \\u0000"}
