@@ -290,8 +290,8 @@ FAULTS = (
         name="names are not reserved when a format changes",
         means="IMG_1.HEIC and IMG_1.jpg become one file, and a picture is lost.",
         file=SQL,
-        right="its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_folded, p_folded_base,"
-        " p_folded_suffix);",
+        right="its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_flat,\n"
+        "                                p_folded, p_folded_base, p_folded_suffix, p_folded_flat);",
         broken="its_name := p_name; UPDATE images SET result_name = p_name WHERE job_id = p_job AND number = p_number;",
         tests=("tests/jobs/test_images.py::test_results_of_one_name_are_two_files",),
     ),

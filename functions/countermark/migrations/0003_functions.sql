@@ -62,10 +62,11 @@ BEGIN
 END $$;
 
 -- Give an image a name that no other image of its job has, on systems that know no case as well, and that is no folder
--- of another's. `p_folded…` are the parts as such systems compare them.
+-- of another's. `p_folded…` are the parts as such systems compare them; a name that is put together here and its fold are
+-- put together of the same parts, so that the one is the fold of the other.
 CREATE FUNCTION reserve_name_v1(
-    p_job text, p_number integer, p_name text, p_base text, p_suffix text,
-    p_folded text, p_folded_base text, p_folded_suffix text
+    p_job text, p_number integer, p_name text, p_base text, p_suffix text, p_flat text,
+    p_folded text, p_folded_base text, p_folded_suffix text, p_folded_flat text
 ) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     kept images;
@@ -82,8 +83,8 @@ BEGIN
     END IF;
     IF name_below_file_v1(p_job, p_number, p_folded) THEN
         -- A folder that is called like a file: the path becomes a name, short enough for every file system.
-        base := '_' || right(replace(p_base, '/', '_'), 50);
-        folded_base := '_' || right(replace(p_folded_base, '/', '_'), 50);
+        base := '_' || p_flat;
+        folded_base := '_' || p_folded_flat;
         candidate := base || p_suffix;
         folded := folded_base || p_folded_suffix;
     END IF;
@@ -124,18 +125,19 @@ DECLARE
 BEGIN
     WHILE position('/' IN folder) > 0 LOOP
         folder := regexp_replace(folder, '/[^/]*$', '');
-        IF EXISTS (SELECT FROM images WHERE job_id || '/' || folded_name = p_job || '/' || folder AND number <> p_number) THEN
+        IF folder = 'report.json'
+            OR EXISTS (SELECT FROM images WHERE job_id || '/' || folded_name = p_job || '/' || folder AND number <> p_number) THEN
             RETURN true;
         END IF;
     END LOOP;
     RETURN false;
 END $$;
 
--- Add images to a job that receives; their objects come after this. Each name comes in six parts, as reserve_name_v1
+-- Add images to a job that receives; their objects come after this. Each name comes in eight parts, as reserve_name_v1
 -- takes them. False: the job takes no images (any more).
 CREATE FUNCTION add_images_v1(
-    p_job text, p_numbers integer[], p_names text[], p_bases text[], p_suffixes text[],
-    p_folded text[], p_folded_bases text[], p_folded_suffixes text[], p_bucket text, p_keys text[], p_sizes bigint[]
+    p_job text, p_numbers integer[], p_names text[], p_bases text[], p_suffixes text[], p_flats text[], p_folded text[],
+    p_folded_bases text[], p_folded_suffixes text[], p_folded_flats text[], p_bucket text, p_keys text[], p_sizes bigint[]
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     its_owner text;
@@ -150,11 +152,12 @@ BEGIN
         SELECT p_job, number, its_owner, name, name, '/' || number, p_bucket, key, size
         FROM unnest(p_numbers, p_names, p_keys, p_sizes) AS added (number, name, key, size);
     FOR new IN
-        SELECT * FROM unnest(p_numbers, p_names, p_bases, p_suffixes, p_folded, p_folded_bases, p_folded_suffixes)
-            AS added (number, name, base, suffix, folded, folded_base, folded_suffix)
+        SELECT * FROM unnest(p_numbers, p_names, p_bases, p_suffixes, p_flats,
+                             p_folded, p_folded_bases, p_folded_suffixes, p_folded_flats)
+            AS added (number, name, base, suffix, flat, folded, folded_base, folded_suffix, folded_flat)
     LOOP
-        PERFORM reserve_name_v1(p_job, new.number, new.name, new.base, new.suffix,
-                                new.folded, new.folded_base, new.folded_suffix);
+        PERFORM reserve_name_v1(p_job, new.number, new.name, new.base, new.suffix, new.flat,
+                                new.folded, new.folded_base, new.folded_suffix, new.folded_flat);
     END LOOP;
     INSERT INTO ledger (bucket, key, job_id) SELECT p_bucket, key, p_job FROM unnest(p_keys) key;
     RETURN true;
@@ -244,8 +247,8 @@ $$;
 CREATE FUNCTION finish_image_v1(
     p_job text, p_number integer, p_revision integer, p_lease text, p_bytes bigint,
     p_result_key text, p_result_bytes bigint, p_result_etag text, p_format text, p_width integer, p_height integer,
-    p_name text, p_base text, p_suffix text, p_folded text, p_folded_base text, p_folded_suffix text,
-    p_view text, p_share integer
+    p_name text, p_base text, p_suffix text, p_flat text,
+    p_folded text, p_folded_base text, p_folded_suffix text, p_folded_flat text, p_view text, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its_name text;
@@ -261,7 +264,8 @@ BEGIN
         SELECT result_name INTO its_name FROM images WHERE job_id = p_job AND number = p_number AND result_key = p_result_key;
         RETURN jsonb_build_object('outcome', 'stale', 'name', its_name, 'messages', '[]'::jsonb);
     END IF;
-    its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_folded, p_folded_base, p_folded_suffix);
+    its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_flat,
+                                p_folded, p_folded_base, p_folded_suffix, p_folded_flat);
     IF p_view IS NOT NULL THEN
         INSERT INTO ledger (bucket, key, job_id) VALUES ('results', p_view || its_name, p_job) ON CONFLICT DO NOTHING;
     END IF;
@@ -431,8 +435,9 @@ END $$;
 
 -- An object of the drop bucket becomes an image of its folder's job, which must be locked; a replaced one a new revision.
 CREATE FUNCTION adopt_v1(
-    p_job text, p_key text, p_etag text, p_bytes bigint, p_name text, p_base text, p_suffix text,
-    p_folded text, p_folded_base text, p_folded_suffix text, p_quiet integer, p_limit integer, p_share integer
+    p_job text, p_key text, p_etag text, p_bytes bigint, p_name text, p_base text, p_suffix text, p_flat text,
+    p_folded text, p_folded_base text, p_folded_suffix text, p_folded_flat text,
+    p_quiet integer, p_limit integer, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its_owner text;
@@ -454,7 +459,8 @@ BEGIN
             VALUES (p_job, new_number, its_owner, p_name, p_name, '/' || new_number, 'drop', p_key, p_etag, p_bytes, 'waiting');
         INSERT INTO ledger (bucket, key, job_id) VALUES ('drop', p_key, p_job);
     END IF;
-    PERFORM reserve_name_v1(p_job, new_number, p_name, p_base, p_suffix, p_folded, p_folded_base, p_folded_suffix);
+    PERFORM reserve_name_v1(p_job, new_number, p_name, p_base, p_suffix, p_flat,
+                            p_folded, p_folded_base, p_folded_suffix, p_folded_flat);
     IF new_number > p_limit THEN
         UPDATE images SET state = 'failed', code = 'too_many_files',
             reason = format('The folder has more than the %s files that are allowed.', p_limit)
