@@ -1,7 +1,9 @@
 -- The steps of jobs and images, each one transaction under the lock of its job. A function that changes gets a new
 -- number, so that replicas from before and after an upgrade work side by side.
 --
--- Locks are taken in one order: the job, its images, then the owner's share of the line.
+-- Locks are taken in one order: the job, its images, then the owner's share of the line. With the share in hand images are
+-- taken that nobody holds (refill_v1), and those of a job that is ended (expire_v1): who holds one without the lock of its
+-- job asks for no share.
 -- A function returns jsonb with what came of it; "messages" are the rows of the outbox that it wrote.
 
 CREATE FUNCTION send_v1(p_subject text, p_data jsonb) RETURNS jsonb LANGUAGE sql AS $$
@@ -14,6 +16,10 @@ CREATE FUNCTION send_image_v1(p_job text, p_number integer, p_revision integer) 
                    jsonb_build_object('job', p_job, 'number', p_number, 'revision', p_revision))
 $$;
 
+CREATE FUNCTION lock_share_v1(p_owner text) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(hashtextextended(p_owner, 0))
+$$;
+
 -- Let an owner's next images into the line while he has credit. Those with low numbers go first, so that his small jobs
 -- do not wait for the end of his large ones.
 CREATE FUNCTION refill_v1(p_owner text, p_share integer) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -22,7 +28,7 @@ DECLARE
     messages jsonb := '[]';
     next record;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(p_owner, 0));
+    PERFORM lock_share_v1(p_owner);
     SELECT p_share - count(*) INTO credit FROM images WHERE owner = p_owner AND in_line;
     IF credit <= 0 THEN
         RETURN messages;
@@ -516,7 +522,8 @@ BEGIN
     RETURN jsonb_build_object('messages', refill_v1(its_owner, p_share));
 END $$;
 
--- End a job whose hour is over, or at once. Its images leave the line.
+-- End a job whose hour is over, or at once. Its images leave the line. The owner's share is locked before them: the end of
+-- an image of another job may be letting one of them in, which shows only after its commit.
 CREATE FUNCTION expire_v1(p_job text, p_at_once boolean, p_share integer) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its_owner text;
@@ -527,6 +534,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN jsonb_build_object('messages', '[]'::jsonb);
     END IF;
+    PERFORM lock_share_v1(its_owner);
     UPDATE images SET in_line = false, lease = NULL, lease_until = NULL WHERE job_id = p_job AND in_line;
     RETURN jsonb_build_object('messages',
         send_v1('jobs.expired.' || p_job, jsonb_build_object('job', p_job)) || refill_v1(its_owner, p_share));
