@@ -161,7 +161,7 @@ FAULTS = (
         name="what has expired is still shown",
         means="A picture can be looked at after the hour that people were told.",
         file="functions/countermark/jobs/rows.py",
-        right="return self.state in OVER or bool(self.expires_at and self.expires_at <= datetime.now(UTC))",
+        right="return self.state in OVER or bool(self.expires_at and self.expires_at <= self.read_at)",
         broken='return self.state == "gone"',
         tests=(
             "tests/functions/test_preview.py::test_nothing_is_shown_of_a_job_that_has_expired",
