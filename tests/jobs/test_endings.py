@@ -1,6 +1,7 @@
 """The end of a job: exactly its objects are deleted, and nobody else's."""
 
 import json
+from collections.abc import Iterable
 
 import pytest
 from countermark.jobs import archives, endings
@@ -88,6 +89,24 @@ def test_everything_of_a_job_goes_and_nothing_of_others(own: Services) -> None:
     assert ledger(own, job) == set()
     assert rows(own, "SELECT number FROM images WHERE job_id = :job", job=job) == []
     assert job_row(own, other).state == "ready"
+
+
+def test_each_object_is_deleted_once(own: Services) -> None:
+    jobs, deleted = [ready(own), ready(own), ready_folder(own)], []
+    share = image_row(own, jobs[0]).key
+    change(own, "INSERT INTO ledger VALUES ('uploads', :key, :other) RETURNING key", key=share, other=jobs[1])
+    delete = own.objects.delete
+
+    def and_write_down(bucket: str, keys: Iterable[str]) -> None:
+        deleted.extend([(bucket, key) for key in keys])
+        delete(bucket, keys)
+
+    own.objects.delete = and_write_down  # type: ignore[method-assign]
+    known = {place for job in jobs for place in ledger(own, job) if place[0] != "drop"}
+    for job in jobs:
+        endings.expire(own, job, at_once=True)
+        endings.delete_objects(own, job)
+    assert sorted(deleted) == sorted(known)
 
 
 def test_nothing_of_its_options_is_kept(own: Services) -> None:

@@ -10,7 +10,7 @@ from countermark.jobs.keys import options_key
 from countermark.jobs.reading import find_job_by_id
 from countermark.jobs.rows import Job
 from countermark.jobs.states import JobState, Source
-from countermark.servers.objects import DROP
+from countermark.servers.objects import DROP, RESULTS, UPLOADS
 from countermark.services import Services
 
 log = structlog.get_logger()
@@ -50,30 +50,31 @@ def delete_objects(own: Services, job_id: str) -> None:
     if job is None or job.state != JobState.EXPIRED:
         log.info("nothing to delete", state=job and job.state)
         return
-    for bucket, keys in _unshared(own, job_id).items():
-        if bucket != DROP:
-            own.objects.delete(bucket, keys)
+    unshared = _unshared(own, job_id)
+    _delete(own, unshared)
     dropped = _dropped(own, job) if job.source == Source.DROP else []
     for each in dropped:
         if each.etag:
             own.objects.delete_if(DROP, each.key, each.etag)
-    freed = own.database.rows("SELECT bucket, key FROM forget_v1(:job)", job=job_id)
-    # What two jobs shared that end at the same moment belongs to nobody only now.
-    for bucket in {bucket for bucket, _ in freed} - {DROP}:
-        own.objects.delete(bucket, [key for its, key in freed if its == bucket])
+    freed = {(bucket, key) for bucket, key in own.database.rows("SELECT bucket, key FROM forget_v1(:job)", job=job_id)}
+    _delete(own, freed - unshared)  # what two jobs shared that end at the same moment belongs to nobody only now
     log.info("job gone", objects=len(freed))
 
 
-def _unshared(own: Services, job_id: str) -> dict[str, list[str]]:
+def _delete(own: Services, places: set[tuple[str, str]]) -> None:
+    for bucket in (RESULTS, UPLOADS):
+        keys = sorted(key for its, key in places if its == bucket)
+        if keys:
+            own.objects.delete(bucket, keys)
+
+
+def _unshared(own: Services, job_id: str) -> set[tuple[str, str]]:
     rows = own.database.rows(
         "SELECT bucket, key FROM ledger l WHERE job_id = :job AND NOT EXISTS"
         " (SELECT FROM ledger o WHERE o.bucket = l.bucket AND o.key = l.key AND o.job_id <> l.job_id)",
         job=job_id,
     )
-    keys: dict[str, list[str]] = {}
-    for bucket, key in rows:
-        keys.setdefault(bucket, []).append(key)
-    return keys
+    return {(bucket, key) for bucket, key in rows}
 
 
 def _dropped(own: Services, job: Job) -> list[Dropped]:
