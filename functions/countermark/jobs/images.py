@@ -44,7 +44,6 @@ class Result:
     """A marked image in the object store."""
 
     bytes: int
-    etag: str
     name: str
     """As it should be called; another image of the job may have that name."""
     format: str
@@ -92,13 +91,12 @@ def finish(own: Services, taken: Taken, size: int, result: Result) -> str | None
         The result's name in the job; None when the work was in vain.
     """
     answer = own.database.call(
-        "SELECT finish_image_v1(:job, :number, :revision, :lease, :size, :key, :result_bytes, :etag, :format, :width,"
+        "SELECT finish_image_v1(:job, :number, :revision, :lease, :size, :key, :result_bytes, :format, :width,"
         f" :height, {NAME_PARAMETERS}, :view, :share)",
         **_which(taken),
         size=size,
         key=taken.result_key,
         result_bytes=result.bytes,
-        etag=result.etag,
         format=result.format,
         width=result.width,
         height=result.height,

@@ -42,7 +42,6 @@ ALTER TABLE images
     ADD COLUMN lease_until  timestamptz,
     ADD COLUMN excused      boolean NOT NULL DEFAULT false, -- an outage came while the lease was held: it does not count
     ADD COLUMN failures     integer NOT NULL DEFAULT 0, -- of attempts at this revision
-    ADD COLUMN result_etag  text,
     ADD COLUMN view_etag    text,                      -- of the result's copy in the visible tree
     ADD COLUMN folded_name  text COLLATE "C",          -- result_name as systems compare it that know no case
     ADD COLUMN name_base    text COLLATE "C",          -- what names share that get their numbers from one count

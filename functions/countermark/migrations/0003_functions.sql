@@ -249,10 +249,10 @@ CREATE FUNCTION renew_image_v1(p_job text, p_number integer, p_lease text, p_sec
     SELECT EXISTS (SELECT FROM renewed)
 $$;
 
--- The end of an image; "stale": the lease or the revision is not its own any more, or the job has ended.
+-- The end of an image, and its name; NULL: the lease or the revision is not its own any more, or the job has ended.
 CREATE FUNCTION finish_image_v1(
     p_job text, p_number integer, p_revision integer, p_lease text, p_bytes bigint,
-    p_result_key text, p_result_bytes bigint, p_result_etag text, p_format text, p_width integer, p_height integer,
+    p_result_key text, p_result_bytes bigint, p_format text, p_width integer, p_height integer,
     p_name text, p_base text, p_suffix text, p_flat text,
     p_folded text, p_folded_base text, p_folded_suffix text, p_folded_flat text, p_view text, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -261,21 +261,21 @@ DECLARE
 BEGIN
     PERFORM FROM jobs WHERE id = p_job FOR UPDATE;
     UPDATE images SET state = 'done', lease = NULL, lease_until = NULL, in_line = false, failures = 0, code = NULL,
-        reason = NULL, bytes = p_bytes, result_key = p_result_key, result_bytes = p_result_bytes,
-        result_etag = p_result_etag, view_etag = NULL, format = p_format, width = p_width, height = p_height, updated_at = now()
+        reason = NULL, bytes = p_bytes, result_key = p_result_key, result_bytes = p_result_bytes, view_etag = NULL,
+        format = p_format, width = p_width, height = p_height, updated_at = now()
         WHERE job_id = p_job AND number = p_number AND revision = p_revision AND lease = p_lease AND state = 'waiting'
         AND EXISTS (SELECT FROM jobs WHERE id = p_job AND state IN ('receiving', 'processing'));
     IF NOT FOUND THEN
         -- Asked a second time, after an answer that was lost, it is still the holder's end.
         SELECT result_name INTO its_name FROM images WHERE job_id = p_job AND number = p_number AND result_key = p_result_key;
-        RETURN jsonb_build_object('outcome', 'stale', 'name', its_name, 'messages', '[]'::jsonb);
+        RETURN jsonb_build_object('name', its_name, 'messages', '[]'::jsonb);
     END IF;
     its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_flat,
                                 p_folded, p_folded_base, p_folded_suffix, p_folded_flat);
     IF p_view IS NOT NULL THEN
         INSERT INTO ledger (bucket, key, job_id) VALUES ('results', p_view || its_name, p_job) ON CONFLICT DO NOTHING;
     END IF;
-    RETURN jsonb_build_object('outcome', 'done', 'name', its_name, 'messages', settle_v1(p_job, p_share));
+    RETURN jsonb_build_object('name', its_name, 'messages', settle_v1(p_job, p_share));
 END $$;
 
 -- An image can't be marked, for a reason of its own; p_state is failed, or removed for one that nobody has any more.
@@ -291,9 +291,9 @@ BEGIN
         WHERE job_id = p_job AND number = p_number AND revision = p_revision AND lease = p_lease AND state = 'waiting'
         AND EXISTS (SELECT FROM jobs WHERE id = p_job AND state IN ('receiving', 'processing'));
     IF NOT FOUND THEN
-        RETURN jsonb_build_object('outcome', 'stale', 'messages', '[]'::jsonb);
+        RETURN jsonb_build_object('messages', '[]'::jsonb);
     END IF;
-    RETURN jsonb_build_object('outcome', p_state, 'messages', settle_v1(p_job, p_share));
+    RETURN jsonb_build_object('messages', settle_v1(p_job, p_share));
 END $$;
 
 -- A new revision of some images of a job waits; leases and results of older ones count no more.
@@ -314,10 +314,10 @@ BEGIN
     UPDATE images SET etag = p_etag, bytes = p_bytes
         WHERE job_id = p_job AND number = p_number AND revision = p_revision AND state = 'waiting' AND its_owner IS NOT NULL;
     IF NOT FOUND THEN
-        RETURN jsonb_build_object('outcome', 'stale', 'messages', '[]'::jsonb);
+        RETURN jsonb_build_object('messages', '[]'::jsonb);
     END IF;
     PERFORM renew_revision_v1(p_job, ARRAY[p_number]);
-    RETURN jsonb_build_object('outcome', 'replaced', 'messages', refill_v1(its_owner, p_share));
+    RETURN jsonb_build_object('messages', refill_v1(its_owner, p_share));
 END $$;
 
 -- An attempt has ended without a result: its lease is given back, and counted if the fault is ours. The caller's message
