@@ -131,4 +131,4 @@ def _replace(own: Services, taken: Taken) -> None:
         _lose(own, taken)
     else:
         log.info("image replaced")
-        images.replace(own, taken, etag=item.etag, size=item.bytes)
+        images.replace(own, taken, item)

@@ -16,7 +16,6 @@ from countermark.names import fold
 from countermark.servers.objects import DROP, RESULTS, UPLOADS
 
 from functions.reconcile.store import MARKER
-from tests.jobs.small import DAY
 from tests.jobs.world import World, etag_of, plain
 
 OPEN = ("receiving", "processing", "archiving", "ready", "failed")
@@ -51,6 +50,9 @@ class Checks:
         self.images = [*map(Row, look.table("images", "ORDER BY job_id, number"))]
         ledger = map(Row, look.table("ledger"))
         self.jobs = {job.id: job for job in jobs}
+        for job in self.jobs.values():
+            if job.state not in OPEN:
+                self.world.expired.setdefault(job.id, self.world.clock)
         self.ledger = {(row.bucket, row.key, row.job_id) for row in ledger}
 
     def after_a_step(self) -> list[str]:
@@ -328,7 +330,7 @@ def bring_to_the_end(world: World, checks: Checks) -> None:
             return
         for job in checks.jobs.values():
             world.hour_is_over(job.token)
-        world.objects.age(DAY)
+        world.age_objects()
     assert_nothing(left)
 
 

@@ -258,9 +258,12 @@ FAULTS = (
         name="a file that was dropped since is deleted",
         means="Somebody drops a file while the folder's former job expires, and it is gone unmarked.",
         file="functions/countermark/jobs/endings.py",
-        right="own.objects.delete_if(DROP, each.key, each.etag)",
+        right="own.objects.delete_if(DROP, each.key, each.etag, time=each.stored_at)",
         broken="own.objects.delete(DROP, [each.key])",
-        tests=("tests/jobs/test_endings.py::test_a_file_that_was_dropped_since_stays",),
+        tests=(
+            "tests/jobs/test_endings.py::test_a_file_that_was_dropped_since_stays",
+            "tests/jobs/test_endings.py::test_what_was_dropped_since_as_it_was_stays",
+        ),
     ),
     Fault(
         name="a file that was taken out stays in the ZIP",

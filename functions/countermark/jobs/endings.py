@@ -22,6 +22,8 @@ class Dropped:
 
     key: str
     etag: str | None
+    stored_at: int | None
+    """None in a row of the first version."""
 
 
 def expire(own: Services, job_id: str, *, at_once: bool) -> None:
@@ -44,7 +46,7 @@ def delete_objects(own: Services, job_id: str) -> None:
     """Delete the objects of an expired job, and then forget it. Broken off in between, it is done again.
 
     In ``drop`` an object is deleted only if it is the one that was marked: a file that somebody has put there since is
-    the next job's.
+    the next job's, also when it is the same once more.
     """
     job = find_job_by_id(own, job_id)
     if job is None or job.state != JobState.EXPIRED:
@@ -55,7 +57,7 @@ def delete_objects(own: Services, job_id: str) -> None:
     dropped = _dropped(own, job) if job.source == Source.DROP else []
     for each in dropped:
         if each.etag:
-            own.objects.delete_if(DROP, each.key, each.etag)
+            own.objects.delete_if(DROP, each.key, each.etag, time=each.stored_at)
     freed = {(bucket, key) for bucket, key in own.database.rows("SELECT bucket, key FROM forget_v1(:job)", job=job_id)}
     _delete(own, freed - unshared)  # what two jobs shared that end at the same moment belongs to nobody only now
     log.info("job gone", objects=len(freed))
@@ -79,10 +81,9 @@ def _unshared(own: Services, job_id: str) -> set[tuple[str, str]]:
 
 def _dropped(own: Services, job: Job) -> list[Dropped]:
     rows = own.database.rows(
-        "SELECT key, etag FROM images WHERE job_id = :job AND bucket = 'drop' AND state <> 'removed'", job=job.id
+        "SELECT key, etag, stored_at FROM images WHERE job_id = :job AND bucket = 'drop' AND state <> 'removed'"
+        " UNION ALL SELECT :options, options_etag, options_stored_at FROM jobs WHERE id = :job",
+        job=job.id,
+        options=options_key(job.folder or ""),
     )
-    options_etag = own.database.call("SELECT options_etag FROM jobs WHERE id = :job", job=job.id)
-    return [
-        *(Dropped(key=key, etag=etag) for key, etag in rows),
-        Dropped(key=options_key(job.folder or ""), etag=options_etag),
-    ]
+    return [Dropped(key=key, etag=etag, stored_at=stored_at) for key, etag, stored_at in rows]

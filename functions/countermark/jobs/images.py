@@ -11,6 +11,7 @@ from countermark.jobs import outbox
 from countermark.jobs.keys import new_lease, result_key, view_prefix
 from countermark.jobs.naming import NAME_PARAMETERS, NameParts
 from countermark.jobs.states import ImageState, Source
+from countermark.servers.objects import Object
 from countermark.services import Services
 
 
@@ -122,15 +123,16 @@ def fail(own: Services, taken: Taken, code: str, reason: str, *, state: ImageSta
     outbox.send(own, answer["messages"])
 
 
-def replace(own: Services, taken: Taken, *, etag: str, size: int) -> None:
+def replace(own: Services, taken: Taken, item: Object) -> None:
     """Another file was stored in the original's place: it is the next revision."""
     answer = own.database.call(
-        "SELECT replace_image_v1(:job, :number, :revision, :etag, :size, :share)",
+        "SELECT replace_image_v1(:job, :number, :revision, :etag, :time, :size, :share)",
         job=taken.job_id,
         number=taken.number,
         revision=taken.revision,
-        etag=etag,
-        size=size,
+        etag=item.etag,
+        time=item.time,
+        size=item.bytes,
         share=own.settings.line_share,
     )
     outbox.send(own, answer["messages"])

@@ -5,6 +5,7 @@ ALTER TABLE jobs
     ADD COLUMN token        text,                      -- what people hold; the id is in keys and messages and opens nothing
     ADD COLUMN owner        text,                      -- whose share of the line its images use: address:…, drop:…
     ADD COLUMN options_etag text,                      -- of the drop folder's countermark.json
+    ADD COLUMN options_stored_at bigint,               -- when the store got it
     ADD COLUMN progress_at  timestamptz NOT NULL DEFAULT now(), -- the last byte that arrived; deadlines count from here
     ADD COLUMN lease        text,                      -- of the function that makes the ZIP
     ADD COLUMN lease_until  timestamptz,
@@ -36,6 +37,7 @@ ALTER TABLE images
     ALTER COLUMN revision SET DEFAULT 1,
     ALTER COLUMN state SET DEFAULT 'expected',
     ADD COLUMN owner        text,                      -- as in its job
+    ADD COLUMN stored_at    bigint,                    -- when `drop` got the original, by the store's clock, in seconds since 1970
     ADD COLUMN in_line      boolean NOT NULL DEFAULT false, -- its message may be out, or a function works on it
     ADD COLUMN sent_at      timestamptz,               -- when its message was sent last
     ADD COLUMN lease        text,                      -- of the function that works on it

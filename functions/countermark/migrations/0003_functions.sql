@@ -305,13 +305,13 @@ $$;
 
 -- The original of an image that is worked on was replaced in the store.
 CREATE FUNCTION replace_image_v1(
-    p_job text, p_number integer, p_revision integer, p_etag text, p_bytes bigint, p_share integer
+    p_job text, p_number integer, p_revision integer, p_etag text, p_stored_at bigint, p_bytes bigint, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its_owner text;
 BEGIN
     SELECT owner INTO its_owner FROM jobs WHERE id = p_job AND state IN ('receiving', 'processing') FOR UPDATE;
-    UPDATE images SET etag = p_etag, bytes = p_bytes
+    UPDATE images SET etag = p_etag, stored_at = p_stored_at, bytes = p_bytes
         WHERE job_id = p_job AND number = p_number AND revision = p_revision AND state = 'waiting' AND its_owner IS NOT NULL;
     IF NOT FOUND THEN
         RETURN jsonb_build_object('messages', '[]'::jsonb);
@@ -421,14 +421,16 @@ $$;
 -- The job of a drop folder, locked, opened if there is none. "later": the folder's former job is not gone yet, or has
 -- taken files for p_hours. The options are those of a new job.
 CREATE FUNCTION open_folder_v1(
-    p_folder text, p_new text, p_token text, p_options jsonb, p_options_etag text, p_options_problem text, p_hours integer
+    p_folder text, p_new text, p_token text, p_options jsonb, p_options_etag text, p_options_stored_at bigint,
+    p_options_problem text, p_hours integer
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     its jobs;
 BEGIN
     LOOP
-        INSERT INTO jobs (id, token, source, folder, owner, state, options, options_etag, options_problem)
-            VALUES (p_new, p_token, 'drop', p_folder, 'drop:' || p_folder, 'receiving', p_options, p_options_etag, p_options_problem)
+        INSERT INTO jobs (id, token, source, folder, owner, state, options, options_etag, options_stored_at, options_problem)
+            VALUES (p_new, p_token, 'drop', p_folder, 'drop:' || p_folder, 'receiving', p_options, p_options_etag,
+                    p_options_stored_at, p_options_problem)
             ON CONFLICT (folder) WHERE source = 'drop' AND state <> 'gone' DO NOTHING;
         SELECT * INTO its FROM jobs WHERE folder = p_folder AND source = 'drop' AND state <> 'gone' FOR UPDATE;
         EXIT WHEN FOUND; -- else it was forgotten between the two statements
@@ -440,8 +442,9 @@ BEGIN
 END $$;
 
 -- An object of the drop bucket becomes an image of its folder's job, which must be locked; a replaced one a new revision.
+-- One that was stored again as it was is known, and goes with the job.
 CREATE FUNCTION adopt_v1(
-    p_job text, p_key text, p_etag text, p_bytes bigint, p_name text, p_base text, p_suffix text, p_flat text,
+    p_job text, p_key text, p_etag text, p_stored_at bigint, p_bytes bigint, p_name text, p_base text, p_suffix text, p_flat text,
     p_folded text, p_folded_base text, p_folded_suffix text, p_folded_flat text,
     p_quiet integer, p_limit integer, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -454,15 +457,18 @@ BEGIN
     SELECT * INTO known FROM images WHERE job_id = p_job AND key = p_key AND bucket = 'drop';
     IF FOUND THEN
         IF known.etag = p_etag AND known.state <> 'removed' THEN
+            UPDATE images SET stored_at = p_stored_at
+                WHERE job_id = p_job AND number = known.number AND stored_at IS DISTINCT FROM greatest(stored_at, p_stored_at);
             RETURN jsonb_build_object('outcome', 'known', 'messages', '[]'::jsonb);
         END IF;
         new_number := known.number;
-        UPDATE images SET etag = p_etag, bytes = p_bytes WHERE job_id = p_job AND number = new_number;
+        UPDATE images SET etag = p_etag, stored_at = p_stored_at, bytes = p_bytes WHERE job_id = p_job AND number = new_number;
         PERFORM renew_revision_v1(p_job, ARRAY[new_number]);
     ELSE
         SELECT coalesce(max(number), 0) + 1 INTO new_number FROM images WHERE job_id = p_job;
-        INSERT INTO images (job_id, number, owner, name, result_name, folded_name, bucket, key, etag, bytes, state)
-            VALUES (p_job, new_number, its_owner, p_name, p_name, '/' || new_number, 'drop', p_key, p_etag, p_bytes, 'waiting');
+        INSERT INTO images (job_id, number, owner, name, result_name, folded_name, bucket, key, etag, stored_at, bytes, state)
+            VALUES (p_job, new_number, its_owner, p_name, p_name, '/' || new_number, 'drop', p_key, p_etag, p_stored_at,
+                    p_bytes, 'waiting');
         INSERT INTO ledger (bucket, key, job_id) VALUES ('drop', p_key, p_job);
     END IF;
     PERFORM reserve_name_v1(p_job, new_number, p_name, p_base, p_suffix, p_flat,
@@ -478,16 +484,19 @@ END $$;
 
 -- A folder's options have come or changed: images that were made with others are made again.
 CREATE FUNCTION set_options_v1(
-    p_folder text, p_options jsonb, p_options_etag text, p_options_problem text, p_quiet integer, p_share integer
+    p_folder text, p_options jsonb, p_options_etag text, p_options_stored_at bigint, p_options_problem text,
+    p_quiet integer, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its jobs;
 BEGIN
     SELECT * INTO its FROM jobs WHERE folder = p_folder AND source = 'drop' AND state NOT IN ('expired', 'gone') FOR UPDATE;
     IF NOT FOUND OR its.options_etag IS NOT DISTINCT FROM p_options_etag THEN
+        UPDATE jobs SET options_stored_at = greatest(options_stored_at, p_options_stored_at) WHERE id = its.id;
         RETURN jsonb_build_object('outcome', 'known', 'messages', '[]'::jsonb);
     END IF;
-    UPDATE jobs SET options = p_options, options_etag = p_options_etag, options_problem = p_options_problem WHERE id = its.id;
+    UPDATE jobs SET options = p_options, options_etag = p_options_etag, options_stored_at = p_options_stored_at,
+        options_problem = p_options_problem WHERE id = its.id;
     IF its.options = p_options AND its.options_problem IS NOT DISTINCT FROM p_options_problem THEN
         RETURN jsonb_build_object('outcome', 'known', 'messages', '[]'::jsonb);
     END IF;
