@@ -49,12 +49,13 @@ ALTER TABLE images
     ADD COLUMN name_base    text COLLATE "C",          -- what names share that get their numbers from one count
     ADD COLUMN name_number  integer;                   -- the number that it got since its name was taken
 
+-- What comes by a link is found when it is there. What was posted is there: the request that would bring it has ended.
 UPDATE images SET
     owner = jobs.owner,
     result_name = coalesce(result_name, name),
     folded_name = '/' || number,
     name_base = '/' || number,
-    state = CASE WHEN images.state = 'waiting' AND bucket = 'uploads' THEN 'expected' ELSE images.state END
+    state = CASE WHEN images.state = 'waiting' AND bucket = 'uploads' AND key LIKE 'direct/%' THEN 'expected' ELSE images.state END
 FROM jobs WHERE jobs.id = job_id;
 
 ALTER TABLE images
@@ -86,6 +87,36 @@ INSERT INTO ledger
     SELECT bucket, key, job_id FROM images
     UNION SELECT 'results', result_key, job_id FROM images WHERE result_key IS NOT NULL
     UNION SELECT 'results', archive_key, id FROM jobs WHERE archive_key IS NOT NULL AND state <> 'gone';
+
+-- Names were made unique when a ZIP was written. In a job that may get more of them those that images have are reserved: as
+-- they are, where lower case is how every system compares them, and where they are one file and no folder. Any other image
+-- is marked once more, and its name is reserved then.
+WITH done AS (
+    SELECT job_id, number, lower(result_name COLLATE "C") AS folded,
+        octet_length(result_name) = length(result_name)
+        AND count(*) OVER (PARTITION BY job_id, lower(result_name COLLATE "C")) = 1 AS is_one
+    FROM images JOIN jobs ON jobs.id = job_id
+    WHERE images.state = 'done' AND (jobs.state IN ('receiving', 'processing')
+        OR jobs.state IN ('archiving', 'ready', 'failed') AND source = 'drop')
+), folders AS (
+    SELECT DISTINCT job_id, array_to_string(parts[:depth], '/') AS folded
+    FROM (SELECT job_id, string_to_array(folded, '/') AS parts FROM done) AS paths,
+        generate_series(1, cardinality(parts) - 1) AS depth
+), kept AS (
+    UPDATE images SET folded_name = folded FROM done
+    WHERE images.job_id = done.job_id AND images.number = done.number
+    AND is_one AND split_part(folded, '/', 1) <> 'report.json'
+    AND NOT EXISTS (SELECT FROM folders WHERE folders.job_id = done.job_id AND folders.folded = done.folded)
+    RETURNING done.job_id, done.number
+), again AS (
+    UPDATE images SET state = 'waiting', revision = revision + 1, result_key = NULL FROM done
+    WHERE images.job_id = done.job_id AND images.number = done.number
+    AND NOT EXISTS (SELECT FROM kept WHERE kept.job_id = done.job_id AND kept.number = done.number)
+    RETURNING done.job_id
+)
+UPDATE jobs SET state = 'processing', revision = revision + 1, reason = NULL, ready_at = NULL, expires_at = NULL,
+    archive_key = NULL, archive_bytes = NULL
+    WHERE id IN (SELECT job_id FROM again) AND state NOT IN ('receiving', 'processing');
 
 -- Messages that a change asks for, in the transaction of the change. They are sent after the commit and deleted then.
 CREATE TABLE outbox (
