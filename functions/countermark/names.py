@@ -38,8 +38,8 @@ def clean_name(raw: str) -> str:
     """A relative path with forward slashes that is safe to unpack on any system.
 
     Folders and Unicode are kept. Drive letters, leading slashes, ``.``, ``..``, control characters, and what
-    Windows refuses in a file name are removed; each part is cut to 255 bytes, its extension kept, and the folders
-    to 400 in all. A clean name stays as it is.
+    Windows refuses in a file name are removed, and parts of which nothing can be seen; each part is cut to 255 bytes,
+    its extension kept, and the folders to 400 in all. A clean name stays as it is.
 
     >>> clean_name("../../etc/Été 1.JPG")
     'etc/Été 1.JPG'
@@ -57,7 +57,7 @@ def _clean_segment(part: str, limit: int = MAX_SEGMENT_BYTES) -> str:
         before = part
         part = unicodedata.normalize("NFC", REFUSED.sub("", part)).rstrip(" .")
         part = _shorten(DEVICE.sub(r"\1_", part, count=1) if DEVICE.match(part) else part, limit)
-    return part if part.strip() else ""
+    return part if fold(part).strip() else ""
 
 
 def _shorten(part: str, limit: int) -> str:
@@ -126,6 +126,8 @@ def fold(name: str) -> str:
     >>> fold("Été.JPG") == fold("e\u0301te\u0301.jpg")
     True
     """
+    if name.isascii():  # most are, and a job may have ten thousand
+        return name.lower()
     folded = unicodedata.normalize("NFD", IGNORED.sub("", name)).casefold()
     return unicodedata.normalize("NFC", IGNORED.sub("", folded))
 

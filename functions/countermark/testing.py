@@ -130,11 +130,11 @@ class MemoryObjects:
             for key in keys:
                 self.objects.pop((bucket, key), None)
 
-    def delete_if(self, bucket: str, key: str, etag: str) -> bool:
+    def delete_if(self, bucket: str, key: str, etag: str, *, time: int | None = None) -> bool:
         """Delete an object if it is still that version; whether it was."""
         with self._lock:
             stored = self.objects.get((bucket, key))
-            if stored is None or stored.known.etag != etag:
+            if stored is None or stored.known.etag != etag or time not in {None, stored.known.time}:
                 return False
             del self.objects[bucket, key]
             return True

@@ -77,7 +77,7 @@ def take_dropped(own: Services, now: float) -> dict[str, int]:
             if options[folder] != item.etag:
                 taken += alone(_take, own, item.key, waiting) or 0
         elif folder not in used and item.time < now - own.settings.upload_seconds:
-            deleted += alone(own.objects.delete_if, DROP, item.key, item.etag) or 0
+            deleted += alone(own.objects.delete_if, DROP, item.key, item.etag, time=item.time) or 0
     there = {item.key for item in listed}
     for folder, etag in options.items():
         if etag and options_key(folder) not in there:

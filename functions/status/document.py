@@ -31,7 +31,7 @@ def status_document(job: Job, progress: Progress, images: list[Image]) -> dict[s
         "waiting": progress.waiting,
         "done": progress.done,
         "failed": progress.failed,
-        "now": _time(datetime.now(UTC)),
+        "now": _time(job.read_at),
         "created_at": _time(job.created_at),
         "ready_at": _time(job.ready_at),
         "expires_at": _time(job.expires_at),

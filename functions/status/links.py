@@ -1,6 +1,5 @@
 """Presigned links to what was made of a job; they end with the job."""
 
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from countermark.http.calls import Event, public_address
@@ -50,6 +49,6 @@ def original_link(own: Services, event: Event, token: str, number: str) -> str:
 
 
 def _link(own: Services, event: Event, job: Job, bucket: str, key: str, name: str, *, inline: bool) -> str:
-    left = job.expires_at - datetime.now(UTC) if job.expires_at else None
+    left = job.expires_at - job.read_at if job.expires_at else None
     seconds = min(int(left.total_seconds()), own.settings.job_lifetime) if left else own.settings.job_lifetime
     return own.objects.link_to_get(public_address(event), bucket, key, seconds=seconds, name=name, inline=inline)

@@ -22,7 +22,7 @@ def open_again(services: Services, token: str, event: Event) -> NewJob:
 
     Raises:
         NotFound, Expired: there is no such job, or not any more.
-        Problem: the body or the options can't be used, or there is no such image.
+        Problem: the body or the options can't be used, there is no such image, or they are more than a job may have.
     """
     asked = json_object(event.body) if event.body else dict(event.query)
     job = find_job(services, token)

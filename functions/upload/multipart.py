@@ -75,7 +75,7 @@ class _Reader:
                 self._decoder.receive_data(self._stream.read(CHUNK_BYTES) or None)
         except RequestEntityTooLarge as error:
             raise Problem(
-                "The multipart body is broken: before the first part, after the last one or in the head of one there are"
+                "The multipart body is broken: before the first part, after the last one or in a part's head are"
                 f" {BUFFER_BYTES} bytes."
             ) from error
         except ValueError as error:

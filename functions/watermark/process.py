@@ -73,7 +73,7 @@ def _mark(own: Services, taken: Taken) -> None:
             number=taken.number,
             limits=engine_limits(own.settings),
         )
-        etag = own.objects.write(RESULTS, taken.result_key, edited.data, edited.media_type)
+        own.objects.write(RESULTS, taken.result_key, edited.data, edited.media_type)
     except OptionsChanged:
         log.info("in vain", revision=taken.revision)
     except NoSuchObject:
@@ -88,13 +88,12 @@ def _mark(own: Services, taken: Taken) -> None:
     except engine.ImageError as error:
         _fail(own, taken, error.code, str(error))
     else:
-        _finish(own, taken, edited, len(data), etag)
+        _finish(own, taken, edited, len(data))
 
 
-def _finish(own: Services, taken: Taken, edited: engine.Edited, size: int, etag: str) -> None:
+def _finish(own: Services, taken: Taken, edited: engine.Edited, size: int) -> None:
     result = Result(
         bytes=len(edited.data),
-        etag=etag,
         name=with_extension(taken.name, edited.extensions, KNOWN_EXTENSIONS),
         format=edited.format,
         width=edited.width,
@@ -132,4 +131,4 @@ def _replace(own: Services, taken: Taken) -> None:
         _lose(own, taken)
     else:
         log.info("image replaced")
-        images.replace(own, taken, etag=item.etag, size=item.bytes)
+        images.replace(own, taken, item)

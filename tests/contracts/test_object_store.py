@@ -194,6 +194,17 @@ def test_an_object_is_deleted_only_in_the_version_that_is_meant(store: ObjectSto
     assert not store.delete_if(UPLOADS, key, second)
 
 
+def test_the_same_bytes_once_more_are_another_version_if_the_time_counts(store: ObjectStore, key: str) -> None:
+    etag = store.write(UPLOADS, key, b"same", "text/plain")
+    time = store.stat(UPLOADS, key).time
+    assert not store.delete_if(UPLOADS, key, etag, time=time - 1)
+    assert not store.delete_if(UPLOADS, key, OTHER, time=time)
+    assert store.stat(UPLOADS, key).time == time
+    assert store.delete_if(UPLOADS, key, etag, time=time)
+    with pytest.raises(NoSuchObject):
+        store.stat(UPLOADS, key)
+
+
 def test_what_stores_do_about_a_condition_on_a_deletion(server: Server, store: ObjectStore, key: str) -> None:
     """The window that delete_if speaks of is there on MinIO, and not on SeaweedFS."""
     store.write(UPLOADS, key, b"first", "text/plain")

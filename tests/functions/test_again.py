@@ -1,10 +1,11 @@
 """A new job from the images of another one: it shares what is ours and copies what is people's own."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from countermark.http.problems import BadOptions, Expired, NotFound, Problem, Unavailable
+from countermark.http.problems import BadOptions, Expired, NotFound, Problem, TooLarge, TooMany, Unavailable
 from countermark.jobs import endings
 from countermark.servers.objects import Refused
 from countermark.services import Services
@@ -183,6 +184,44 @@ def test_a_store_that_is_away_leaves_no_job(own: Services, call: Call, store: Ob
     with pytest.raises(Unavailable):
         again(own, call, folder_job(own, "wedding").token)
     assert rows(own, "SELECT state FROM jobs WHERE source = 'upload'") == [["expired"]]
+
+
+def within(own: Services, **limits: int) -> Services:
+    """The same with other limits."""
+    return replace(own, settings=own.settings.model_copy(update=limits))
+
+
+def test_what_a_folder_has_too_much_of_is_left_out(own: Services, call: Call) -> None:
+    few = within(own, max_files=2)
+    for number in range(1, 5):
+        dropped(few, f"wedding/{number}.png")
+    job = folder_job(own, "wedding")
+    new = again(few, call, job.token)
+    assert rows(own, "SELECT name FROM images WHERE job_id = :id ORDER BY number", id=new.id) == [["1.png"], ["2.png"]]
+    with pytest.raises(Problem) as refused:
+        again(few, call, job.token, images="failed")
+    assert refused.value.code == "no_files"
+
+
+@pytest.mark.parametrize(
+    ("limits", "problem", "told"),
+    [
+        ({"max_files": 2}, TooMany, "The job would have 3 files; at most 2 are allowed."),
+        ({"max_job_bytes": 299}, TooLarge, "The files have 300 bytes together; at most 299 are allowed."),
+    ],
+)
+def test_it_has_no_more_than_a_job_may(
+    own: Services, call: Call, limits: dict[str, int], problem: type[Problem], told: str
+) -> None:
+    for number in range(1, 4):
+        dropped(own, f"wedding/{number}.png", bytes(100))
+    job = folder_job(own, "wedding")
+    with pytest.raises(problem) as refused:
+        again(within(own, **limits), call, job.token)
+    assert refused.value.detail == told
+    assert rows(own, "SELECT id FROM jobs") == [[job.id]]
+    assert stored(own, "uploads") == []
+    again(within(own, max_files=3, max_job_bytes=300), call, job.token)
 
 
 def test_callers_are_told_where_it_is(own: Services, client_of: ClientOf) -> None:

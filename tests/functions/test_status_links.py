@@ -1,5 +1,7 @@
 """Links to what was made of a job: to the right object, by its name, and not for longer than the job lives."""
 
+import sys
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from flask.testing import FlaskClient
 
 from functions.status import handler
 from tests.functions.conftest import ClientOf, Objects
-from tests.jobs.made import change, dropped, folder_job, image_row, job_row, marked, uploaded
+from tests.jobs.made import change, dropped, folder_job, image_row, job_row, marked, uploaded, value
 
 
 @pytest.fixture
@@ -118,6 +120,30 @@ def test_nothing_is_given_out_of_a_job_that_has_expired(
     job = ready(own)
     change(own, f"UPDATE jobs SET {end}")
     assert client.get(f"/{job.token}{path}").status_code == 410
+
+
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_the_clock_of_a_host_does_not_matter(
+    own: Services, client: FlaskClient, store: Objects, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    job = ready(own)
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("countermark.", "functions.")) and getattr(module, "datetime", None) is datetime:
+            monkeypatch.setattr(module, "datetime", Wrong)
+    answer = client.get(f"/{job.token}")
+    assert answer.status_code == 200
+    now = datetime.fromisoformat(answer.json["now"])  # type: ignore[index]
+    assert abs(now - value(own, "SELECT now()")) < timedelta(seconds=5)
+    for path in ("archive", "images/1", "images/1/original"):
+        assert client.get(f"/{job.token}/{path}").status_code == 302
+    assert [link["seconds"] for link in store.links] == [pytest.approx(own.settings.job_lifetime, abs=5)] * 3
+    change(own, "UPDATE jobs SET expires_at = now()")
+    assert client.get(f"/{job.token}/archive").status_code == 410
 
 
 # ---- the document -------------------------------------------------------------------------------------------------

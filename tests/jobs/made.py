@@ -72,8 +72,8 @@ def taken(own: Services, job_id: str, number: int = 1, revision: int = 1) -> Tak
 def result_of(own: Services, image: Taken, name: str = "") -> Result:
     """The result of an attempt, which is stored."""
     data = f"marked {image.lease}".encode()
-    etag = own.objects.write("results", image.result_key, data, "image/png")
-    return Result(bytes=len(data), etag=etag, name=name or image.name, format="png", width=16, height=16)
+    own.objects.write("results", image.result_key, data, "image/png")
+    return Result(bytes=len(data), name=name or image.name, format="png", width=16, height=16)
 
 
 def marked(own: Services, job_id: str, number: int = 1, revision: int = 1, name: str = "") -> Taken:

@@ -7,6 +7,7 @@ it had its effect.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import greenlet
@@ -142,6 +143,7 @@ class SteppedObjects(MemoryObjects):
     def __init__(self, servers: Servers, database: SteppedDatabase) -> None:
         super().__init__()
         self._servers, self._database = servers, database
+        self._time = 0
         self.watch: Callable[[str, str, str, str], None] = lambda *_: None
         """Told of each object that is overwritten or deleted: which of the two, bucket, key and etag."""
 
@@ -189,14 +191,21 @@ class SteppedObjects(MemoryObjects):
                 self._tell("deleted", bucket, key)
             super().delete(bucket, every)
 
-    def delete_if(self, bucket: str, key: str, etag: str) -> bool:
+    def delete_if(self, bucket: str, key: str, etag: str, *, time: int | None = None) -> bool:
         with self._call():
-            self._tell("deleted", bucket, key, etag)
-            return super().delete_if(bucket, key, etag)
+            self._tell("deleted", bucket, key, etag, time)
+            return super().delete_if(bucket, key, etag, time=time)
 
-    def _tell(self, what: str, bucket: str, key: str, etag: str | None = None) -> None:
+    def _put(self, bucket: str, key: str, etag: str, data: bytes, media_type: str) -> str:
+        super()._put(bucket, key, etag, data, media_type)
+        stored = self.objects[bucket, key]
+        self._time = max(self._time + 1, stored.known.time)  # no two at one time
+        self.objects[bucket, key] = replace(stored, known=replace(stored.known, time=self._time))
+        return etag
+
+    def _tell(self, what: str, bucket: str, key: str, etag: str | None = None, time: int | None = None) -> None:
         stored = self.objects.get((bucket, key))
-        if stored and etag in (None, stored.known.etag):
+        if stored and etag in (None, stored.known.etag) and time in (None, stored.known.time):
             self.watch(what, bucket, key, stored.known.etag)
 
 

@@ -1,14 +1,14 @@
 """The end of a job: exactly its objects are deleted, and nobody else's."""
 
 import json
+from collections.abc import Iterable
 
 import pytest
-from countermark.jobs import archives, endings
+from countermark.jobs import archives, endings, folders, images
 from countermark.services import Services
 
 from tests.jobs.made import (
     change,
-    dropped,
     folder_job,
     image_row,
     job_row,
@@ -22,6 +22,8 @@ from tests.jobs.made import (
     uploaded,
     value,
 )
+
+OPTIONS = json.dumps({"format": "png"}).encode()
 
 
 def ready(own: Services, name: str = "a.png") -> str:
@@ -37,8 +39,10 @@ def ready(own: Services, name: str = "a.png") -> str:
 
 def ready_folder(own: Services) -> str:
     """A folder that is marked; its job's id."""
-    own.objects.write("drop", "wedding/countermark.json", json.dumps({"format": "png"}).encode(), "application/json")
-    dropped(own, "wedding/a.png")
+    own.objects.write("drop", "wedding/countermark.json", OPTIONS, "application/json")
+    own.objects.write("drop", "wedding/a.png", picture(), "image/png")
+    own.objects.age(100)  # type: ignore[attr-defined]
+    folders.take(own, own.objects.stat("drop", "wedding/a.png"))
     job = folder_job(own, "wedding")
     marked(own, job.id)
     change(own, "UPDATE jobs SET state = 'ready', expires_at = now() + interval '1 hour'")
@@ -90,6 +94,24 @@ def test_everything_of_a_job_goes_and_nothing_of_others(own: Services) -> None:
     assert job_row(own, other).state == "ready"
 
 
+def test_each_object_is_deleted_once(own: Services) -> None:
+    jobs, deleted = [ready(own), ready(own), ready_folder(own)], []
+    share = image_row(own, jobs[0]).key
+    change(own, "INSERT INTO ledger VALUES ('uploads', :key, :other) RETURNING key", key=share, other=jobs[1])
+    delete = own.objects.delete
+
+    def and_write_down(bucket: str, keys: Iterable[str]) -> None:
+        deleted.extend([(bucket, key) for key in keys])
+        delete(bucket, keys)
+
+    own.objects.delete = and_write_down  # type: ignore[method-assign]
+    known = {place for job in jobs for place in ledger(own, job) if place[0] != "drop"}
+    for job in jobs:
+        endings.expire(own, job, at_once=True)
+        endings.delete_objects(own, job)
+    assert sorted(deleted) == sorted(known)
+
+
 def test_nothing_of_its_options_is_kept(own: Services) -> None:
     job = uploaded(own, "a.png", options={"tasks": [{"task": "watermark", "text": "secret"}]})
     change(own, "UPDATE jobs SET options_etag = 'x', options_problem = 'x'")
@@ -134,6 +156,66 @@ def test_a_file_that_was_dropped_since_stays(own: Services) -> None:
     endings.delete_objects(own, job)
     assert stored(own, "drop") == ["wedding/a.png", "wedding/b.png", "wedding/countermark.json"]
     assert job_row(own, job).state == "gone"
+
+
+def drop_as_they_were(own: Services) -> None:
+    """Somebody drops the folder's file and options once more."""
+    own.objects.write("drop", "wedding/a.png", picture(), "image/png")
+    own.objects.write("drop", "wedding/countermark.json", OPTIONS, "application/json")
+
+
+def test_what_was_dropped_since_as_it_was_stays(own: Services) -> None:
+    job = ready_folder(own)
+    endings.expire(own, job, at_once=True)
+    drop_as_they_were(own)
+    endings.delete_objects(own, job)
+    assert stored(own, "drop") == ["wedding/a.png", "wedding/countermark.json"]
+    assert folders.take(own, own.objects.stat("drop", "wedding/a.png")) == "adopted"
+
+
+def test_what_was_dropped_as_it_was_while_its_job_was_there_goes_with_it(own: Services) -> None:
+    job = ready_folder(own)
+    drop_as_they_were(own)
+    for key in stored(own, "drop"):
+        assert folders.take(own, own.objects.stat("drop", key)) == "known"
+    assert (image_row(own, job).state, job_row(own, job).state) == ("done", "ready")
+    endings.expire(own, job, at_once=True)
+    endings.delete_objects(own, job)
+    assert stored(own, "drop") == []
+
+
+@pytest.mark.parametrize("way", ["announced", "found by the worker"])
+def test_a_file_that_was_replaced_goes_with_its_job(own: Services, way: str) -> None:
+    job = ready_folder(own)
+    own.objects.write("drop", "wedding/a.png", picture(colour="#ff0000"), "image/png")
+    item = own.objects.stat("drop", "wedding/a.png")
+    if way == "announced":
+        assert folders.take(own, item) == "adopted"
+    else:
+        change(own, "UPDATE jobs SET state = 'processing'")
+        change(own, "UPDATE images SET state = 'waiting'")
+        images.replace(own, taken(own, job), item)
+    endings.expire(own, job, at_once=True)
+    endings.delete_objects(own, job)
+    assert stored(own, "drop") == []
+
+
+def test_options_that_have_changed_go_with_their_job(own: Services) -> None:
+    job = ready_folder(own)
+    own.objects.write("drop", "wedding/countermark.json", b"{}", "application/json")
+    folders.take(own, own.objects.stat("drop", "wedding/countermark.json"))
+    endings.expire(own, job, at_once=True)
+    endings.delete_objects(own, job)
+    assert stored(own, "drop") == []
+
+
+def test_a_file_of_the_first_version_goes_whenever_it_was_stored(own: Services) -> None:
+    job = ready_folder(own)
+    change(own, "UPDATE images SET stored_at = NULL")
+    change(own, "UPDATE jobs SET options_stored_at = NULL")
+    endings.expire(own, job, at_once=True)
+    endings.delete_objects(own, job)
+    assert stored(own, "drop") == []
 
 
 def test_a_file_that_left_its_job_is_not_its_any_more(own: Services) -> None:

@@ -6,6 +6,7 @@ import pytest
 from countermark.jobs import images, opening
 from countermark.jobs.keys import result_key
 from countermark.jobs.states import ImageState
+from countermark.servers.objects import Object
 from countermark.services import Services
 
 from tests.jobs.made import (
@@ -118,8 +119,8 @@ def test_an_end_is_in_the_row(own: Services) -> None:
     assert (row.state, row.lease, row.code, row.reason, row.bytes) == ("done", None, None, None, 123)
     assert (row.result_key, row.result_bytes, row.result_name) == (image.result_key, result.bytes, "a.png")
     assert (row.format, row.width, row.height) == ("png", 16, 16)
-    more = rows(own, "SELECT result_etag, lease_until, in_line, failures FROM images WHERE number = 1")
-    assert more == [[result.etag, None, False, 0]]
+    more = rows(own, "SELECT lease_until, in_line, failures FROM images WHERE number = 1")
+    assert more == [[None, False, 0]]
 
 
 def test_the_end_of_the_last_one_completes_the_job(own: Services) -> None:
@@ -167,7 +168,7 @@ def test_nothing_ends_in_a_job_that_has_ended(own: Services, state: str) -> None
     change(own, "UPDATE jobs SET state = :state", state=state)
     assert images.finish(own, image, 1, result_of(own, image)) is None
     images.fail(own, image, "bad_image", "It is none.")
-    images.replace(own, image, etag="x", size=1)
+    images.replace(own, image, Object(key="a.png", etag="x", bytes=1, time=8))
     row = image_row(own, job.id)
     assert (row.state, row.code, row.revision) == ("waiting", None, 1)
 
@@ -229,14 +230,14 @@ def test_a_replaced_original_is_the_next_revision(own: Services) -> None:
     late = taken(own, job.id)
     change(own, "UPDATE images SET failures = 2, code = 'x', reason = 'x'")
     own.publisher.messages.clear()  # type: ignore[attr-defined]
-    images.replace(own, late, etag="new", size=7)
+    images.replace(own, late, Object(key="a.png", etag="new", bytes=7, time=9))
     row = image_row(own, job.id)
     assert (row.state, row.revision, row.lease, row.etag, row.bytes) == ("waiting", 2, None, "new", 7)
     assert (row.code, row.reason, row.result_key) == (None, None, None)
     assert rows(own, "SELECT in_line, failures FROM images") == [[True, 0]]
     assert sent(own) == [f"images.waiting.{job.id}.1.2"]
     assert images.finish(own, late, 1, result_of(own, late)) is None
-    images.replace(own, late, etag="older", size=1)
+    images.replace(own, late, Object(key="a.png", etag="older", bytes=1, time=8))
     assert image_row(own, job.id).revision == 2
 
 

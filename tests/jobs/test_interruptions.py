@@ -6,6 +6,7 @@ The state machine plays the same pieces in any order; here the orders that matte
 import os
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -246,3 +247,10 @@ def test_whatever_happens_meanwhile_everything_ends(
     world: World, before: str, stop: int, meanwhile: list[str], settled: bool, then: str, at_last: str
 ) -> None:
     play(world, before, stop, meanwhile, settled=settled, then=then, at_last=at_last)
+
+
+@pytest.mark.parametrize("before", ["expire a folder", "delete a folder"])
+@pytest.mark.parametrize("what", ["a file is dropped as it was", "the first options"])
+def test_what_is_dropped_as_it_was_while_its_job_ends_is_the_next_ones(world: World, before: str, what: str) -> None:
+    for stop in range(17):
+        play(world, before, stop, [what], settled=False, then="goes on")

@@ -12,7 +12,7 @@ from countermark.servers.database import Database
 from countermark.services import Services
 
 from functions.reconcile.sweep import sweep
-from tests.jobs.acts import dropped, finish, waiting
+from tests.jobs.acts import dropped, finish, in_line, waiting
 
 THREADS = 6
 
@@ -83,6 +83,8 @@ def test_ends_deletions_and_sweeps_at_once_do_not_lock_each_other(own: Services)
     works += [lambda n=n: drop_quietly(own, n) for n in range(12)]
     random.Random(2).shuffle(works)
     at_once(own, works)
+    lost = "SELECT job_id FROM images JOIN jobs ON id = job_id WHERE in_line AND jobs.state IN ('expired', 'gone')"
+    assert own.database.rows(lost) == []
 
 
 def gap_and_sweep(own: Services) -> None:
@@ -93,6 +95,27 @@ def gap_and_sweep(own: Services) -> None:
 def drop_quietly(own: Services, number: int) -> None:
     with suppress(folders.NotYet):
         folders.take(own, dropped(f"f/{number % 3}.png", f"etag {number}"))
+
+
+@pytest.mark.usefixtures("no_deadlock")
+def test_an_image_that_is_let_in_while_its_job_is_deleted_keeps_no_place(own: Services, postgres: str) -> None:
+    first, second = waiting(own, ["a.png"] * 2), waiting(own, ["a.png"] * 2)
+    other = Database(postgres)
+    with other.transaction() as connection:  # the end of both images of the first job
+        connection.run("UPDATE images SET state = 'done', in_line = false WHERE job_id = :job", job=first.id)
+        connection.run("SELECT refill_v1(owner, 2) FROM jobs WHERE id = :id", id=first.id)
+
+        def delete() -> None:
+            endings.expire(own, second.id, at_once=True)
+            own.database.close()
+
+        thread = Thread(target=delete)
+        thread.start()
+        thread.join(0.5)
+    thread.join(5)
+    other.close()
+    third = waiting(own, ["a.png"] * 2)
+    assert in_line(own) == [(third.id, 1), (third.id, 2)]
 
 
 @pytest.mark.usefixtures("no_deadlock")

@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 from countermark.jobs import opening
 from countermark.jobs.opening import NewImage
-from countermark.names import MAX_PATH_BYTES, clean_name, fold
+from countermark.names import IGNORED, MAX_PATH_BYTES, clean_name, fold
 from countermark.servers.database import Database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,8 +18,10 @@ def given_names(database: Database, names: list[str]) -> list[str]:
         job = opening.open_job(connection, "address:192.0.2.1", {})
         images = [NewImage(number=number, name=name, key=f"k/{number}") for number, name in enumerate(names, 1)]
         assert opening.add_images(connection, job.id, "uploads", images)
-    rows = database.rows("SELECT result_name FROM images WHERE job_id = :job ORDER BY number", job=job.id)
-    return [name for (name,) in rows]
+    rows = database.rows("SELECT result_name, folded_name FROM images WHERE job_id = :job ORDER BY number", job=job.id)
+    for name, folded in rows:
+        assert folded == fold(name)
+    return [name for name, _ in rows]
 
 
 def test_equal_names_are_numbered(database: Database) -> None:
@@ -48,6 +50,24 @@ def test_a_file_and_a_folder_of_one_name_are_told_apart(database: Database) -> N
     ]
 
 
+def test_a_path_that_becomes_a_name_is_one_of_its_own(database: Database) -> None:
+    """What can't be seen counts for the length of a name, and not for its fold."""
+    end = "1" * 20 + "\u200d" + "2" * 29 + ".jpg"
+    assert given_names(database, ["a", f"a/P{end}", f"a/Q{end}"]) == [
+        "a",
+        f"_{end}",
+        f"_{end.removesuffix('.jpg')} (2).jpg",
+    ]
+
+
+def test_nothing_lies_below_the_report_of_the_zip(database: Database) -> None:
+    assert given_names(database, ["report.json/a.jpg", "Report.JSON/a/b.jpg", "x/report.json/a.jpg"]) == [
+        "_report.json_a.jpg",
+        "_Report.JSON_a_b.jpg",
+        "x/report.json/a.jpg",
+    ]
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -68,7 +88,7 @@ def test_ten_thousand_names_take_a_moment(database: Database, names: list[str]) 
 
 
 class Disk:
-    """A file system that has no regard to case or normalization: what is in which folder."""
+    """A file system that has no regard to case, normalization or what can't be seen: what is in which folder."""
 
     def __init__(self) -> None:
         self._kinds: dict[tuple[str, ...], str] = {}
@@ -76,7 +96,8 @@ class Disk:
     def write(self, path: str) -> None:
         """Make a file and its folders."""
         parts = tuple(
-            unicodedata.normalize("NFD", unicodedata.normalize("NFD", part).casefold()) for part in path.split("/")
+            unicodedata.normalize("NFD", unicodedata.normalize("NFD", IGNORED.sub("", part)).casefold())
+            for part in path.split("/")
         )
         for end in range(1, len(parts)):
             assert self._kinds.setdefault(parts[:end], "folder") == "folder", path
@@ -84,7 +105,29 @@ class Disk:
         self._kinds[parts] = "file"
 
 
-WORDS = st.sampled_from(["a", "A", ".jpg", ".JPG", " (2)", " (3)", "/", "/", "é", "e\u0301", "ß", "ss", "x" * 240])
+WORDS = st.sampled_from(
+    [
+        *(
+            "a",
+            "A",
+            ".jpg",
+            ".JPG",
+            " (2)",
+            " (3)",
+            "/",
+            "/",
+            "_",
+            "é",
+            "e\u0301",
+            "\u0338",
+            "ß",
+            "ss",
+            "\u1fb7",
+            "\u200d",
+        ),
+        *("❤\ufe0f", "x" * 240, "1" * 20 + "\u200d" + "2" * 29, "report.json", "Report.JSON/"),
+    ]
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -92,11 +135,11 @@ WORDS = st.sampled_from(["a", "A", ".jpg", ".JPG", " (2)", " (3)", "/", "/", "é
 def test_all_names_can_be_unpacked_anywhere(database: Database, names: list[str]) -> None:
     unique = given_names(database, names)
     disk = Disk()
-    for name in unique:
+    for name in ["report.json", *unique]:
         disk.write(name)
         assert clean_name(name) == name
         assert len(name.encode()) <= MAX_PATH_BYTES
-    assert unique[:1] == names[:1]
+    assert unique[:1] == names[:1] or fold(names[0]).startswith("report.json")
     for name, got in zip(names, unique, strict=True):
         assert got.lower().endswith(".jpg") or not re.search(r"[^/]\.jpg$", name.lower())
 

@@ -142,6 +142,8 @@ class World:
         self.uploads: dict[str, Upload] = {}
         self.deleted: set[str] = set()
         """Tokens of jobs that people deleted."""
+        self.expired: dict[str, int] = {}
+        """By the ids of jobs that have expired: when that was seen first."""
         self.old_messages: list[tuple[str, dict[str, Any]]] = []
         self.harm: list[str] = []
         self.began: dict[int, int] = {}
@@ -229,7 +231,7 @@ class World:
         return {lease for (lease,) in rows}
 
     def _watch(self, what: str, bucket: str, key: str, etag: str) -> None:
-        """Nothing of ours is overwritten, and a dropped file is deleted only after it was marked."""
+        """Nothing of ours is overwritten; a dropped file is deleted only after it was marked, and if it is no newer."""
         if what == "overwritten":
             if bucket != DROP and not key.startswith("drop") and key != MARKER and self.in_an_attempt():
                 self.harm.append(f"{bucket}/{key} is overwritten")
@@ -238,16 +240,22 @@ class World:
 
     def _may_be_deleted(self, key: str, etag: str) -> bool:
         folder, name = split_drop_key(key)
+        stored, _ = self.history[DROP, key][-1]
         if name == OPTIONS_NAME:
-            rows = self.look.rows("SELECT state, options_etag FROM jobs WHERE folder = :folder", folder=folder)
-            return all(state == "expired" and its == etag for state, its in rows)
+            rows = self.look.rows("SELECT id, state, options_etag FROM jobs WHERE folder = :folder", folder=folder)
+            return all(
+                state == "expired" and its == etag and stored < self.expired.get(job, LONG) for job, state, its in rows
+            )
         rows = self.look.rows(
-            "SELECT i.state, token FROM images i JOIN jobs j ON j.id = job_id"
+            "SELECT j.id, i.state, token FROM images i JOIN jobs j ON j.id = job_id"
             " WHERE bucket = 'drop' AND key = :key AND etag = :etag AND j.state = 'expired' AND i.state <> 'removed'",
             key=key,
             etag=etag,
         )
-        return any(token in self.deleted or state in ("done", "failed") for state, token in rows)
+        return any(
+            (token in self.deleted or state in ("done", "failed")) and stored < self.expired.get(job, LONG)
+            for job, state, token in rows
+        )
 
     def in_an_attempt(self) -> bool:
         """Whether this is a function, and not somebody else."""
@@ -403,7 +411,15 @@ class World:
             "UPDATE images SET sent_at = sent_at - interval '1 day';"
             "UPDATE jobs SET sent_at = sent_at - interval '1 day'"
         )
+        self.age_objects()
+
+    def age_objects(self) -> None:
+        """Every object is a day older, as the rows know it."""
         self.objects.age(DAY)
+        self.look.rows(
+            f"UPDATE images SET stored_at = stored_at - {DAY};"
+            f"UPDATE jobs SET options_stored_at = options_stored_at - {DAY}"
+        )
 
     def gap(self, *, power_cut: bool) -> None:
         """A day passes in which nothing is swept."""
@@ -419,7 +435,7 @@ class World:
         self.look.rows("UPDATE jobs SET " + ", ".join(f"{each} = {each} - {day}" for each in columns.split(", ")))
         columns = "updated_at, lease_until, sent_at"
         self.look.rows("UPDATE images SET " + ", ".join(f"{each} = {each} - {day}" for each in columns.split(", ")))
-        self.objects.age(DAY)
+        self.age_objects()
         self.begin("sweep", partial(sweep, self.own))
 
     def lapse(self, lease: str) -> None:

@@ -161,7 +161,7 @@ FAULTS = (
         name="what has expired is still shown",
         means="A picture can be looked at after the hour that people were told.",
         file="functions/countermark/jobs/rows.py",
-        right="return self.state in OVER or bool(self.expires_at and self.expires_at <= datetime.now(UTC))",
+        right="return self.state in OVER or bool(self.expires_at and self.expires_at <= self.read_at)",
         broken='return self.state == "gone"',
         tests=(
             "tests/functions/test_preview.py::test_nothing_is_shown_of_a_job_that_has_expired",
@@ -258,9 +258,12 @@ FAULTS = (
         name="a file that was dropped since is deleted",
         means="Somebody drops a file while the folder's former job expires, and it is gone unmarked.",
         file="functions/countermark/jobs/endings.py",
-        right="own.objects.delete_if(DROP, each.key, each.etag)",
+        right="own.objects.delete_if(DROP, each.key, each.etag, time=each.stored_at)",
         broken="own.objects.delete(DROP, [each.key])",
-        tests=("tests/jobs/test_endings.py::test_a_file_that_was_dropped_since_stays",),
+        tests=(
+            "tests/jobs/test_endings.py::test_a_file_that_was_dropped_since_stays",
+            "tests/jobs/test_endings.py::test_what_was_dropped_since_as_it_was_stays",
+        ),
     ),
     Fault(
         name="a file that was taken out stays in the ZIP",
@@ -290,8 +293,8 @@ FAULTS = (
         name="names are not reserved when a format changes",
         means="IMG_1.HEIC and IMG_1.jpg become one file, and a picture is lost.",
         file=SQL,
-        right="its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_folded, p_folded_base,"
-        " p_folded_suffix);",
+        right="its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_flat,\n"
+        "                                p_folded, p_folded_base, p_folded_suffix, p_folded_flat);",
         broken="its_name := p_name; UPDATE images SET result_name = p_name WHERE job_id = p_job AND number = p_number;",
         tests=("tests/jobs/test_images.py::test_results_of_one_name_are_two_files",),
     ),

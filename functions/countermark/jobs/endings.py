@@ -10,7 +10,7 @@ from countermark.jobs.keys import options_key
 from countermark.jobs.reading import find_job_by_id
 from countermark.jobs.rows import Job
 from countermark.jobs.states import JobState, Source
-from countermark.servers.objects import DROP
+from countermark.servers.objects import DROP, RESULTS, UPLOADS
 from countermark.services import Services
 
 log = structlog.get_logger()
@@ -22,6 +22,8 @@ class Dropped:
 
     key: str
     etag: str | None
+    stored_at: int | None
+    """None in a row of the first version."""
 
 
 def expire(own: Services, job_id: str, *, at_once: bool) -> None:
@@ -44,44 +46,44 @@ def delete_objects(own: Services, job_id: str) -> None:
     """Delete the objects of an expired job, and then forget it. Broken off in between, it is done again.
 
     In ``drop`` an object is deleted only if it is the one that was marked: a file that somebody has put there since is
-    the next job's.
+    the next job's, also when it is the same once more.
     """
     job = find_job_by_id(own, job_id)
     if job is None or job.state != JobState.EXPIRED:
         log.info("nothing to delete", state=job and job.state)
         return
-    for bucket, keys in _unshared(own, job_id).items():
-        if bucket != DROP:
-            own.objects.delete(bucket, keys)
+    unshared = _unshared(own, job_id)
+    _delete(own, unshared)
     dropped = _dropped(own, job) if job.source == Source.DROP else []
     for each in dropped:
         if each.etag:
-            own.objects.delete_if(DROP, each.key, each.etag)
-    freed = own.database.rows("SELECT bucket, key FROM forget_v1(:job)", job=job_id)
-    # What two jobs shared that end at the same moment belongs to nobody only now.
-    for bucket in {bucket for bucket, _ in freed} - {DROP}:
-        own.objects.delete(bucket, [key for its, key in freed if its == bucket])
+            own.objects.delete_if(DROP, each.key, each.etag, time=each.stored_at)
+    freed = {(bucket, key) for bucket, key in own.database.rows("SELECT bucket, key FROM forget_v1(:job)", job=job_id)}
+    _delete(own, freed - unshared)  # what two jobs shared that end at the same moment belongs to nobody only now
     log.info("job gone", objects=len(freed))
 
 
-def _unshared(own: Services, job_id: str) -> dict[str, list[str]]:
+def _delete(own: Services, places: set[tuple[str, str]]) -> None:
+    for bucket in (RESULTS, UPLOADS):
+        keys = sorted(key for its, key in places if its == bucket)
+        if keys:
+            own.objects.delete(bucket, keys)
+
+
+def _unshared(own: Services, job_id: str) -> set[tuple[str, str]]:
     rows = own.database.rows(
         "SELECT bucket, key FROM ledger l WHERE job_id = :job AND NOT EXISTS"
         " (SELECT FROM ledger o WHERE o.bucket = l.bucket AND o.key = l.key AND o.job_id <> l.job_id)",
         job=job_id,
     )
-    keys: dict[str, list[str]] = {}
-    for bucket, key in rows:
-        keys.setdefault(bucket, []).append(key)
-    return keys
+    return {(bucket, key) for bucket, key in rows}
 
 
 def _dropped(own: Services, job: Job) -> list[Dropped]:
     rows = own.database.rows(
-        "SELECT key, etag FROM images WHERE job_id = :job AND bucket = 'drop' AND state <> 'removed'", job=job.id
+        "SELECT key, etag, stored_at FROM images WHERE job_id = :job AND bucket = 'drop' AND state <> 'removed'"
+        " UNION ALL SELECT :options, options_etag, options_stored_at FROM jobs WHERE id = :job",
+        job=job.id,
+        options=options_key(job.folder or ""),
     )
-    options_etag = own.database.call("SELECT options_etag FROM jobs WHERE id = :job", job=job.id)
-    return [
-        *(Dropped(key=key, etag=etag) for key, etag in rows),
-        Dropped(key=options_key(job.folder or ""), etag=options_etag),
-    ]
+    return [Dropped(key=key, etag=etag, stored_at=stored_at) for key, etag, stored_at in rows]

@@ -1,6 +1,7 @@
 """Folders of the drop bucket as jobs: what lies in a folder is one job until that is gone.
 
-Here people write first and the rows follow, so the rows know each object by its ETag.
+Here people write first and the rows follow, so the rows know each object by its ETag, and by the time when it was
+stored: what is stored again as it was has the same ETag.
 """
 
 import json
@@ -14,13 +15,13 @@ from countermark.jobs import outbox
 from countermark.jobs.keys import OPTIONS_NAME, new_id, new_token, options_key, split_drop_key
 from countermark.jobs.naming import NAME_PARAMETERS, NameParts
 from countermark.names import clean_name, is_leftover
-from countermark.servers.objects import DROP, NoSuchObject, Object, ObjectTooLarge, Refused
+from countermark.servers.objects import DROP, NoSuchObject, Object, ObjectTooLarge, Refused, Replaced
 from countermark.services import Services
 
 log = structlog.get_logger()
 
 OPTIONS_BYTES = 1024 * 1024
-NO_OPTIONS: dict[str, Any] = {"options": "{}", "etag": None, "problem": None}
+NO_OPTIONS: dict[str, Any] = {"options": "{}", "etag": None, "stored_at": None, "problem": None}
 
 
 class NotYet(Exception):
@@ -50,7 +51,7 @@ def _adopt(own: Services, folder: str, name: str, item: Object) -> str:
     options = NO_OPTIONS if _is_open(own, folder) else _read_options(own, folder)
     with own.database.transaction() as connection:
         job_id = connection.run(
-            "SELECT open_folder_v1(:folder, :id, :token, CAST(:options AS jsonb), :etag, :problem, :hours)",
+            "SELECT open_folder_v1(:folder, :id, :token, CAST(:options AS jsonb), :etag, :stored_at, :problem, :hours)",
             folder=folder,
             id=new_id(),
             token=new_token(),
@@ -60,10 +61,11 @@ def _adopt(own: Services, folder: str, name: str, item: Object) -> str:
         if job_id is None:
             raise NotYet
         answer = connection.run(
-            f"SELECT adopt_v1(:job, :key, :object_etag, :size, {NAME_PARAMETERS}, :quiet, :limit, :share)",
+            f"SELECT adopt_v1(:job, :key, :object_etag, :time, :size, {NAME_PARAMETERS}, :quiet, :limit, :share)",
             job=job_id,
             key=item.key,
             object_etag=item.etag,
+            time=item.time,
             size=item.bytes,
             **NameParts.of(clean_name(name)).parameters(),
             quiet=own.settings.drop_quiet,
@@ -87,7 +89,7 @@ def set_options(own: Services, folder: str) -> str:
         ``changed`` or ``known``.
     """
     answer = own.database.call(
-        "SELECT set_options_v1(:folder, CAST(:options AS jsonb), :etag, :problem, :quiet, :share)",
+        "SELECT set_options_v1(:folder, CAST(:options AS jsonb), :etag, :stored_at, :problem, :quiet, :share)",
         folder=folder,
         quiet=own.settings.drop_quiet,
         share=own.settings.line_share,
@@ -100,20 +102,24 @@ def set_options(own: Services, folder: str) -> str:
 
 
 def _read_options(own: Services, folder: str) -> dict[str, Any]:
-    """The folder's options as they are now: ``options`` as JSON, their ``etag``, and what is wrong with them.
+    """The folder's options as they are now, as JSON, their ETag, when they were stored, and what is wrong with them.
 
-    ``etag`` and ``problem`` are None when there are none.
+    ``etag``, ``stored_at`` and ``problem`` are None when there are none.
     """
     key = options_key(folder)
+    none = NO_OPTIONS
     try:
-        data, etag = own.objects.read(DROP, key, limit=OPTIONS_BYTES)
+        item = own.objects.stat(DROP, key)
+        none = {**NO_OPTIONS, "etag": item.etag, "stored_at": item.time}
+        data, _ = own.objects.read(DROP, key, limit=OPTIONS_BYTES, etag=item.etag)
     except NoSuchObject:
         return NO_OPTIONS
+    except Replaced:  # at this moment
+        return _read_options(own, folder)
     except ObjectTooLarge:
-        etag = own.objects.stat(DROP, key).etag
-        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME} is too large to be a file of options."}
+        return {**none, "problem": f"{OPTIONS_NAME} is too large to be a file of options."}
     except Refused as error:
-        return {**NO_OPTIONS, "problem": f"{OPTIONS_NAME} can't be read: {error}"}
+        return {**none, "problem": f"{OPTIONS_NAME} can't be read: {error}"}
     from countermark import engine  # most folders have no options, and the sweep then needs no engine
 
     try:
@@ -123,8 +129,8 @@ def _read_options(own: Services, folder: str) -> dict[str, Any]:
         why = str(error.detail if isinstance(error, Problem) else error)
         # It may quote what the database does not take: a NUL, half a surrogate.
         told = why.replace("\0", "\\0").encode(errors="backslashreplace").decode()
-        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME}: {told}"}
+        return {**none, "problem": f"{OPTIONS_NAME}: {told}"}
     text = json.dumps(options)
     if "\\u0000" in text:
-        return {**NO_OPTIONS, "etag": etag, "problem": f"{OPTIONS_NAME} has a character that can't be stored: \\u0000"}
-    return {"options": text, "etag": etag, "problem": None}
+        return {**none, "problem": f"{OPTIONS_NAME} has a character that can't be stored: \\u0000"}
+    return {**none, "options": text}

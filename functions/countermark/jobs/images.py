@@ -11,6 +11,7 @@ from countermark.jobs import outbox
 from countermark.jobs.keys import new_lease, result_key, view_prefix
 from countermark.jobs.naming import NAME_PARAMETERS, NameParts
 from countermark.jobs.states import ImageState, Source
+from countermark.servers.objects import Object
 from countermark.services import Services
 
 
@@ -44,7 +45,6 @@ class Result:
     """A marked image in the object store."""
 
     bytes: int
-    etag: str
     name: str
     """As it should be called; another image of the job may have that name."""
     format: str
@@ -92,13 +92,12 @@ def finish(own: Services, taken: Taken, size: int, result: Result) -> str | None
         The result's name in the job; None when the work was in vain.
     """
     answer = own.database.call(
-        "SELECT finish_image_v1(:job, :number, :revision, :lease, :size, :key, :result_bytes, :etag, :format, :width,"
+        "SELECT finish_image_v1(:job, :number, :revision, :lease, :size, :key, :result_bytes, :format, :width,"
         f" :height, {NAME_PARAMETERS}, :view, :share)",
         **_which(taken),
         size=size,
         key=taken.result_key,
         result_bytes=result.bytes,
-        etag=result.etag,
         format=result.format,
         width=result.width,
         height=result.height,
@@ -124,15 +123,16 @@ def fail(own: Services, taken: Taken, code: str, reason: str, *, state: ImageSta
     outbox.send(own, answer["messages"])
 
 
-def replace(own: Services, taken: Taken, *, etag: str, size: int) -> None:
+def replace(own: Services, taken: Taken, item: Object) -> None:
     """Another file was stored in the original's place: it is the next revision."""
     answer = own.database.call(
-        "SELECT replace_image_v1(:job, :number, :revision, :etag, :size, :share)",
+        "SELECT replace_image_v1(:job, :number, :revision, :etag, :time, :size, :share)",
         job=taken.job_id,
         number=taken.number,
         revision=taken.revision,
-        etag=etag,
-        size=size,
+        etag=item.etag,
+        time=item.time,
+        size=item.bytes,
         share=own.settings.line_share,
     )
     outbox.send(own, answer["messages"])

@@ -16,8 +16,9 @@ from countermark.services import Services
 
 ADD_IMAGES = (
     "SELECT add_images_v1(:job, CAST(:numbers AS int[]), CAST(:names AS text[]), CAST(:bases AS text[]),"
-    " CAST(:suffixes AS text[]), CAST(:folded AS text[]), CAST(:folded_bases AS text[]),"
-    " CAST(:folded_suffixes AS text[]), :bucket, CAST(:keys AS text[]), CAST(:sizes AS bigint[]))"
+    " CAST(:suffixes AS text[]), CAST(:flats AS text[]), CAST(:folded AS text[]), CAST(:folded_bases AS text[]),"
+    " CAST(:folded_suffixes AS text[]), CAST(:folded_flats AS text[]), :bucket, CAST(:keys AS text[]),"
+    " CAST(:sizes AS bigint[]))"
 )
 
 
@@ -74,9 +75,11 @@ def add_images(connection: Connection, job_id: str, bucket: str, images: Sequenc
         names=[part.name for part in parts],
         bases=[part.base for part in parts],
         suffixes=[part.suffix for part in parts],
+        flats=[part.flat for part in parts],
         folded=[part.folded for part in parts],
         folded_bases=[part.folded_base for part in parts],
         folded_suffixes=[part.folded_suffix for part in parts],
+        folded_flats=[part.folded_flat for part in parts],
         bucket=bucket,
         keys=[image.key for image in images],
         sizes=[image.bytes for image in images],

@@ -1,7 +1,7 @@
 """The rows of jobs and images as the functions see them."""
 
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pg8000.native import Connection
@@ -34,11 +34,13 @@ class Job:
     archive_key: str | None
     archive_bytes: int | None
     view_etag: str | None
+    read_at: datetime = field(metadata={"sql": "now()"})
+    """When this was read, by the database's clock: that of a host may be wrong."""
 
     @property
     def is_over(self) -> bool:
         """Whether its time is over, also when nobody has noticed that yet."""
-        return self.state in OVER or bool(self.expires_at and self.expires_at <= datetime.now(UTC))
+        return self.state in OVER or bool(self.expires_at and self.expires_at <= self.read_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,7 @@ class Progress:
 
 def columns(kind: type[Any]) -> str:
     """The columns that a dataclass takes, for SELECT and RETURNING."""
-    return ", ".join(f'"{field.name}"' for field in fields(kind))
+    return ", ".join(f'{each.metadata.get("sql", "")} "{each.name}"'.strip() for each in fields(kind))
 
 
 JOB_COLUMNS = columns(Job)

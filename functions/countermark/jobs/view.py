@@ -88,8 +88,7 @@ def publish(own: Services, job: Job, seen: Trees) -> int:
         if there.pop(key, "") != image.view_etag or image.view_etag is None:
             publish_image(own, job.id, image.number, str(image.result_key), key)
             changes += 1
-    archive_etag = there.pop(its_archive, "")
-    if job.archive_key and (archive_etag != job.view_etag or job.view_etag is None):
+    if job.archive_key and (there.pop(its_archive, "") != job.view_etag or job.view_etag is None):
         publish_archive(own, job.id, job.archive_key, its_archive)
         changes += 1
     own.objects.delete(RESULTS, there)

@@ -1,7 +1,9 @@
 -- The steps of jobs and images, each one transaction under the lock of its job. A function that changes gets a new
 -- number, so that replicas from before and after an upgrade work side by side.
 --
--- Locks are taken in one order: the job, its images, then the owner's share of the line.
+-- Locks are taken in one order: the job, its images, then the owner's share of the line. With the share in hand images are
+-- taken that nobody holds (refill_v1), and those of a job that is ended (expire_v1): who holds one without the lock of its
+-- job asks for no share.
 -- A function returns jsonb with what came of it; "messages" are the rows of the outbox that it wrote.
 
 CREATE FUNCTION send_v1(p_subject text, p_data jsonb) RETURNS jsonb LANGUAGE sql AS $$
@@ -14,6 +16,10 @@ CREATE FUNCTION send_image_v1(p_job text, p_number integer, p_revision integer) 
                    jsonb_build_object('job', p_job, 'number', p_number, 'revision', p_revision))
 $$;
 
+CREATE FUNCTION lock_share_v1(p_owner text) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(hashtextextended(p_owner, 0))
+$$;
+
 -- Let an owner's next images into the line while he has credit. Those with low numbers go first, so that his small jobs
 -- do not wait for the end of his large ones.
 CREATE FUNCTION refill_v1(p_owner text, p_share integer) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -22,7 +28,7 @@ DECLARE
     messages jsonb := '[]';
     next record;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(p_owner, 0));
+    PERFORM lock_share_v1(p_owner);
     SELECT p_share - count(*) INTO credit FROM images WHERE owner = p_owner AND in_line;
     IF credit <= 0 THEN
         RETURN messages;
@@ -62,10 +68,11 @@ BEGIN
 END $$;
 
 -- Give an image a name that no other image of its job has, on systems that know no case as well, and that is no folder
--- of another's. `p_folded…` are the parts as such systems compare them.
+-- of another's. `p_folded…` are the parts as such systems compare them; a name that is put together here and its fold are
+-- put together of the same parts, so that the one is the fold of the other.
 CREATE FUNCTION reserve_name_v1(
-    p_job text, p_number integer, p_name text, p_base text, p_suffix text,
-    p_folded text, p_folded_base text, p_folded_suffix text
+    p_job text, p_number integer, p_name text, p_base text, p_suffix text, p_flat text,
+    p_folded text, p_folded_base text, p_folded_suffix text, p_folded_flat text
 ) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     kept images;
@@ -82,8 +89,8 @@ BEGIN
     END IF;
     IF name_below_file_v1(p_job, p_number, p_folded) THEN
         -- A folder that is called like a file: the path becomes a name, short enough for every file system.
-        base := '_' || right(replace(p_base, '/', '_'), 50);
-        folded_base := '_' || right(replace(p_folded_base, '/', '_'), 50);
+        base := '_' || p_flat;
+        folded_base := '_' || p_folded_flat;
         candidate := base || p_suffix;
         folded := folded_base || p_folded_suffix;
     END IF;
@@ -124,18 +131,19 @@ DECLARE
 BEGIN
     WHILE position('/' IN folder) > 0 LOOP
         folder := regexp_replace(folder, '/[^/]*$', '');
-        IF EXISTS (SELECT FROM images WHERE job_id || '/' || folded_name = p_job || '/' || folder AND number <> p_number) THEN
+        IF folder = 'report.json'
+            OR EXISTS (SELECT FROM images WHERE job_id || '/' || folded_name = p_job || '/' || folder AND number <> p_number) THEN
             RETURN true;
         END IF;
     END LOOP;
     RETURN false;
 END $$;
 
--- Add images to a job that receives; their objects come after this. Each name comes in six parts, as reserve_name_v1
+-- Add images to a job that receives; their objects come after this. Each name comes in eight parts, as reserve_name_v1
 -- takes them. False: the job takes no images (any more).
 CREATE FUNCTION add_images_v1(
-    p_job text, p_numbers integer[], p_names text[], p_bases text[], p_suffixes text[],
-    p_folded text[], p_folded_bases text[], p_folded_suffixes text[], p_bucket text, p_keys text[], p_sizes bigint[]
+    p_job text, p_numbers integer[], p_names text[], p_bases text[], p_suffixes text[], p_flats text[], p_folded text[],
+    p_folded_bases text[], p_folded_suffixes text[], p_folded_flats text[], p_bucket text, p_keys text[], p_sizes bigint[]
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     its_owner text;
@@ -150,11 +158,12 @@ BEGIN
         SELECT p_job, number, its_owner, name, name, '/' || number, p_bucket, key, size
         FROM unnest(p_numbers, p_names, p_keys, p_sizes) AS added (number, name, key, size);
     FOR new IN
-        SELECT * FROM unnest(p_numbers, p_names, p_bases, p_suffixes, p_folded, p_folded_bases, p_folded_suffixes)
-            AS added (number, name, base, suffix, folded, folded_base, folded_suffix)
+        SELECT * FROM unnest(p_numbers, p_names, p_bases, p_suffixes, p_flats,
+                             p_folded, p_folded_bases, p_folded_suffixes, p_folded_flats)
+            AS added (number, name, base, suffix, flat, folded, folded_base, folded_suffix, folded_flat)
     LOOP
-        PERFORM reserve_name_v1(p_job, new.number, new.name, new.base, new.suffix,
-                                new.folded, new.folded_base, new.folded_suffix);
+        PERFORM reserve_name_v1(p_job, new.number, new.name, new.base, new.suffix, new.flat,
+                                new.folded, new.folded_base, new.folded_suffix, new.folded_flat);
     END LOOP;
     INSERT INTO ledger (bucket, key, job_id) SELECT p_bucket, key, p_job FROM unnest(p_keys) key;
     RETURN true;
@@ -240,32 +249,33 @@ CREATE FUNCTION renew_image_v1(p_job text, p_number integer, p_lease text, p_sec
     SELECT EXISTS (SELECT FROM renewed)
 $$;
 
--- The end of an image; "stale": the lease or the revision is not its own any more, or the job has ended.
+-- The end of an image, and its name; NULL: the lease or the revision is not its own any more, or the job has ended.
 CREATE FUNCTION finish_image_v1(
     p_job text, p_number integer, p_revision integer, p_lease text, p_bytes bigint,
-    p_result_key text, p_result_bytes bigint, p_result_etag text, p_format text, p_width integer, p_height integer,
-    p_name text, p_base text, p_suffix text, p_folded text, p_folded_base text, p_folded_suffix text,
-    p_view text, p_share integer
+    p_result_key text, p_result_bytes bigint, p_format text, p_width integer, p_height integer,
+    p_name text, p_base text, p_suffix text, p_flat text,
+    p_folded text, p_folded_base text, p_folded_suffix text, p_folded_flat text, p_view text, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its_name text;
 BEGIN
     PERFORM FROM jobs WHERE id = p_job FOR UPDATE;
     UPDATE images SET state = 'done', lease = NULL, lease_until = NULL, in_line = false, failures = 0, code = NULL,
-        reason = NULL, bytes = p_bytes, result_key = p_result_key, result_bytes = p_result_bytes,
-        result_etag = p_result_etag, view_etag = NULL, format = p_format, width = p_width, height = p_height, updated_at = now()
+        reason = NULL, bytes = p_bytes, result_key = p_result_key, result_bytes = p_result_bytes, view_etag = NULL,
+        format = p_format, width = p_width, height = p_height, updated_at = now()
         WHERE job_id = p_job AND number = p_number AND revision = p_revision AND lease = p_lease AND state = 'waiting'
         AND EXISTS (SELECT FROM jobs WHERE id = p_job AND state IN ('receiving', 'processing'));
     IF NOT FOUND THEN
         -- Asked a second time, after an answer that was lost, it is still the holder's end.
         SELECT result_name INTO its_name FROM images WHERE job_id = p_job AND number = p_number AND result_key = p_result_key;
-        RETURN jsonb_build_object('outcome', 'stale', 'name', its_name, 'messages', '[]'::jsonb);
+        RETURN jsonb_build_object('name', its_name, 'messages', '[]'::jsonb);
     END IF;
-    its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_folded, p_folded_base, p_folded_suffix);
+    its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_flat,
+                                p_folded, p_folded_base, p_folded_suffix, p_folded_flat);
     IF p_view IS NOT NULL THEN
         INSERT INTO ledger (bucket, key, job_id) VALUES ('results', p_view || its_name, p_job) ON CONFLICT DO NOTHING;
     END IF;
-    RETURN jsonb_build_object('outcome', 'done', 'name', its_name, 'messages', settle_v1(p_job, p_share));
+    RETURN jsonb_build_object('name', its_name, 'messages', settle_v1(p_job, p_share));
 END $$;
 
 -- An image can't be marked, for a reason of its own; p_state is failed, or removed for one that nobody has any more.
@@ -281,9 +291,9 @@ BEGIN
         WHERE job_id = p_job AND number = p_number AND revision = p_revision AND lease = p_lease AND state = 'waiting'
         AND EXISTS (SELECT FROM jobs WHERE id = p_job AND state IN ('receiving', 'processing'));
     IF NOT FOUND THEN
-        RETURN jsonb_build_object('outcome', 'stale', 'messages', '[]'::jsonb);
+        RETURN jsonb_build_object('messages', '[]'::jsonb);
     END IF;
-    RETURN jsonb_build_object('outcome', p_state, 'messages', settle_v1(p_job, p_share));
+    RETURN jsonb_build_object('messages', settle_v1(p_job, p_share));
 END $$;
 
 -- A new revision of some images of a job waits; leases and results of older ones count no more.
@@ -295,19 +305,19 @@ $$;
 
 -- The original of an image that is worked on was replaced in the store.
 CREATE FUNCTION replace_image_v1(
-    p_job text, p_number integer, p_revision integer, p_etag text, p_bytes bigint, p_share integer
+    p_job text, p_number integer, p_revision integer, p_etag text, p_stored_at bigint, p_bytes bigint, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its_owner text;
 BEGIN
     SELECT owner INTO its_owner FROM jobs WHERE id = p_job AND state IN ('receiving', 'processing') FOR UPDATE;
-    UPDATE images SET etag = p_etag, bytes = p_bytes
+    UPDATE images SET etag = p_etag, stored_at = p_stored_at, bytes = p_bytes
         WHERE job_id = p_job AND number = p_number AND revision = p_revision AND state = 'waiting' AND its_owner IS NOT NULL;
     IF NOT FOUND THEN
-        RETURN jsonb_build_object('outcome', 'stale', 'messages', '[]'::jsonb);
+        RETURN jsonb_build_object('messages', '[]'::jsonb);
     END IF;
     PERFORM renew_revision_v1(p_job, ARRAY[p_number]);
-    RETURN jsonb_build_object('outcome', 'replaced', 'messages', refill_v1(its_owner, p_share));
+    RETURN jsonb_build_object('messages', refill_v1(its_owner, p_share));
 END $$;
 
 -- An attempt has ended without a result: its lease is given back, and counted if the fault is ours. The caller's message
@@ -411,14 +421,16 @@ $$;
 -- The job of a drop folder, locked, opened if there is none. "later": the folder's former job is not gone yet, or has
 -- taken files for p_hours. The options are those of a new job.
 CREATE FUNCTION open_folder_v1(
-    p_folder text, p_new text, p_token text, p_options jsonb, p_options_etag text, p_options_problem text, p_hours integer
+    p_folder text, p_new text, p_token text, p_options jsonb, p_options_etag text, p_options_stored_at bigint,
+    p_options_problem text, p_hours integer
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     its jobs;
 BEGIN
     LOOP
-        INSERT INTO jobs (id, token, source, folder, owner, state, options, options_etag, options_problem)
-            VALUES (p_new, p_token, 'drop', p_folder, 'drop:' || p_folder, 'receiving', p_options, p_options_etag, p_options_problem)
+        INSERT INTO jobs (id, token, source, folder, owner, state, options, options_etag, options_stored_at, options_problem)
+            VALUES (p_new, p_token, 'drop', p_folder, 'drop:' || p_folder, 'receiving', p_options, p_options_etag,
+                    p_options_stored_at, p_options_problem)
             ON CONFLICT (folder) WHERE source = 'drop' AND state <> 'gone' DO NOTHING;
         SELECT * INTO its FROM jobs WHERE folder = p_folder AND source = 'drop' AND state <> 'gone' FOR UPDATE;
         EXIT WHEN FOUND; -- else it was forgotten between the two statements
@@ -430,9 +442,11 @@ BEGIN
 END $$;
 
 -- An object of the drop bucket becomes an image of its folder's job, which must be locked; a replaced one a new revision.
+-- One that was stored again as it was is known, and goes with the job.
 CREATE FUNCTION adopt_v1(
-    p_job text, p_key text, p_etag text, p_bytes bigint, p_name text, p_base text, p_suffix text,
-    p_folded text, p_folded_base text, p_folded_suffix text, p_quiet integer, p_limit integer, p_share integer
+    p_job text, p_key text, p_etag text, p_stored_at bigint, p_bytes bigint, p_name text, p_base text, p_suffix text, p_flat text,
+    p_folded text, p_folded_base text, p_folded_suffix text, p_folded_flat text,
+    p_quiet integer, p_limit integer, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its_owner text;
@@ -443,18 +457,22 @@ BEGIN
     SELECT * INTO known FROM images WHERE job_id = p_job AND key = p_key AND bucket = 'drop';
     IF FOUND THEN
         IF known.etag = p_etag AND known.state <> 'removed' THEN
+            UPDATE images SET stored_at = p_stored_at
+                WHERE job_id = p_job AND number = known.number AND stored_at IS DISTINCT FROM greatest(stored_at, p_stored_at);
             RETURN jsonb_build_object('outcome', 'known', 'messages', '[]'::jsonb);
         END IF;
         new_number := known.number;
-        UPDATE images SET etag = p_etag, bytes = p_bytes WHERE job_id = p_job AND number = new_number;
+        UPDATE images SET etag = p_etag, stored_at = p_stored_at, bytes = p_bytes WHERE job_id = p_job AND number = new_number;
         PERFORM renew_revision_v1(p_job, ARRAY[new_number]);
     ELSE
         SELECT coalesce(max(number), 0) + 1 INTO new_number FROM images WHERE job_id = p_job;
-        INSERT INTO images (job_id, number, owner, name, result_name, folded_name, bucket, key, etag, bytes, state)
-            VALUES (p_job, new_number, its_owner, p_name, p_name, '/' || new_number, 'drop', p_key, p_etag, p_bytes, 'waiting');
+        INSERT INTO images (job_id, number, owner, name, result_name, folded_name, bucket, key, etag, stored_at, bytes, state)
+            VALUES (p_job, new_number, its_owner, p_name, p_name, '/' || new_number, 'drop', p_key, p_etag, p_stored_at,
+                    p_bytes, 'waiting');
         INSERT INTO ledger (bucket, key, job_id) VALUES ('drop', p_key, p_job);
     END IF;
-    PERFORM reserve_name_v1(p_job, new_number, p_name, p_base, p_suffix, p_folded, p_folded_base, p_folded_suffix);
+    PERFORM reserve_name_v1(p_job, new_number, p_name, p_base, p_suffix, p_flat,
+                            p_folded, p_folded_base, p_folded_suffix, p_folded_flat);
     IF new_number > p_limit THEN
         UPDATE images SET state = 'failed', code = 'too_many_files',
             reason = format('The folder has more than the %s files that are allowed.', p_limit)
@@ -466,16 +484,19 @@ END $$;
 
 -- A folder's options have come or changed: images that were made with others are made again.
 CREATE FUNCTION set_options_v1(
-    p_folder text, p_options jsonb, p_options_etag text, p_options_problem text, p_quiet integer, p_share integer
+    p_folder text, p_options jsonb, p_options_etag text, p_options_stored_at bigint, p_options_problem text,
+    p_quiet integer, p_share integer
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its jobs;
 BEGIN
     SELECT * INTO its FROM jobs WHERE folder = p_folder AND source = 'drop' AND state NOT IN ('expired', 'gone') FOR UPDATE;
     IF NOT FOUND OR its.options_etag IS NOT DISTINCT FROM p_options_etag THEN
+        UPDATE jobs SET options_stored_at = greatest(options_stored_at, p_options_stored_at) WHERE id = its.id;
         RETURN jsonb_build_object('outcome', 'known', 'messages', '[]'::jsonb);
     END IF;
-    UPDATE jobs SET options = p_options, options_etag = p_options_etag, options_problem = p_options_problem WHERE id = its.id;
+    UPDATE jobs SET options = p_options, options_etag = p_options_etag, options_stored_at = p_options_stored_at,
+        options_problem = p_options_problem WHERE id = its.id;
     IF its.options = p_options AND its.options_problem IS NOT DISTINCT FROM p_options_problem THEN
         RETURN jsonb_build_object('outcome', 'known', 'messages', '[]'::jsonb);
     END IF;
@@ -510,7 +531,8 @@ BEGIN
     RETURN jsonb_build_object('messages', refill_v1(its_owner, p_share));
 END $$;
 
--- End a job whose hour is over, or at once. Its images leave the line.
+-- End a job whose hour is over, or at once. Its images leave the line. The owner's share is locked before them: the end of
+-- an image of another job may be letting one of them in, which shows only after its commit.
 CREATE FUNCTION expire_v1(p_job text, p_at_once boolean, p_share integer) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     its_owner text;
@@ -521,6 +543,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN jsonb_build_object('messages', '[]'::jsonb);
     END IF;
+    PERFORM lock_share_v1(its_owner);
     UPDATE images SET in_line = false, lease = NULL, lease_until = NULL WHERE job_id = p_job AND in_line;
     RETURN jsonb_build_object('messages',
         send_v1('jobs.expired.' || p_job, jsonb_build_object('job', p_job)) || refill_v1(its_owner, p_share));

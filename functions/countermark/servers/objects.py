@@ -266,14 +266,19 @@ class ObjectStore:
         if refused:
             raise refused[0]
 
-    def delete_if(self, bucket: str, key: str, etag: str) -> bool:
+    def delete_if(self, bucket: str, key: str, etag: str, *, time: int | None = None) -> bool:
         """Delete an object if it is still that version; whether it was.
 
         A store that has conditional deletion decides both at once. One that has not gets a plain DELETE right after
-        it was asked for the version: what is stored between these two requests, a millisecond or so, is deleted.
+        it was asked for the version: what is stored between these two requests, a millisecond or so, is deleted. So are
+        the same bytes once more on any store: they are the same version.
+
+        Args:
+            time: when it was stored, if another time is another version, too.
         """
         try:
-            if self.stat(bucket, key).etag != etag:
+            found = self.stat(bucket, key)
+            if found.etag != etag or time not in {None, found.time}:
                 return False
             with told_apart("DeleteObject"):
                 self._s3.delete_object(Bucket=bucket, Key=key, IfMatch=_quoted(etag))
