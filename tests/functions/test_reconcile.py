@@ -186,7 +186,7 @@ def test_a_folder_whose_job_is_not_gone_holds_up_no_other_and_is_asked_for_once(
     own.objects.write("drop", "b/b.png", picture(), "image/png")
     assert compare_store(own)["dropped"] == 1
     assert folder_job(own, "b").state == "receiving"
-    assert asked == ["a/0.png", "b/b.png"]
+    assert [key for key in asked if key.endswith(".png")] == ["a/0.png", "b/b.png"]
 
 
 def test_an_original_that_came_by_a_link_without_a_word_is_found(own: Services, call: Call) -> None:
