@@ -114,6 +114,12 @@ def test_a_task_that_raises_fails_its_image_with_the_reason(make):
         run(make("PNG"), {"task": "mirror", "fail": True})
 
 
+def test_a_task_that_forgets_to_return_the_image_is_told_so(make, monkeypatch):
+    monkeypatch.setattr(engine.registry["mirror"], "edit", lambda *_: None)
+    with pytest.raises(engine.TaskFailed, match="mirror failed: edit returned None, and not an image"):
+        run(make("PNG"), {"task": "mirror"})
+
+
 def test_an_unfinished_task_is_refused_at_once():
     class Unfinished(engine.ImageTask):
         task: Literal["unfinished"] = "unfinished"

@@ -73,7 +73,7 @@ def _adopt(own: Services, folder: str, name: str, item: Object) -> str:
             share=own.settings.line_share,
         )[0][0]
     outbox.send(own, answer["messages"])
-    log.info("dropped", job=job_id, image=answer.get("number"), outcome=answer["outcome"])
+    log.info("dropped", folder=folder, job=job_id, image=answer.get("number"), outcome=answer["outcome"])
     return str(answer["outcome"])
 
 

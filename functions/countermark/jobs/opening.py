@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from pg8000.native import Connection
 
 from countermark.jobs import outbox
@@ -13,6 +14,8 @@ from countermark.jobs.naming import NameParts
 from countermark.jobs.states import JobState, Source
 from countermark.servers.objects import UPLOADS
 from countermark.services import Services
+
+log = structlog.get_logger()
 
 ADD_IMAGES = (
     "SELECT add_images_v1(:job, CAST(:numbers AS int[]), CAST(:names AS text[]), CAST(:bases AS text[]),"
@@ -58,6 +61,7 @@ def open_job(connection: Connection, owner: str, options: dict[str, Any]) -> New
         state=JobState.RECEIVING.value,
         options=json.dumps(options),
     )
+    log.info("job opened", job=job.id, link=job.token[:8])  # the whole one opens the job
     return job
 
 
