@@ -93,3 +93,10 @@ def test_whatever_people_see_becomes_what_the_rows_say(
         own.objects.write(RESULTS, f"{view_prefix('f')}day/another.png", b"nobody's", "image/png")
     publish(own, job_row(own, job.id), {view_prefix("f"): tree(own)})
     assert tree(own) == {key: etag for key, etag in wanted.items() if places[key][0]}
+
+
+@given(st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=60, max_size=300))
+def test_no_two_folders_are_shown_under_one_name(folder: str) -> None:
+    shown = view_prefix(folder).removeprefix("drop/").removesuffix("/")
+    assert len(shown.encode()) <= 255
+    assert shown == folder or view_prefix(shown) != view_prefix(folder)

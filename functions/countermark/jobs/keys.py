@@ -7,8 +7,8 @@ from countermark.servers.objects import DROP
 
 OPTIONS_NAME = "countermark.json"
 """The file of a drop folder that has its options."""
-LONGEST_FOLDER = 255
-"""Bytes of a folder's name in the visible tree."""
+LONGEST_FOLDER = 240
+"""Bytes of a folder's name that the visible tree shows as it is."""
 
 
 def new_id() -> str:
@@ -80,8 +80,11 @@ def view_archive(folder: str) -> str:
 
 
 def _shown(folder: str) -> str:
-    """The folder's name; a very long one cut, with a hash of all of it, so that keys stay within what stores take."""
+    """The folder's name; a very long one cut, with a hash of all of it, so that keys stay within what stores take.
+
+    A cut one is longer than any that is not cut, so that no two folders are shown under one name.
+    """
     raw = folder.encode()
     if len(raw) <= LONGEST_FOLDER:
         return folder
-    return raw[: LONGEST_FOLDER - 20].decode(errors="ignore") + "-" + hashlib.sha256(raw).hexdigest()[:16]
+    return raw[: LONGEST_FOLDER - 5].decode(errors="ignore") + "-" + hashlib.sha256(raw).hexdigest()[:16]
