@@ -15,6 +15,7 @@ from infra.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.local.ports import require_free
 from infra.local.postgres import BINARIES as POSTGRES_BINARIES
+from infra.local.postgres import SYSTEM_USER, find_useradd, has_user
 from infra.local.stores import Store, require_same_store
 from infra.project import BINARIES, STACK
 from infra.tools import find
@@ -90,9 +91,12 @@ def _jpeg() -> Finding:
 def _user() -> Finding:
     if os.geteuid() != 0:
         return Finding(name="user", good=True, text="an ordinary one")
-    useradd = shutil.which("useradd")
-    text = "root; PostgreSQL gets a user of its own" if useradd else "root, but no useradd to make one for PostgreSQL"
-    return Finding(name="user", good=useradd is not None, text=text)
+    if has_user(SYSTEM_USER):
+        return Finding(name="user", good=True, text=f"root; PostgreSQL runs as {SYSTEM_USER}")
+    if find_useradd():
+        return Finding(name="user", good=True, text="root; PostgreSQL gets a user of its own")
+    text = "root, but no useradd to make a user for PostgreSQL: apt-get install passwd"
+    return Finding(name="user", good=False, text=text)
 
 
 def _port(port: int, hosts: list[str]) -> Finding:
