@@ -84,7 +84,8 @@ def _jpeg() -> Finding:
     """JPEG files are marked without being decoded where the engine's kernel could be compiled."""
     missing = why_no_kernel()
     good = "marked in their coefficients"
-    bad = f"marked on their pixels, which is slower. {missing} (apt-get install gcc python3-dev, then make clean env)"
+    remedy = "apt-get install gcc python3-dev, then .venv/bin/pip install --no-deps --editable ."
+    bad = f"marked on their pixels, which is slower. {missing} ({remedy})"
     return Finding(name="jpeg", good=not missing, text=bad if missing else good, needed=False)
 
 
