@@ -98,6 +98,7 @@ def _prepare(
         processes = plan(load_settings(Settings, **machine.settings), stack, machine)
     except InvalidSettings as error:
         raise PlatformError(str(error)) from None
+    say(f"Starting Countermark; data in {folder.root}")
     write_files(folder, processes)
     for process in processes:
         if not all(map(write_through, process.synced_folders)):
