@@ -9,9 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from countermark.engine import why_no_kernel
-
 from infra.errors import PlatformError
+from infra.local.assets import require_assets
 from infra.local.folder import DataFolder
 from infra.local.ports import require_free
 from infra.local.postgres import BINARIES as POSTGRES_BINARIES
@@ -45,7 +44,9 @@ def examine(folder: DataFolder, port: int, hosts: list[str], store: Store) -> It
     yield _minio() if store is Store.MINIO else _program("seaweedfs", [BINARIES / "weed", "version"])
     yield _store(folder, store)
     yield _program("caddy", [BINARIES / "caddy", "version"])
-    yield _jpeg()
+    yield (assets := _assets())
+    if assets.good:
+        yield _jpeg()
     yield _user()
     yield _port(port, hosts)
     yield _space(folder.root)
@@ -80,8 +81,18 @@ def _store(folder: DataFolder, store: Store) -> Finding:
     return Finding(name="store", good=True, text=f"{store}, for all that {folder.root} keeps")
 
 
+def _assets() -> Finding:
+    try:
+        require_assets()
+    except PlatformError as error:
+        return Finding(name="assets", good=False, text=str(error))
+    return Finding(name="assets", good=True, text=os.environ.get("COUNTERMARK_ASSETS") or "those that ship")
+
+
 def _jpeg() -> Finding:
     """JPEG files are marked without being decoded where the engine's kernel could be compiled."""
+    from countermark.engine import why_no_kernel  # here: with wrong assets it can't be imported
+
     missing = why_no_kernel()
     good = "marked in their coefficients"
     remedy = "apt-get install gcc python3-dev, then .venv/bin/pip install --no-deps --editable ."

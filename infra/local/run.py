@@ -14,6 +14,7 @@ from countermark.settings import InvalidSettings, Settings, load_settings
 from infra.credentials import generate_secrets, write_private
 from infra.errors import PlatformError
 from infra.local import postgres, supervise
+from infra.local.assets import require_assets
 from infra.local.durable import write_through
 from infra.local.folder import DataFolder
 from infra.local.health import Wait
@@ -83,6 +84,7 @@ def _prepare(
     if runs_store:
         require_same_store(folder, store)
     require_what_is_given(environ)
+    require_assets()
     machine = Machine(
         folder=folder,
         address=address,
