@@ -7,6 +7,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+DATA := $(or $(COUNTERMARK_DATA),.countermark)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,9 +73,13 @@ bench: .venv/.bench ## measure the engine beside others, and the flow beside the
 	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench
 
-clean: ## delete what was built, installed and kept, also the platform's data
-	rm -rf .venv .countermark build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## delete what was built and installed; the platform's data stays
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-data: ## delete the platform's data: jobs, images, the drop bucket, secrets, logs
+	@[ ! -e "$(DATA)/lock" ] || flock --nonblock "$(DATA)/lock" rm -rf "$(DATA)" \
+		|| { echo "$(DATA) was not deleted: stop what runs there first." >&2; exit 1; }
 
 env: .venv/.local ## make .venv
 
@@ -95,4 +100,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-large test-images test-cluster test-hosts test-orders test-node test-chaos check fix screenshots bench clean env browser
+.PHONY: help up demo status doctor test test-large test-images test-cluster test-hosts test-orders test-node test-chaos check fix screenshots bench clean clean-data env browser

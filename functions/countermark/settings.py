@@ -90,11 +90,18 @@ def load_settings(kind: type[Kind], **known: str) -> Kind:
         InvalidSettings: a setting is missing or wrong; all of them are named in one line.
     """
     folder = Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))
+    secrets = folder if folder.is_dir() else None
     try:
-        return kind(_secrets_dir=folder if folder.is_dir() else None, **known)  # type: ignore[call-arg]
+        return kind(_secrets_dir=secrets, **known)  # type: ignore[call-arg]
     except ValidationError as error:
-        wrong = "; ".join(f"{str(item['loc'][0]).upper()}: {item['msg'].lower()}" for item in error.errors())
-        raise InvalidSettings(f"settings (environment or {folder}): {wrong}") from None
+        wrong = "; ".join(f"{str(item['loc'][0]).upper()}: {_said(item['msg'])}" for item in error.errors())
+        places = f"environment or {secrets}" if secrets else "environment"
+        raise InvalidSettings(f"settings ({places}): {wrong}") from None
+
+
+def _said(message: str) -> str:
+    """What pydantic says of a value, in our words."""
+    return message.partition(", unable to ")[0].replace("Input should", "must").lower()
 
 
 @lru_cache(maxsize=1)

@@ -57,7 +57,6 @@ def up(
     """Start everything and stay until Ctrl-C; data are kept for the next time."""
     folder, address = DataFolder(data.resolve()), PublicAddress(host, port)
     started = time.monotonic()
-    typer.echo(f"Starting Countermark; data in {folder.root}")
     try:
         with running_platform(folder, address, store, typer.echo) as running:
             _welcome(folder, address, time.monotonic() - started)

@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from countermark.engine import why_no_kernel
-
 from infra.errors import PlatformError
+from infra.local.assets import require_assets
 from infra.local.folder import DataFolder
 from infra.local.ports import require_free
 from infra.local.postgres import BINARIES as POSTGRES_BINARIES
+from infra.local.postgres import SYSTEM_USER, find_useradd, has_user
 from infra.local.stores import Store, require_same_store
 from infra.project import BINARIES, STACK
 from infra.tools import find
@@ -44,7 +44,9 @@ def examine(folder: DataFolder, port: int, hosts: list[str], store: Store) -> It
     yield _minio() if store is Store.MINIO else _program("seaweedfs", [BINARIES / "weed", "version"])
     yield _store(folder, store)
     yield _program("caddy", [BINARIES / "caddy", "version"])
-    yield _jpeg()
+    yield (assets := _assets())
+    if assets.good:
+        yield _jpeg()
     yield _user()
     yield _port(port, hosts)
     yield _space(folder.root)
@@ -79,20 +81,34 @@ def _store(folder: DataFolder, store: Store) -> Finding:
     return Finding(name="store", good=True, text=f"{store}, for all that {folder.root} keeps")
 
 
+def _assets() -> Finding:
+    try:
+        require_assets()
+    except PlatformError as error:
+        return Finding(name="assets", good=False, text=str(error))
+    return Finding(name="assets", good=True, text=os.environ.get("COUNTERMARK_ASSETS") or "those that ship")
+
+
 def _jpeg() -> Finding:
     """JPEG files are marked without being decoded where the engine's kernel could be compiled."""
+    from countermark.engine import why_no_kernel  # here: with wrong assets it can't be imported
+
     missing = why_no_kernel()
     good = "marked in their coefficients"
-    bad = f"marked on their pixels, which is slower. {missing} (apt-get install gcc python3-dev, then make clean env)"
+    remedy = "apt-get install gcc python3-dev, then .venv/bin/pip install --no-deps --editable ."
+    bad = f"marked on their pixels, which is slower. {missing} ({remedy})"
     return Finding(name="jpeg", good=not missing, text=bad if missing else good, needed=False)
 
 
 def _user() -> Finding:
     if os.geteuid() != 0:
         return Finding(name="user", good=True, text="an ordinary one")
-    useradd = shutil.which("useradd")
-    text = "root; PostgreSQL gets a user of its own" if useradd else "root, but no useradd to make one for PostgreSQL"
-    return Finding(name="user", good=useradd is not None, text=text)
+    if has_user(SYSTEM_USER):
+        return Finding(name="user", good=True, text=f"root; PostgreSQL runs as {SYSTEM_USER}")
+    if find_useradd():
+        return Finding(name="user", good=True, text="root; PostgreSQL gets a user of its own")
+    text = "root, but no useradd to make a user for PostgreSQL: apt-get install passwd"
+    return Finding(name="user", good=False, text=text)
 
 
 def _port(port: int, hosts: list[str]) -> Finding:

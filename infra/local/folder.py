@@ -59,7 +59,7 @@ class DataFolder:
             PlatformError: they can't be made or written.
         """
         if len(os.fsencode(self.socket)) > SOCKET_PATH_BYTES:
-            raise PlatformError(f"The path {self.root} is too long: choose a shorter data folder with --data.")
+            raise PlatformError(f"The path {self.root} is too long: choose a shorter one: COUNTERMARK_DATA=<folder>.")
         try:
             for folder in (self.root, self.logs, self.configuration, self.secrets):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class DataFolder:
                 file.seek(0)
                 raise PlatformError(
                     f"Countermark already runs on {self.root} (process {file.read().strip() or 'unknown'});"
-                    " stop it with Ctrl-C there, or choose another folder with --data."
+                    " stop it with Ctrl-C there, or choose another data folder: COUNTERMARK_DATA=<folder>."
                 ) from None
             file.truncate(0)
             file.write(str(os.getpid()))

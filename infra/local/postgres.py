@@ -3,6 +3,7 @@
 PostgreSQL refuses to run as root; started by root it runs as a system user of its own.
 """
 
+import os
 import pwd
 import shutil
 import stat
@@ -64,15 +65,28 @@ def _initialize(data: Path, password: str, owner: str | None) -> None:
     new.rename(data)
 
 
-def _make_user(name: str) -> None:
+def has_user(name: str) -> bool:
+    """Whether there is such a system user."""
     try:
         pwd.getpwnam(name)
     except KeyError:
-        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise PlatformError(f"PostgreSQL needs its own user when root starts it: {error}.") from error
+        return False
+    return True
+
+
+def find_useradd() -> str | None:
+    """What makes system users; after `su` the PATH of root lacks its folder."""
+    return shutil.which("useradd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+
+
+def _make_user(name: str) -> None:
+    if has_user(name):
+        return
+    command = [find_useradd() or "useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise PlatformError(f"PostgreSQL needs its own user when root starts it: {error}.") from error
 
 
 def _let_through(folder: DataFolder) -> None:

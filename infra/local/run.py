@@ -14,6 +14,7 @@ from countermark.settings import InvalidSettings, Settings, load_settings
 from infra.credentials import generate_secrets, write_private
 from infra.errors import PlatformError
 from infra.local import postgres, supervise
+from infra.local.assets import require_assets
 from infra.local.durable import write_through
 from infra.local.folder import DataFolder
 from infra.local.health import Wait
@@ -83,6 +84,7 @@ def _prepare(
     if runs_store:
         require_same_store(folder, store)
     require_what_is_given(environ)
+    require_assets()
     machine = Machine(
         folder=folder,
         address=address,
@@ -98,6 +100,7 @@ def _prepare(
         processes = plan(load_settings(Settings, **machine.settings), stack, machine)
     except InvalidSettings as error:
         raise PlatformError(str(error)) from None
+    say(f"Starting Countermark; data in {folder.root}")
     write_files(folder, processes)
     for process in processes:
         if not all(map(write_through, process.synced_folders)):

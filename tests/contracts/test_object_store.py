@@ -9,8 +9,10 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
 from countermark.http.problems import Unavailable
@@ -128,6 +130,21 @@ def test_a_type_is_kept_by_the_object_and_by_its_copies(store: ObjectStore, serv
     store.write(UPLOADS, key, b"1", "image/x-one")
     store.copy(UPLOADS, key, RESULTS, key)
     assert raw(server).head_object(Bucket=RESULTS, Key=key)["ContentType"] == "image/x-one"
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("countermark-2026.zip", "countermark-2026.zip"), ('a; "b" 100%\\ночь é.jpg', "a; _b_ 100______ _.jpg")],
+)
+def test_a_link_names_its_file_for_every_client(
+    store: ObjectStore, server: Server, key: str, name: str, plain: str
+) -> None:
+    store.write(RESULTS, key, b"data", "image/jpeg")
+    for inline, kind in ((True, "inline"), (False, "attachment")):
+        answer = httpx.get(store.link_to_get(server.url, RESULTS, key, seconds=60, name=name, inline=inline))
+        assert answer.content == b"data"
+        named = f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+        assert answer.headers["Content-Disposition"] == named
 
 
 def test_an_object_over_the_limit_is_not_read(store: ObjectStore, key: str) -> None:

@@ -47,6 +47,13 @@ def test_every_missing_and_wrong_setting_is_named_in_one_line(secrets: Path, mon
     with pytest.raises(InvalidSettings) as caught:
         load_settings(Settings)
     message = str(caught.value)
-    assert "DATABASE_URL" in message
-    assert "MAX_PIXELS" in message
+    assert message.startswith(f"settings (environment or {secrets}): ")
+    assert "DATABASE_URL: field required" in message
+    assert "MAX_PIXELS: must be a valid integer" in message
     assert "\n" not in message
+
+
+def test_a_folder_that_is_not_there_is_not_named(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRETS_DIR", str(secrets / "nothing"))
+    with pytest.raises(InvalidSettings, match=r"^settings \(environment\): NATS_URL"):
+        load_settings(Settings)

@@ -158,7 +158,10 @@ def test_a_preset_is_where_options_start(folder):  # noqa: ARG001
     options = engine.parse_options({"preset": "corner", "opacity": "0.9"})
     (task,) = options.tasks
     assert (task.text, task.position, task.opacity, options.format) == ("© Studio", "bottom-right", 0.9, "WebP")
+    assert engine.load_options({"preset": "corner", "opacity": 0.9}) == options
     assert engine.load_options({"preset": "web", "format": "png"}).format == "PNG"
+    (replaced,) = engine.load_options({"preset": "corner", "tasks": [{"task": "grayscale"}]}).tasks
+    assert replaced.task == "grayscale"
     assert [task.task for task in engine.parse_options({"preset": "web"}).tasks] == ["resize", "watermark"]
     assert engine.options_schema()["properties"]["preset"]["enum"] == ["corner", "web"]
 

@@ -1,7 +1,13 @@
 """Options from JSON and from flat text, and what is said about wrong ones."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 from countermark import engine
+
+GUIDE = Path(__file__).parents[2] / "functions" / "README.md"
 
 
 def test_without_options_the_picture_gets_the_tiled_logo():
@@ -39,6 +45,9 @@ def test_empty_fields_of_a_form_count_as_not_given():
     [
         ({"opacity": "2"}, "opacity", "less than or equal to 1"),
         ({"opacty": "0.5"}, "opacty", "opacity"),
+        ({"qualty": "80"}, "qualty", "quality"),
+        ({"task": "resize", "width": "9", "enlarge": "maybe"}, "enlarge", "It must be a valid boolean"),
+        ({"preset": "none"}, "preset", "no presets"),
         ({"task": "paint"}, "task", "watermark"),
         ({"position": "middle"}, "position", "'bottom-right'"),
         ({"color": "reddish"}, "color", "#ffcc00"),
@@ -47,7 +56,7 @@ def test_empty_fields_of_a_form_count_as_not_given():
         ({"quality": "101"}, "quality", "100"),
         ({"task": "resize"}, "options", "width"),
         ({"tasks": "[{"}, "tasks", "JSON"),
-        ({"tasks": "[]", "opacity": "1"}, "opacity", "tasks"),
+        ({"tasks": "[]", "opacity": "1"}, "opacity", "inside `tasks`"),
         ({"tasks": '[{"task": "watermark", "opacity": 3}]'}, "tasks.0.opacity", "less than or equal to 1"),
     ],
 )
@@ -56,6 +65,26 @@ def test_a_wrong_option_is_named_with_what_is_allowed(fields, field, says):
         engine.parse_options(fields)
     assert field in {error["field"] for error in caught.value.errors}
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [{}, {"text": "© 2026", "position": "top-left", "format": "webp"}, {"task": "resize", "width": 100}],
+)
+def test_json_may_be_as_flat_as_a_form(flat):
+    fields = {name: str(value) for name, value in flat.items()}
+    assert engine.load_options(flat) == engine.parse_options(fields)
+
+
+@pytest.mark.parametrize("example", re.findall(r"```json\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL))
+def test_the_guides_examples_are_understood(example):
+    assert engine.load_options(json.loads(example)).format == "WebP"
+
+
+def test_what_is_wrong_in_flat_json_has_the_name_that_was_given():
+    with pytest.raises(engine.InvalidOptions) as caught:
+        engine.load_options({"text": "x", "opacity": 3, "qualty": 80})
+    assert {error["field"] for error in caught.value.errors} == {"opacity", "qualty"}
 
 
 def test_options_survive_json():

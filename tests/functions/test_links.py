@@ -82,8 +82,9 @@ def test_an_order_that_can_not_be_read_names_the_field(
 
 
 def test_wrong_options_are_told_before_the_upload(own: Services, call: Call) -> None:
+    order(own, call, ("a", 1), options={"text": "© 2026", "format": "png"})
     with pytest.raises(BadOptions) as refused:
-        order(own, call, ("a", 1), options={"format": "nonsense"})
+        order(own, call, ("a", 1), options={"text": "© 2026", "format": "nonsense"})
     assert "format" in refused.value.detail
     assert refused.value.members["errors"]
 

@@ -1,12 +1,14 @@
 """One platform at a time on a data folder."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from infra.errors import PlatformError
 from infra.local.folder import DataFolder
+from infra.project import ROOT
 
 
 def test_others_cannot_look_into_it(tmp_path: Path) -> None:
@@ -33,3 +35,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PlatformError, match=str(tmp_path / "file")):
         DataFolder(tmp_path / "file" / "data").create()
+
+
+def test_it_is_deleted_unless_a_platform_runs_on_it(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+
+    def clean() -> int:
+        command = ["make", "clean-data", f"COUNTERMARK_DATA={folder.root}"]
+        return subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode
+
+    folder.create()
+    assert clean() == 0
+    assert folder.root.is_dir(), "no platform has ever run on it, so it may be another's"
+    with folder.locked():
+        assert clean() != 0
+    assert folder.root.is_dir()
+    assert clean() == 0
+    assert not folder.root.exists()

@@ -115,7 +115,9 @@ def test_what_dies_is_started_again(running: Platform, name: str) -> None:
 def test_a_second_start_on_the_same_folder_is_refused_in_one_line(running: Platform) -> None:
     code, text = run("up", "--data", running.data, "--port", str(pick_free_port()))
     assert code == 1
-    assert f"already runs on {running.data} (process {running.up.pid})" in text.splitlines()[-1]
+    (line,) = text.splitlines()
+    assert f"already runs on {running.data} (process {running.up.pid})" in line
+    assert "COUNTERMARK_DATA=" in line
     assert running.answers("/healthz")
 
 

@@ -53,8 +53,10 @@ class Assets:
 def load_tasks(folder: Path | None) -> None:
     """Import the modules in `tasks/` of a folder of assets, which register tasks.
 
-    Raises ImportError when one can't be imported; it names the file.
+    Raises ImportError when there is no such folder or one can't be imported; it names what.
     """
+    if folder and not folder.is_dir():
+        raise ImportError(f"There is no folder {folder}.")
     for path in sorted(folder.glob("tasks/*.py")) if folder else ():
         spec = importlib.util.spec_from_file_location(f"countermark_task_{path.stem}", path)
         assert spec is not None  # noqa: S101 - the name ends with .py

@@ -68,41 +68,40 @@ class Options(BaseModel):
     """EXIF and XMP: "keep" all, "no-location" drops where the picture was taken, "none" drops everything."""
 
 
+OUTPUT = tuple(name for name in Options.model_fields if name != "tasks")
+"""The options of how the result is written; all others are a task's."""
+
+
 def load_options(obj: Mapping[str, Any]) -> Options:
     """Return the options of a JSON object; raise `InvalidOptions`.
 
-    `preset` names options of the folder of assets; what else is given replaces theirs.
+    `tasks` holds tasks with their options. Without it there is one, which `task` names (watermark if it is not given),
+    and its options stand beside those of the output. `preset` names options that are added to or replaced.
     """
     if not isinstance(obj, Mapping):
         raise InvalidOptions([{"field": "options", "message": "The options are a JSON object."}])
     given = dict(obj)
     if "preset" in given:
-        given = {**_nested(_preset(given.pop("preset"))), **given}
+        preset = _preset(given.pop("preset"))
+        given = {**(_of_output(preset) if "tasks" in given else preset), **given}
     try:
-        return Options.model_validate(given)
+        return Options.model_validate(_nested(given))
     except ValidationError as error:
-        raise InvalidOptions(list(_errors(error, Options))) from error
+        wrong = list(_errors(error, Options))
+        if "tasks" not in given:
+            wrong = [{**each, "field": each["field"].removeprefix("tasks.0.")} for each in wrong]
+        raise InvalidOptions(wrong) from error
 
 
 def parse_options(fields: Mapping[str, str]) -> Options:
-    """Return the options of flat text fields, as a form or a URL has them; raise `InvalidOptions`.
+    """Return the options of text fields, as a form or a URL has them; raise `InvalidOptions`.
 
-    `task` names the one task (watermark without it) and its options stand beside those of the output;
-    `tasks` holds several tasks as JSON instead; `preset` names options that the fields are added to or replace.
-    Fields left empty count as not given.
+    They are those of `load_options`, with `tasks` as JSON; fields left empty count as not given.
     """
     given: dict[str, Any] = {name: value for name, value in fields.items() if value.strip()}
     if "tasks" in given:
         given["tasks"] = _load_tasks(given["tasks"])
-    if "preset" in given:
-        given = {**_preset(given.pop("preset")), **given}
-    try:
-        return load_options(_nested(given))
-    except InvalidOptions as error:
-        if "tasks" in given:
-            raise
-        flat = [{**each, "field": each["field"].removeprefix("tasks.0.")} for each in error.errors]
-        raise InvalidOptions(flat) from error
+    return load_options(given)
 
 
 def options_schema() -> dict[str, Any]:
@@ -125,21 +124,24 @@ def options_schema() -> dict[str, Any]:
 def _preset(name: object) -> dict[str, Any]:
     presets = assets().presets
     if not isinstance(name, str) or name not in presets:
-        message = f"There is no such preset; there are {', '.join(presets) or 'none here'}."
+        message = f"There is no such preset, only {', '.join(presets)}." if presets else "There are no presets here."
         raise InvalidOptions([{"field": "preset", "message": message}])
     return dict(presets[name])
 
 
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flat options as an object with its tasks; one that has tasks may hold no options of a task beside them."""
-    of_output = {name: value for name, value in flat.items() if name in Options.model_fields}
-    of_task = {name: value for name, value in flat.items() if name not in Options.model_fields}
-    if "tasks" not in of_output:
-        return {"tasks": [of_task], **of_output}
+def _of_output(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name in OUTPUT}
+
+
+def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with their tasks; those that have tasks may hold no options of a task beside them."""
+    of_task = {name: value for name, value in given.items() if name not in Options.model_fields}
+    if "tasks" not in given:
+        return {"tasks": [of_task], **_of_output(given)}
     if of_task:
-        message = "Give the options of a task inside `tasks`, or leave `tasks` out."
+        message = f"Beside `tasks` there are {', '.join(OUTPUT)}; give the options of a task inside `tasks`."
         raise InvalidOptions([{"field": name, "message": message} for name in of_task])
-    return of_output
+    return dict(given)
 
 
 def _load_tasks(text: str) -> Any:
@@ -159,11 +161,13 @@ def _errors(error: ValidationError, model: type[BaseModel]) -> Iterator[dict[str
         path = [str(part) for part in each["loc"] if isinstance(part, int) or part in model.model_fields]
         if each["type"] == "extra_forbidden":
             name = ".".join(str(part) for part in each["loc"]) or "options"
-            found = [{"field": name, "message": f"There is no such option; there are {', '.join(model.model_fields)}."}]
+            names = f"{', '.join(model.model_fields)}, and for the result {', '.join(OUTPUT)}"
+            found = [{"field": name, "message": f"There is no such option; there are {names}."}]
         elif "errors" in context:
             found = [{**inner, "field": ".".join([*path, inner["field"]])} for inner in context["errors"]]
         else:
-            message = each["msg"].removeprefix("Value error, ")
+            message = each["msg"].removeprefix("Value error, ").partition(", unable to ")[0]
+            message = message.replace("Input should be", "It must be")
             found = [{"field": ".".join([*path, *context.get("at", ())]) or "options", "message": message}]
         for one in found:
             key = (one["field"], one["message"])

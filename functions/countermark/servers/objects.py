@@ -293,7 +293,7 @@ class ObjectStore:
             address: scheme and host by which the reader reaches the store.
             name: the file name under which a browser saves it.
         """
-        disposition = f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"
+        disposition = _disposition("inline" if inline else "attachment", name)
         request = AWSRequest("GET", _url(address, bucket, key), params={"response-content-disposition": disposition})
         return self._sign(request, seconds)
 
@@ -432,6 +432,12 @@ def _quoted(etag: str) -> str:
 
 def _url(address: str, bucket: str, key: str) -> str:
     return f"{address}/{bucket}/{quote(key)}"
+
+
+def _disposition(kind: str, name: str) -> str:
+    """The header that names a download (RFC 6266): in ASCII for what reads that alone, as curl does, and as it is."""
+    plain = re.sub(r"[^ -~]|[\"\\%]", "_", name)
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _client(endpoint: str, access_key: str, secret_key: str, region: str, timeout: float) -> Any:

@@ -43,7 +43,7 @@ def _known_image(value: str) -> str:
 
 def _known_font(value: str) -> str:
     if value not in assets().fonts:
-        raise ValueError(f"There is no font {value!r}; there are {', '.join(assets().fonts)}.")
+        raise ValueError(f"There is no font {value!r}, only {', '.join(assets().fonts)}.")
     return value
 
 
