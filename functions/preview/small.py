@@ -42,6 +42,6 @@ def small_picture(own: Services, event: Event, job: str, number: str) -> Respons
 def longest_of(event: Event) -> int:
     """How many pixels the longer side is to have at the most."""
     text = event.query.get("longest", str(LONGEST))
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= LARGEST:
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= LARGEST:
         raise Problem(f"longest is a number of pixels from 1 to {LARGEST}.")
     return int(text)

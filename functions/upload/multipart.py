@@ -67,7 +67,7 @@ class _Reader:
 
     def __init__(self, stream: IO[bytes], boundary: str) -> None:
         self._stream = stream
-        self._decoder = MultipartDecoder(boundary.encode("latin-1"), max_form_memory_size=BUFFER_BYTES)
+        self._decoder = MultipartDecoder(boundary.encode("ascii"), max_form_memory_size=BUFFER_BYTES)
 
     def next(self) -> object:
         try:
@@ -90,12 +90,13 @@ def read_parts(stream: IO[bytes], content_type: str) -> Iterator[Part]:
         Problem: the body is not multipart/form-data, or is broken or cut off.
     """
     kind, options = parse_options_header(content_type)
-    if kind != "multipart/form-data" or not options.get("boundary"):
+    boundary = options.get("boundary", "")
+    if kind != "multipart/form-data" or not (boundary and boundary.isascii()):
         raise Problem(
             "Send multipart/form-data with the images as `files` (curl -F files=@photo.jpg), or JSON with their names"
             f" and sizes. This request says {content_type or 'no content type'}."
         )
-    reader = _Reader(stream, options["boundary"])
+    reader = _Reader(stream, boundary)
     while not isinstance(event := reader.next(), Epilogue):
         if isinstance(event, Field | File):
             part = Part(event, reader)

@@ -51,6 +51,8 @@ def test_a_part_that_nobody_read_is_passed_over() -> None:
         (body(('name="a"', b"1")), "text/plain"),
         (body(('name="a"', b"1")), "multipart/form-data"),
         (body(('name="a"', b"1")), ""),
+        (body(('name="a"', b"1")), "multipart/form-data; boundary*=UTF-8''%E2%82%AC"),
+        (body(('name="a"', b"1")), "multipart/form-data; boundary=é"),
     ],
 )
 def test_a_broken_or_cut_off_body_is_a_problem(sent: bytes, content_type: str) -> None:
