@@ -102,6 +102,16 @@ class Mirror(engine.ImageTask):
         return ImageOps.mirror(image)
 
 
+@engine.register
+class Forgetful(engine.ImageTask):
+    """A task whose author forgot to return the picture."""
+
+    task: Literal["forgetful"] = "forgetful"
+
+    def edit(self, image: Image.Image, picture: engine.Picture) -> Image.Image:  # noqa: ARG002
+        ImageOps.mirror(image)
+
+
 def test_a_registered_task_runs_like_any_other(make):
     edited = run(make("PNG"), {"task": "mirror"})
     before = Image.open(BytesIO(make("PNG")))
@@ -112,6 +122,11 @@ def test_a_registered_task_runs_like_any_other(make):
 def test_a_task_that_raises_fails_its_image_with_the_reason(make):
     with pytest.raises(engine.TaskFailed, match="mirror failed: no mirror for image"):
         run(make("PNG"), {"task": "mirror", "fail": True})
+
+
+def test_a_task_that_returns_nothing_fails_its_image_at_once(make):
+    with pytest.raises(engine.TaskFailed, match="forgetful returned no picture"):
+        run(make("PNG"), {"task": "forgetful"})
 
 
 def test_an_unfinished_task_is_refused_at_once():

@@ -129,5 +129,7 @@ def _edit(frame: Image.Image, tasks: list[ImageTask], picture: Picture) -> Image
             raise
         except Exception as error:
             raise TaskFailed(f"The task {task.task} failed: {error}") from error
+        if not isinstance(frame, Image.Image):
+            raise TaskFailed(f"The task {task.task} returned no picture.")
     frame.info = info
     return frame
