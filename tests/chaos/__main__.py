@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.chaos.book import Book
-from tests.chaos.phases import PHASES, Run, finish, run_phase
+from tests.chaos.phases import FAKETIME, PHASES, Run, finish, run_phase
 from tests.chaos.world import opened_world
 
 EVIDENCE = Path("build/chaos")
@@ -29,6 +29,9 @@ def main() -> int:
     names = (os.environ.get("PHASES") or ",".join(PHASES)).split(",")
     if unknown := set(names) - set(PHASES):
         print(f"There is no phase {', '.join(unknown)}; there are {', '.join(PHASES)}.")
+        return 2
+    if "clock" in names and not FAKETIME.is_file():
+        print("libfaketime is missing: apt-get install faketime")
         return 2
     images, kills = int(os.environ.get("IMAGES", "2000")), int(os.environ.get("KILLS", "500"))
     print(f"SEED={seed} PHASES={','.join(names)} IMAGES={images} KILLS={kills}", flush=True)

@@ -102,6 +102,16 @@ class Mirror(engine.ImageTask):
         return ImageOps.mirror(image)
 
 
+@engine.register
+class Forgetful(engine.ImageTask):
+    """A task whose author forgot to return the picture."""
+
+    task: Literal["forgetful"] = "forgetful"
+
+    def edit(self, image: Image.Image, picture: engine.Picture) -> Image.Image:  # noqa: ARG002
+        ImageOps.mirror(image)
+
+
 def test_a_registered_task_runs_like_any_other(make):
     edited = run(make("PNG"), {"task": "mirror"})
     before = Image.open(BytesIO(make("PNG")))
@@ -114,10 +124,9 @@ def test_a_task_that_raises_fails_its_image_with_the_reason(make):
         run(make("PNG"), {"task": "mirror", "fail": True})
 
 
-def test_a_task_that_forgets_to_return_the_image_is_told_so(make, monkeypatch):
-    monkeypatch.setattr(engine.registry["mirror"], "edit", lambda *_: None)
-    with pytest.raises(engine.TaskFailed, match="mirror failed: edit returned None, and not an image"):
-        run(make("PNG"), {"task": "mirror"})
+def test_a_task_that_forgets_to_return_the_image_is_told_so(make):
+    with pytest.raises(engine.TaskFailed, match="forgetful failed: edit returned None, and not an image"):
+        run(make("PNG"), {"task": "forgetful"})
 
 
 def test_an_unfinished_task_is_refused_at_once():
