@@ -1,9 +1,14 @@
 """The servers that run here, as processes."""
 
+import shutil
+import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pg8000.native
 from pg8000.native import DatabaseError
@@ -23,6 +28,8 @@ from infra.store.buckets import connect
 
 SEAWEEDFS_MEMORY = "640MiB"
 """What its collector keeps to. Under load it would take a fifth more, and with 384 MiB it is a tenth slower."""
+LEAST_ROOM = 64 * 1024 * 1024
+"""Bytes that must be free on a disk for its server to be started again because it does not write."""
 READABLE = 0o644
 """By PostgreSQL's own user; there is no secret in it."""
 
@@ -107,7 +114,7 @@ def seaweedfs_process(machine: Machine) -> Process:
         directory=notification.path.parent,  # where it looks for the file
         # The port is open before requests with a signature succeed.
         check=_lists_buckets(machine),
-        health=answers(f"{machine.store_url}/healthz", SECONDS_TO_LIVE),
+        health=_writes_entries(machine, data),
         # Its filer waits ten seconds for streams that nobody ends. By then nothing writes any more, and what was
         # acknowledged is in its files.
         stop_seconds=3,
@@ -168,6 +175,29 @@ def _lives(machine: Machine) -> Callable[[], None]:
     def health() -> None:
         with suppress(DatabaseError):
             connects()
+
+    return health
+
+
+def _writes_entries(machine: Machine, data: Path) -> Callable[[], None]:
+    """SeaweedFS writes to each of its filer's databases, to one after the other.
+
+    One that could not write once, as on a full disk, never does so again until it is opened anew, and nothing else
+    tells so. After a failure the same one is asked until it writes. While the disk has no room a new start is of no
+    help.
+    """
+    filer = f"http://{LOOPBACK}:{machine.ports['filer']}"
+    directories = deque(seaweedfs.directories_of_databases())
+
+    def health() -> None:
+        request = urllib.request.Request(f"{filer}{directories[0]}/health", data=b"", method="PUT")  # noqa: S310 -- ours
+        try:
+            urllib.request.urlopen(request, timeout=SECONDS_TO_LIVE).close()  # noqa: S310 -- our own address
+        except HTTPError:
+            if shutil.disk_usage(data).free < LEAST_ROOM:
+                return
+            raise
+        directories.rotate()
 
     return health
 

@@ -14,18 +14,20 @@ from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
 from infra.local.ports import pick_free_port
+from tests.client import caller_of, picture
 from tests.platform_driver import Platform, temporary_folder, wait_until
 
-SMALL = "16m"
+SIZES = {"nats": "16m", "seaweedfs": "400m"}
 
 
 @pytest.fixture
-def small_disk() -> Iterator[Platform]:
-    """A platform whose stream is on a small disk."""
+def small_disk(request: pytest.FixtureRequest) -> Iterator[Platform]:
+    """A platform one of whose servers is on a small disk."""
+    name: str = request.param
     with temporary_folder() as folder:
-        disk = folder / "data" / "nats"
+        disk = folder / "data" / name
         disk.mkdir(parents=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "stream", disk], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZES[name]}", name, disk], check=True)
         platform = Platform(folder / "data", pick_free_port())
         try:
             platform.open()
@@ -68,6 +70,7 @@ def fill(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+@pytest.mark.parametrize("small_disk", ["nats"], indirect=True)
 def test_the_stream_works_again_when_its_full_disk_has_room(small_disk: Platform) -> None:
     first = small_disk.pids("nats")
     wait_until(lambda: stores(small_disk))
@@ -80,3 +83,24 @@ def test_the_stream_works_again_when_its_full_disk_has_room(small_disk: Platform
     wait_until(lambda: stores(small_disk), 180)
     assert health(small_disk) == 200
     assert "nats does not work" in small_disk.output.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+@pytest.mark.parametrize("small_disk", ["seaweedfs"], indirect=True)
+def test_the_store_works_again_when_its_full_disk_has_room(small_disk: Platform) -> None:
+    room, filer = small_disk.data / "seaweedfs" / "room", f"http://127.0.0.1:{small_disk.ports['filer']}"
+    with caller_of(small_disk) as caller:
+        jobs = [caller.upload([("a.jpg", picture())])]
+        caller.wait(jobs[0])
+        first = small_disk.pids("seaweedfs")
+        fill(room)
+        # Each folder is in one of the filer's databases. What is deleted in one of them is written as well.
+        while all(httpx.put(f"{filer}/try/{number}/{'x' * 200}").is_success for number in range(64)):
+            continue
+        assert small_disk.pids("seaweedfs") == first, "what it has can be had"
+        assert caller.archive(jobs[0])
+        room.unlink()
+        wait_until(lambda: small_disk.pids("seaweedfs") not in (first, []), 90)
+        wait_until(lambda: caller.post([("c.jpg", picture())]).status_code == 202)
+        jobs += [caller.upload([("d.jpg", picture())]) for _ in range(20)]
+        assert [caller.wait(job)["done"] for job in jobs] == [1] * 21

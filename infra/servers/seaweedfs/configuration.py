@@ -1,6 +1,8 @@
 """The files and options of SeaweedFS, all of it in one process."""
 
+import hashlib
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from infra.render import render
 
 SERVERS = ("master", "volume", "filer", "s3")
 PORTS = (*SERVERS, *(f"{server}-grpc" for server in SERVERS), "admin")
+DATABASES = 8
 PORT_OFFSETS = {"admin": 10_000}
 """The port for gRPC can be given for all of them, but for the admin server it is looked for at this distance."""
 
@@ -36,6 +39,19 @@ def options(data: Path, ports: Mapping[str, int]) -> list[str]:
     values |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "webdav": "false", "admin.ui": "false"}
     values |= {"master.telemetry": "false", "s3.autoCreateBucket": "false"}
     return [f"-{name}={value}" for name, value in values.items()]
+
+
+def directories_of_databases() -> list[str]:
+    """Directories whose entries lie in different databases of the filer: each of the eight has one.
+
+    It chooses by the last byte of the MD5 sum of a directory's path (weed/filer/leveldb2).
+    """
+    found: dict[int, str] = {}
+    numbers = count()
+    while len(found) < DATABASES:
+        path = f"/health/{next(numbers)}"
+        found.setdefault(hashlib.md5(path.encode(), usedforsecurity=False).digest()[-1] % DATABASES, path)
+    return list(found.values())
 
 
 def remove_sockets(ports: Mapping[str, int]) -> None:
