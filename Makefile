@@ -57,6 +57,9 @@ test-orders: .venv/.test ## play jobs, people, faults and time in any order, for
 	EXAMPLES=$(or $(EXAMPLES),20000) STEPS=$(or $(STEPS),60) $(BIN)/python -m pytest --timeout 0 \
 		tests/jobs/test_interruptions.py tests/jobs/test_state_machine.py
 
+test-mutants: .venv/.test .venv/.mutants ## break functions and see whether a test notices (SHARE=20 of each module; all are hours)
+	SHARE=$(or $(SHARE),1) $(BIN)/python -m tests.mutants
+
 check: .venv/.test ## look at style and types; changes nothing
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -95,9 +98,9 @@ browser: .venv/.test
 	@$(PYTHON) -m venv .venv
 
 # A stamp for each set of packages, older than pyproject.toml when there may be something to install.
-.venv/.local .venv/.test .venv/.bench: .venv/.%: pyproject.toml | .venv/bin/pip
+.venv/.local .venv/.test .venv/.bench .venv/.mutants: .venv/.%: pyproject.toml | .venv/bin/pip
 	@echo "Installing Countermark ($*)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-large test-images test-cluster test-hosts test-orders test-node test-chaos check fix screenshots bench clean clean-data env browser
+.PHONY: help up demo status doctor test test-large test-images test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser

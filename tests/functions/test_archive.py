@@ -171,10 +171,11 @@ def test_a_folder_is_seen_with_its_zip(own: Services) -> None:
 def test_files_beside_the_folders_are_a_job_as_well(own: Services) -> None:
     job = quiet_folder(own, "a.png")
     own.objects.write("results", "drop/wedding/b.png", b"another folder's", "image/png")
+    own.objects.write("results", "drop/wedding.zip", b"another folder's", "application/zip")
     archive(own, job, 0)
     assert set(unpack(own, job)) == {"a.png", "report.json"}
     seen = {key for key in stored(own, "results") if key.startswith("drop")}
-    assert seen == {"drop/a.png", "drop.zip", "drop/wedding/b.png"}
+    assert seen == {"drop/a.png", "drop.zip", "drop/wedding/b.png", "drop/wedding.zip"}
 
 
 def test_nothing_is_published_of_a_folder_that_has_expired(own: Services, monkeypatch: pytest.MonkeyPatch) -> None:

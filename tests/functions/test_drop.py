@@ -61,6 +61,12 @@ def test_an_object_that_is_gone_makes_no_job(own: Services) -> None:
     assert rows(own, "SELECT id FROM jobs") == []
 
 
+def test_a_folder_that_stands_as_an_object_of_its_own_is_no_image(own: Services) -> None:
+    own.objects.write("drop", "wedding/day/", b"", "application/x-directory")
+    take_object(own, "drop", "wedding/day/")
+    assert rows(own, "SELECT id FROM jobs") == []
+
+
 def test_an_object_that_the_store_does_not_give_is_passed_over(own: Services, store: Objects) -> None:
     def refuse(*_: str) -> None:
         raise Refused("AccessDenied")

@@ -71,6 +71,7 @@ def test_a_job_begins_with_its_files_and_options(own: Services, call: Call) -> N
         image = image_row(own, job.id, number)
         assert own.objects.read("uploads", image.key, limit=10**9)[0] == data[number - 1]
         assert (image.state, image.bytes) == ("waiting", len(data[number - 1]))
+        assert image.etag == own.objects.stat("uploads", image.key).etag
     assert sent(own) == [f"images.waiting.{job.id}.1.1", f"images.waiting.{job.id}.2.1"]
 
 

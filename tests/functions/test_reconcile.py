@@ -165,6 +165,44 @@ def test_options_that_were_taken_away_are_in_force_no_more(own: Services) -> Non
     assert compare_store(own)["dropped"] == 0
 
 
+@pytest.mark.parametrize("options", [b"{", b'{"format": "nothing"}', b" " * 1024 * 1025])
+def test_options_that_are_wrong_are_told_once_and_the_folder_is_quiet_anew(own: Services, options: bytes) -> None:
+    dropped(own, "wedding/a.png")
+    change(own, "UPDATE jobs SET quiet_at = now()")
+    own.objects.write("drop", "wedding/countermark.json", options, "application/json")
+    assert compare_store(own)["dropped"] == 1
+    ((etag, problem, is_later),) = rows(own, "SELECT options_etag, options_problem, quiet_at > now() FROM jobs")
+    assert etag == own.objects.stat("drop", "wedding/countermark.json").etag
+    assert "countermark.json" in problem
+    assert is_later
+    age(own, 0)
+    assert compare_store(own)["dropped"] == 0
+
+
+def test_options_that_the_store_does_not_give_are_told(own: Services, store: Objects) -> None:
+    def refuse() -> None:
+        raise Refused("no")
+
+    own.objects.write("drop", "wedding/countermark.json", b"{}", "application/json")
+    store.before["read"] = refuse
+    dropped(own, "wedding/a.png")
+    told = rows(own, "SELECT options::text, options_problem FROM jobs")
+    assert told == [["{}", "countermark.json can't be read: The object store refuses it: no."]]
+
+
+def test_options_that_came_later_and_the_store_does_not_give_are_told_once(own: Services, store: Objects) -> None:
+    def refuse() -> None:
+        raise Refused("no")
+
+    dropped(own, "wedding/a.png")
+    own.objects.write("drop", "wedding/countermark.json", b"{}", "application/json")
+    store.before["read"] = refuse
+    assert compare_store(own)["dropped"] == 1
+    assert value(own, "SELECT options_problem FROM jobs").startswith("countermark.json can't be read")
+    age(own, 0)
+    assert compare_store(own)["dropped"] == 0
+
+
 def test_options_of_a_folder_without_files_are_deleted_in_time(own: Services) -> None:
     own.objects.write("drop", "empty/countermark.json", b"{}", "application/json")
     own.objects.write("drop", "used/countermark.json", b"{}", "application/json")
@@ -218,6 +256,18 @@ def test_a_tree_that_differs_from_the_rows_is_made_right(own: Services) -> None:
     age(own, 0)
     assert compare_store(own)["published"] == 0
     assert job_row(own, job.id).view_etag == right[view_archive("wedding")]
+
+
+def test_what_the_rows_do_not_know_to_be_published_is_published_once_more(own: Services) -> None:
+    job = ready_folder(own, "wedding/a.png")
+    compare_store(own)
+    change(own, "UPDATE images SET view_etag = NULL")
+    change(own, "UPDATE jobs SET view_etag = NULL")
+    age(own, 0)
+    assert compare_store(own)["published"] == 2
+    assert image_row(own, job.id).view_etag == own.objects.stat("results", "drop/wedding/a.png").etag
+    age(own, 0)
+    assert compare_store(own)["published"] == 0
 
 
 def test_nothing_is_published_of_a_folder_whose_hour_is_over(own: Services) -> None:

@@ -491,7 +491,8 @@ DECLARE
     its jobs;
 BEGIN
     SELECT * INTO its FROM jobs WHERE folder = p_folder AND source = 'drop' AND state NOT IN ('expired', 'gone') FOR UPDATE;
-    IF NOT FOUND OR its.options_etag IS NOT DISTINCT FROM p_options_etag THEN
+    IF NOT FOUND OR its.options_etag IS NOT DISTINCT FROM p_options_etag
+        AND its.options_problem IS NOT DISTINCT FROM p_options_problem THEN
         UPDATE jobs SET options_stored_at = greatest(options_stored_at, p_options_stored_at) WHERE id = its.id;
         RETURN jsonb_build_object('outcome', 'known', 'messages', '[]'::jsonb);
     END IF;
