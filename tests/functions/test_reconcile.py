@@ -270,6 +270,26 @@ def test_what_the_rows_do_not_know_to_be_published_is_published_once_more(own: S
     assert compare_store(own)["published"] == 0
 
 
+def test_what_is_there_and_in_no_list_is_made_anew(own: Services, store: Objects) -> None:
+    """As in a store that has lost a directory's entry: only a new object makes it again."""
+    ready_folder(own, "wedding/a.png", "wedding/b.png")
+    compare_store(own)
+    right, list_all, delete = seen(own), store.list, store.delete
+    hidden = {"drop/wedding/a.png", view_archive("wedding")}
+
+    def find(bucket: str, keys: Iterable[str]) -> None:
+        hidden.difference_update(keys := list(keys))
+        delete(bucket, keys)
+
+    store.list = lambda *given: (item for item in list_all(*given) if item.key not in hidden)  # type: ignore[method-assign,assignment]
+    store.delete = find  # type: ignore[method-assign]
+    age(own, 0)
+    assert compare_store(own)["published"] == 2
+    assert seen(own) == right
+    age(own, 0)
+    assert compare_store(own)["published"] == 0
+
+
 def test_nothing_is_published_of_a_folder_whose_hour_is_over(own: Services) -> None:
     ready_folder(own, "wedding/a.png")
     own.objects.delete("results", ["drop/wedding/a.png"])
