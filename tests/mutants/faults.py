@@ -235,7 +235,7 @@ FAULTS = (
         file="functions/reconcile/store.py",
         right="unknown = sorted(set(keys) - comparing.known_keys(own, bucket, keys))",
         broken="known = comparing.known_keys(own, bucket, keys)\n"
-        "        unknown = sorted({item.key for item in own.objects.list(bucket)} - known - {MARKER})",
+        "    unknown = sorted({item.key for item in own.objects.list(bucket)} - known - {MARKER})",
         tests=("tests/functions/test_reconcile.py::test_what_is_written_while_the_store_is_listed_stays",),
     ),
     Fault(

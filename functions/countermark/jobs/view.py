@@ -84,7 +84,7 @@ def publish(own: Services, job: Job, seen: Trees) -> int:
     current = [image for image in job_images(own, job.id, ImageState.DONE) if image.result_key]
     published = [prefix + image.result_name for image in current if image.view_etag]
     published += [its_archive] if job.archive_key and job.view_etag else []
-    # SeaweedFS may lose a directory's entry when its disk is full. What is in it can be had then, and is in no list
+    # A store whose disk was full may have lost a directory's entry. What is in it can be had then, and is in no list
     # until it is made anew.
     own.objects.delete(RESULTS, [key for key in published if key not in there])
     changes = 0
