@@ -13,6 +13,7 @@ MAX_FIELD_BYTES = 8 * 1024 * 1024
 """Room for an option; a logo is sent as one."""
 BUFFER_BYTES = 4 * CHUNK_BYTES
 """The decoder keeps no more; what comes before the first part, or is the head of one, has to fit."""
+BROKEN = "The multipart body is broken: it is cut off, or a part has no Content-Disposition with a name."
 
 
 class Part:
@@ -79,7 +80,7 @@ class _Reader:
                 f" {BUFFER_BYTES} bytes."
             ) from error
         except ValueError as error:
-            raise Problem(f"The multipart body is broken: {error}.") from error
+            raise Problem(BROKEN) from error
         return event
 
 
@@ -99,6 +100,8 @@ def read_parts(stream: IO[bytes], content_type: str) -> Iterator[Part]:
     reader = _Reader(stream, boundary)
     while not isinstance(event := reader.next(), Epilogue):
         if isinstance(event, Field | File):
+            if not event.name:  # the decoder passes on that there is none
+                raise Problem(BROKEN)
             part = Part(event, reader)
             yield part
             part.skip()
