@@ -4,7 +4,7 @@ from typing import Any
 
 from countermark import engine
 from countermark.http.calls import Event, owner_of, public_address
-from countermark.http.problems import BadOptions, Problem, TooLarge, TooMany
+from countermark.http.problems import BadOptions, Problem, TooLarge
 from countermark.jobs import opening
 from countermark.jobs.keys import direct_key
 from countermark.jobs.opening import NewImage, NewJob
@@ -42,13 +42,10 @@ def open_with_links(services: Services, event: Event, body: dict[str, Any]) -> t
     """
     own = services.settings
     order = _read_order(body)
-    if len(order.files) > own.max_files:
-        raise TooMany(f"The job has {len(order.files)} files; at most {own.max_files} are allowed.")
     for file in order.files:
         if file.size > own.max_file_bytes:
             raise TooLarge(f"{file.name} has {file.size} bytes; at most {own.max_file_bytes} are allowed.")
-    if (total := sum(file.size for file in order.files)) > own.max_job_bytes:
-        raise TooLarge(f"The files have {total} bytes together; at most {own.max_job_bytes} are allowed.")
+    opening.require_room(own, [file.size for file in order.files])
     with services.database.transaction() as connection:
         job = opening.open_job(connection, owner_of(event), order.options)
         images = [

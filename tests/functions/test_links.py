@@ -51,7 +51,7 @@ def test_there_is_a_link_for_each_file(own: Services, call: Call, store: Objects
 def test_a_job_has_no_more_files_and_bytes_than_it_may(own: Services, call: Call) -> None:
     few = limited(own, max_files=2, max_file_bytes=10, max_job_bytes=15)
     order(few, call, ("a", 10), ("b", 5))
-    with pytest.raises(TooMany, match="has 3 files; at most 2 are allowed"):
+    with pytest.raises(TooMany, match="would have 3 files; at most 2 are allowed"):
         order(few, call, ("a", 1), ("b", 1), ("c", 1))
     with pytest.raises(TooLarge, match="b has 11 bytes; at most 10 are allowed"):
         order(few, call, ("a", 1), ("b", 11))

@@ -5,7 +5,7 @@ from typing import Any
 
 from pg8000.native import Connection
 
-from countermark.http.problems import Expired, Problem, TooLarge, TooMany
+from countermark.http.problems import Expired, Problem
 from countermark.jobs import endings, opening, outbox
 from countermark.jobs.keys import posted_key
 from countermark.jobs.opening import NewImage, NewJob
@@ -41,7 +41,8 @@ def open_again(own: Services, job: Job, owner: str, options: dict[str, Any], *, 
         originals = fetch(Image, connection, ORIGINALS, id=job.id, failed=only_failed)
         if not originals:
             raise Problem("The job has no such image.", code="no_files")
-        _check(own, originals)
+        # A drop folder may hold more than a job that is sent.
+        opening.require_room(own.settings, [original.bytes or 0 for original in originals])
         new = opening.open_job(connection, owner, options)
         copied = job.source == Source.DROP
         images = [
@@ -59,15 +60,6 @@ def open_again(own: Services, job: Job, owner: str, options: dict[str, Any], *, 
     if copied:
         _copy_all(own, new, originals)
     return new
-
-
-def _check(own: Services, originals: Sequence[Image]) -> None:
-    """A drop folder may hold more than a job that is sent."""
-    count, total = len(originals), sum(original.bytes or 0 for original in originals)
-    if count > own.settings.max_files:
-        raise TooMany(f"The job would have {count} files; at most {own.settings.max_files} are allowed.")
-    if total > own.settings.max_job_bytes:
-        raise TooLarge(f"The files have {total} bytes together; at most {own.settings.max_job_bytes} are allowed.")
 
 
 def _share(own: Services, connection: Connection, new: NewJob, originals: Sequence[Image]) -> Any:

@@ -8,12 +8,14 @@ from typing import Any
 import structlog
 from pg8000.native import Connection
 
+from countermark.http.problems import TooLarge, TooMany
 from countermark.jobs import outbox
 from countermark.jobs.keys import direct_key, direct_prefix, new_id, new_token
 from countermark.jobs.naming import NameParts
 from countermark.jobs.states import JobState, Source
 from countermark.servers.objects import UPLOADS
 from countermark.services import Services
+from countermark.settings import Settings
 
 log = structlog.get_logger()
 
@@ -42,6 +44,21 @@ class NewJob:
 
     id: str
     token: str
+
+
+def require_room(settings: Settings, sizes: Sequence[int]) -> None:
+    """Make sure that a job may have these files.
+
+    Args:
+        sizes: of each file, in bytes.
+
+    Raises:
+        TooMany, TooLarge: they are more than a job may have.
+    """
+    if len(sizes) > settings.max_files:
+        raise TooMany(f"The job would have {len(sizes)} files; at most {settings.max_files} are allowed.")
+    if sum(sizes) > settings.max_job_bytes:
+        raise TooLarge(f"The files have {sum(sizes)} bytes together; at most {settings.max_job_bytes} are allowed.")
 
 
 def open_job(connection: Connection, owner: str, options: dict[str, Any]) -> NewJob:
