@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from infra.local.assets import require_assets
 from infra.local.durable import write_through
 from infra.local.folder import DataFolder
 from infra.local.health import Wait
+from infra.local.interrupts import deaf, interruptible
 from infra.local.leftovers import kill_leftovers, stop_leftovers
 from infra.local.machine import SECRETS, Machine, PublicAddress
 from infra.local.outside import require_what_is_given
@@ -32,7 +32,6 @@ from infra.store.settings import StoreSettings
 from infra.store.setup import SetUpError, set_up, set_up_what_every_store_has
 
 SECONDS_TO_STOP = 180
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Say = Callable[[str], None]
 
@@ -54,10 +53,9 @@ def running_platform(folder: DataFolder, address: PublicAddress, store: Store, s
     Raises:
         InfraError: it can't start; what was started is stopped again.
     """
-    for number in STOPPING:
-        signal.signal(number, signal.default_int_handler)
-    folder.create()
-    with folder.locked(), ExitStack() as reservations:
+    with interruptible(), ExitStack() as reservations:
+        folder.create()
+        reservations.enter_context(folder.locked())
         folder.running.unlink(missing_ok=True)
         if count := stop_leftovers(folder):
             say(f"Stopped {count} processes that an earlier start had left behind.")
@@ -69,8 +67,7 @@ def running_platform(folder: DataFolder, address: PublicAddress, store: Store, s
             folder.running.write_text(json.dumps({"url": address.url, "process": os.getpid()}), encoding="utf-8")
             yield Running(supervisor=supervisor, processes=processes)
         finally:
-            for number in STOPPING:
-                signal.signal(number, signal.SIG_IGN)  # once is enough
+            deaf()
             _stop(folder, supervisor, say)
 
 
