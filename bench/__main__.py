@@ -1,8 +1,8 @@
-"""python -m bench: the pipeline beside its ceiling, on this machine, in one run.
+"""python -m bench: what the flow costs beside its engine, on this machine, in one run.
 
-The platform is started for it on a folder of its own, unless --url names one that runs. Each scenario uploads through
-the page's own address and ends with the ZIP downloaded; the ceiling is the engine alone on the same images, on all
-cores. Quote the ratios: both were measured on the same machine within minutes.
+The platform is started for it on a folder of its own, unless --url and --pid name one that runs. Each scenario uploads
+through the page's own address and ends with the ZIP downloaded. Quote the times of the engine: it is measured on the
+same images within minutes.
 """
 
 import argparse
@@ -11,14 +11,18 @@ import os
 import platform as machine
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 
-from bench.ceiling import images_a_second
+import numpy as np
+
+from bench.ceiling import engine_milliseconds
 from bench.fairness import lines as beside_a_line
-from bench.memory import Peaks
+from bench.figures import Figures, Row, read
 from bench.photographs import SIZES, photographs
-from bench.pipeline import measure
+from bench.picture import draw
+from bench.pipeline import Measured, measure
+from bench.programs import Peaks, cpu_seconds, idle
+from bench.tables import tables
 from tests.platform_driver import Platform, temporary_platform
 
 COUNT = 24
@@ -26,13 +30,13 @@ RESULTS = Path(__file__).with_name("pipeline.md")
 
 
 @contextmanager
-def address(url: str | None) -> Iterator[tuple[str, Platform | None, Peaks]]:
-    """Where the platform is, the platform itself if it is ours, and what watches its memory."""
-    if url:
-        yield url, None, Peaks(None)
+def address(url: str | None, pid: int | None) -> Iterator[tuple[str, int, Platform | None]]:
+    """Where the platform is, its first process, and the platform itself if it is ours."""
+    if url and pid:
+        yield url, pid, None
         return
-    with temporary_platform() as own, Peaks(own.up.pid) as peaks:
-        yield own.url, own, peaks
+    with temporary_platform() as own:
+        yield own.url, own.up.pid, own
 
 
 def scenarios(large: list[bytes], small: list[bytes]) -> list[tuple[str, list[bytes], list[list[bytes]], int]]:
@@ -46,51 +50,69 @@ def scenarios(large: list[bytes], small: list[bytes]) -> list[tuple[str, list[by
     ]
 
 
-def run(url: str, rounds: int, large: list[bytes], small: list[bytes]) -> Iterator[str]:
-    """Measure every scenario; the lines of the table, each as soon as it is known."""
-    ceilings = {id(images): images_a_second(images) for images in (large, small)}
+def run(url: str, pid: int, rounds: int, large: list[bytes], small: list[bytes]) -> Iterator[Row]:
+    """Measure every scenario."""
+    engine = {id(images): engine_milliseconds(images) for images in (large, small)}
     asyncio.run(measure(url, [[image] for image in small[:8]], at_once=4))  # every process is warm
-    yield "| scenario | images/s | ceiling | ratio | p50 s | p95 s |"
-    yield "|---|--:|--:|--:|--:|--:|"
     for name, images, jobs, at_once in scenarios(large, small):
-        measured = [asyncio.run(measure(url, jobs, at_once=at_once)) for _ in range(rounds)]
-        middle = sorted(measured, key=lambda each: each.images_a_second)[len(measured) // 2]
-        ceiling = ceilings[id(images)]
-        yield (
-            f"| {name} | {middle.images_a_second:.1f} | {ceiling:.1f} | {middle.images_a_second / ceiling:.2f}"
-            f" | {middle.latency(50):.2f} | {middle.latency(95):.2f} |"
+        measured = [_with_costs(url, pid, jobs, at_once) for _ in range(rounds)]
+        middle, costs = sorted(measured, key=lambda each: each[0].seconds)[rounds // 2]
+        yield Row(
+            name=name,
+            engine_ms=engine[id(images)],
+            cpu_ms={program: seconds / middle.images * 1000 for program, seconds in costs.items()},
+            ready_ms=float(np.median(middle.ready)) * 1000,
+            p50_s=float(np.percentile(middle.latencies, 50)),
+            p95_s=float(np.percentile(middle.latencies, 95)),
+            images_a_second=middle.images / middle.seconds,
         )
+
+
+def _with_costs(url: str, pid: int, jobs: list[list[bytes]], at_once: int) -> tuple[Measured, dict[str, float]]:
+    before = cpu_seconds(pid)
+    measured = asyncio.run(measure(url, jobs, at_once=at_once))
+    return measured, {name: seconds - before.get(name, 0) for name, seconds in cpu_seconds(pid).items()}
 
 
 def main() -> None:
     """Measure, print, and keep the results."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
-    parser.add_argument("--url", help="a running platform; without it one is started")
-    parser.add_argument(
-        "--rounds", type=int, default=3, help="how often each scenario runs; the median counts; 0: none does"
-    )
+    parser.add_argument("--url", help="a platform that runs; without it one is started")
+    parser.add_argument("--pid", type=int, help="the first process of that platform")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each scenario runs; the median counts")
     parser.add_argument(
         "--line", type=int, default=10_000, help="images of one owner beside which another's are timed; 0: not measured"
     )
+    parser.add_argument("--beside", default="0.1.0", help="the release with which the figures are compared")
+    parser.add_argument("--release", help="keep the figures as those of this release, and write no tables")
     arguments = parser.parse_args()
     print("Making photographs ...", flush=True)
     large, small = (photographs(size, COUNT) for size in SIZES.values())
-    lines = [
-        "# The pipeline, measured",
-        "",
-        f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}.",
-        "The caller runs on the same cores.",
-        "",
-    ]
-    print("\n".join(lines))
-    with address(arguments.url) as (url, own, peaks):
-        tables = [run(url, arguments.rounds, large, small)] if arguments.rounds else []
-        tables += [beside_a_line(own, small, arguments.line)] if own and arguments.line else []
-        for line in chain.from_iterable(chain(table, [""]) for table in tables):
-            print(line, flush=True)
-            lines.append(line)
-    print("\n".join(peaks.lines()))
-    RESULTS.write_text("\n".join([*lines, *peaks.lines()]) + "\n")
+    with address(arguments.url, arguments.pid) as (url, pid, own):
+        at_rest = idle(pid)
+        with Peaks(pid) as peaks:
+            rows = []
+            for row in run(url, pid, arguments.rounds, large, small):
+                print(f"{row.name}: {row.times_the_engine:.1f} times the engine", flush=True)
+                rows.append(row)
+        line = list(beside_a_line(own, small, arguments.line)) if own and arguments.line else []
+    figures = Figures(
+        version=arguments.release or "now",
+        machine=f"{os.cpu_count()} cores, {machine.machine()}, Python {machine.python_version()}",
+        rows=rows,
+        idle=at_rest,
+        peaks=peaks.memory,
+    )
+    if arguments.release:
+        print(figures.keep())
+        return
+    before = read(arguments.beside)
+    text = (
+        "\n".join(["# The pipeline, measured", "", f"{figures.machine}.", *tables(figures, before), "", *line]) + "\n"
+    )
+    print(text)
+    RESULTS.write_text(text)
+    draw(figures, before)
 
 
 if __name__ == "__main__":
