@@ -272,7 +272,15 @@ def test_a_copy_that_fails_after_its_success_was_said_has_failed() -> None:
     assert len(server.requests) == 1 + TRIES
 
 
-def test_what_answers_without_a_store_s_headers_or_document_is_unavailable() -> None:
+def test_a_list_that_the_store_can_not_make_is_not_an_empty_one() -> None:
+    body = b'<?xml version="1.0"?>\n<Error><Code>XMinioObjectTampered</Code></Error>'
+    with store_that(lambda request: request.answer(206, body)) as (store, server):
+        with pytest.raises(Refused, match="XMinioObjectTampered"):
+            next(store.list(BUCKET))
+        assert len(server.requests) == 1
+
+
+def test_what_answers_without_the_headers_of_a_store_or_document_is_unavailable() -> None:
     with store_that(lambda request: request.answer(200, b"Welcome")) as (store, _):
         for ask in asked_for_everything(store)[:8]:
             with pytest.raises(Unavailable):

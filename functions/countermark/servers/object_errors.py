@@ -78,6 +78,10 @@ FOR_NOW = frozenset(
 )
 """Codes of what passes, but not in the next seconds."""
 
+OF_THE_OBJECT = frozenset({"ObjectTampered"})
+"""Codes for an object that the store itself can't read. MinIO answers so to a list that such an object is in, and with
+a status of 2xx: whoever takes that for an empty list takes all others for lost."""
+
 NO_KEY = frozenset({"InvalidObjectName", "InvalidResourceName", "KeyTooLong", "KeyTooLongError"})
 """Codes for a key that no object of this store can have, so that nothing is there to be deleted."""
 
@@ -107,7 +111,7 @@ class Refused(Exception):
 
 def is_of_the_moment(code: str, status: int) -> bool:
     """Whether the same request may succeed in a second."""
-    if is_among(code, OF_THE_INSTALLATION | FOR_NOW):
+    if is_among(code, OF_THE_INSTALLATION | FOR_NOW | OF_THE_OBJECT):
         return False
     return is_among(code, OF_THE_MOMENT) or status in OF_THE_MOMENT_STATUS or status >= 500
 
@@ -120,7 +124,7 @@ def meaning_of(operation: str, code: str, status: int) -> Exception:
         return NoSuchObject()
     if code in NOT_THAT_VERSION or status == 412:
         return Replaced()
-    return Refused(code) if status >= 400 else away(operation, code, status)
+    return Refused(code) if status >= 400 or is_among(code, OF_THE_OBJECT) else away(operation, code, status)
 
 
 def is_among(code: str, codes: Set[str]) -> bool:
