@@ -1,7 +1,5 @@
 """A job whose images have all ended gets its ZIP, under a lease."""
 
-import json
-from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 
@@ -12,24 +10,17 @@ from countermark.jobs.archives import Archiving
 from countermark.jobs.keys import view_archive, view_prefix
 from countermark.jobs.leases import kept
 from countermark.jobs.reading import find_job_by_id, job_images
-from countermark.jobs.rows import Image, Job
+from countermark.jobs.rows import Job
 from countermark.jobs.states import ImageState, Source
 from countermark.jobs.view import publish, trees
-from countermark.servers.objects import DROP, RESULTS, NoSuchObject
+from countermark.servers.objects import DROP, RESULTS
 from countermark.services import Services
 
+from .ahead import LostResult, read_ahead
 from .report import report
-from .zip import Entry, zip_stream
+from .zip import zip_stream
 
 log = structlog.get_logger()
-
-
-class LostResult(Exception):
-    """The store has lost the result of an image, such as by a power cut."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(number)
 
 
 def archive(own: Services, job_id: str, revision: int) -> None:
@@ -58,9 +49,11 @@ def _archive(own: Services, archiving: Archiving) -> None:
         _let_go(own, archiving)
     images = job_images(own, job.id)
     done = [image for image in images if image.state == ImageState.DONE]
-    document = json.dumps(report(job, images), indent=1, ensure_ascii=False).encode()
     try:
-        with closing(zip_stream(_entries(own, done), document, job.created_at)) as stream:
+        with (
+            read_ahead(own.objects, done) as entries,
+            closing(zip_stream(entries, report(job, images), job.created_at)) as stream,
+        ):
             _, size = own.objects.write_stream(RESULTS, archiving.key, stream, "application/zip")
     except LostResult as lost:
         log.warning("a result is not in the store any more, so it is made again", image=lost.number)
@@ -73,18 +66,6 @@ def _archive(own: Services, archiving: Archiving) -> None:
     log.info("job ready", images=len(images), done=len(done), bytes=size)
     if job.source == Source.DROP:
         _publish(own, job)
-
-
-def _entries(own: Services, images: list[Image]) -> Iterator[Entry]:
-    for image in images:
-        yield Entry(name=image.result_name, size=image.result_bytes or 0, open=partial(_chunks, own, image))
-
-
-def _chunks(own: Services, image: Image) -> Iterator[bytes]:
-    try:
-        yield from own.objects.chunks(RESULTS, str(image.result_key))
-    except NoSuchObject as error:
-        raise LostResult(image.number) from error
 
 
 def _let_go(own: Services, archiving: Archiving) -> None:

@@ -66,11 +66,11 @@ class ZipStream:
         self._pieces.close()
 
 
-def zip_stream(entries: Iterable[Entry], report: bytes, time: datetime) -> ZipStream:
+def zip_stream(entries: Iterable[Entry], report: Iterable[bytes], time: datetime) -> ZipStream:
     """A ZIP of some files, one after the other, and at the end the report on them.
 
     Args:
-        report: the content of ``REPORT_NAME``.
+        report: the content of ``REPORT_NAME``, piece by piece.
         time: what all files are dated with, as the clock on the wall there shows it.
 
     Raises, in ``read``:
@@ -98,7 +98,7 @@ class _Sink:
         return iter(pieces)
 
 
-def _pieces(entries: Iterable[Entry], report: bytes, time: datetime) -> Generator[bytes, None, None]:
+def _pieces(entries: Iterable[Entry], report: Iterable[bytes], time: datetime) -> Generator[bytes, None, None]:
     sink = _Sink()
     year = min(max(time.year, FIRST_YEAR), LAST_YEAR)
     date = (year, time.month, time.day, time.hour, time.minute, time.second)
@@ -111,7 +111,10 @@ def _pieces(entries: Iterable[Entry], report: bytes, time: datetime) -> Generato
                     target.write(chunk)
                     yield from sink.take()
             yield from sink.take()
-        archive.writestr(zipfile.ZipInfo(REPORT_NAME, date), report)
+        with archive.open(zipfile.ZipInfo(REPORT_NAME, date), "w") as target:
+            for piece in report:
+                target.write(piece)
+                yield from sink.take()
     yield from sink.take()
 
 

@@ -314,13 +314,14 @@ def test_an_object_that_only_its_senders_key_decrypts_is_refused(server: Server,
     ):
         with pytest.raises(Refused):
             ask()
-    listed = list(store.list(UPLOADS, key))
-    if listed:  # everybody may know that it is there, so that it can fail for its reason and be deleted
-        assert store.stat(UPLOADS, key) == listed[0]
-        assert store.delete_if(UPLOADS, key, listed[0].etag)
-    else:  # MinIO does not list what it can't read
-        with pytest.raises(Refused):
-            store.stat(UPLOADS, key)
+    if server.store is Store.MINIO:  # it lists nothing at all where it is
+        for ask in (lambda: store.stat(UPLOADS, key), lambda: next(store.list(UPLOADS))):
+            with pytest.raises(Refused):
+                ask()
+    else:  # everybody may know that it is there, so that it can fail for its reason and be deleted
+        (listed,) = store.list(UPLOADS, key)
+        assert store.stat(UPLOADS, key) == listed
+        assert store.delete_if(UPLOADS, key, listed.etag)
     store.delete(UPLOADS, [key])
     assert list(store.list(UPLOADS, key)) == []
 

@@ -7,12 +7,9 @@ Refused          this request will never do: a key, an object or a right is the 
 Unavailable      the store is away, busy or full, or this installation's settings for it are wrong; try again later
 """
 
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-from urllib3.exceptions import HTTPError
 
 from countermark.http.problems import Unavailable
 
@@ -41,7 +38,7 @@ OF_THE_INSTALLATION = frozenset(
 )
 """Codes, most of them with a status of 4xx, that no other object would fare better with."""
 
-FOR_NOW = frozenset(
+OF_THE_MOMENT = frozenset(
     {
         "BadDigest",  # it was damaged on the way, as in the two below
         "IncompleteBody",
@@ -50,11 +47,8 @@ FOR_NOW = frozenset(
         "ClientDisconnected",
         "ConditionalRequestConflict",
         "InternalError",
-        "InvalidPart",  # an upload in parts was ended by somebody else; the whole of it is sent again
-        "NoSuchUpload",
         "OperationAborted",
         "PriorRequestNotComplete",
-        "QuotaExceeded",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
@@ -64,7 +58,6 @@ FOR_NOW = frozenset(
         "SlowDown",
         "SlowDownRead",
         "SlowDownWrite",
-        "StorageFull",
         "Throttling",
         "ThrottlingException",
         "TooManyRequests",
@@ -72,14 +65,25 @@ FOR_NOW = frozenset(
     }
 )
 """Codes, some of them with a status of 4xx, of which the next try may know nothing."""
-FOR_NOW_STATUS = frozenset({408, 429})
+OF_THE_MOMENT_STATUS = frozenset({408, 429})
 """So is every status of 500 and more."""
+
+FOR_NOW = frozenset(
+    {
+        "InvalidPart",  # an upload in parts was ended by somebody else; the whole of it is sent again
+        "NoSuchUpload",
+        "QuotaExceeded",
+        "StorageFull",
+    }
+)
+"""Codes of what passes, but not in the next seconds."""
+
+OF_THE_OBJECT = frozenset({"ObjectTampered"})
+"""Codes for an object that the store itself can't read. MinIO answers so to a list that such an object is in, and with
+a status of 2xx: whoever takes that for an empty list takes all others for lost."""
 
 NO_KEY = frozenset({"InvalidObjectName", "InvalidResourceName", "KeyTooLong", "KeyTooLongError"})
 """Codes for a key that no object of this store can have, so that nothing is there to be deleted."""
-
-OF_THE_CONNECTION = (BotoCoreError, HTTPError)
-"""What comes out of a request that got no answer, or of an answer that breaks off."""
 
 
 class NoSuchObject(Exception):
@@ -105,32 +109,22 @@ class Refused(Exception):
         super().__init__(f"The object store refuses it: {code}.")
 
 
-@contextmanager
-def told_apart(operation: str) -> Iterator[None]:
-    """Turn what the client raises into one of the errors above.
-
-    Args:
-        operation: what was asked of the store, for the log.
-    """
-    try:
-        yield
-    except ClientError as error:
-        raise meaning_of(operation, code_of(error), _status(error)) from error
-    except ParamValidationError as error:  # such as an empty key, which is not sent at all
-        raise Refused("InvalidParameter") from error
-    except OF_THE_CONNECTION as error:
-        raise away(operation, type(error).__name__) from error
+def is_of_the_moment(code: str, status: int) -> bool:
+    """Whether the same request may succeed in a second."""
+    if is_among(code, OF_THE_INSTALLATION | FOR_NOW | OF_THE_OBJECT):
+        return False
+    return is_among(code, OF_THE_MOMENT) or status in OF_THE_MOMENT_STATUS or status >= 500
 
 
 def meaning_of(operation: str, code: str, status: int) -> Exception:
     """The error for a code and a status (0 when only the code is known, as in a list of errors)."""
-    if is_among(code, OF_THE_INSTALLATION | FOR_NOW) or status in FOR_NOW_STATUS or status >= 500:
+    if is_among(code, OF_THE_INSTALLATION | FOR_NOW) or is_of_the_moment(code, status):
         return away(operation, code, status)
     if code in NOT_THERE:
         return NoSuchObject()
     if code in NOT_THAT_VERSION or status == 412:
         return Replaced()
-    return Refused(code) if status >= 400 else away(operation, code, status)
+    return Refused(code) if status >= 400 or is_among(code, OF_THE_OBJECT) else away(operation, code, status)
 
 
 def is_among(code: str, codes: Set[str]) -> bool:
@@ -142,12 +136,3 @@ def away(operation: str, code: str, status: int = 0) -> Unavailable:
     """The problem for the caller. The log has the cause; neither has an address or a key."""
     log.warning("object store unavailable", operation=operation, code=code, status=status)
     return Unavailable(f"The object store does not answer as it should: {code}.")
-
-
-def code_of(error: ClientError) -> str:
-    """The store's code; the bare status of an answer without a body, such as that to HEAD."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
