@@ -30,7 +30,7 @@ test: .venv/.test
 	$(BIN)/python -m pytest $(or $(TESTS),tests/store tests/contracts tests/system)
 else
 test: .venv/.test browser check ## install what tests need and run every test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
 endif
 
 test-large: .venv/.test .venv/.local ## send a job over 4 GiB and read its ZIP; minutes, 20 GB of disk for temporary files

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -85,10 +85,10 @@ class Platform:
                 break
         raise AssertionError(self.output.read_text())
 
-    def close(self) -> None:
+    def close(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stop it as Ctrl-C does, if it runs, and make sure that nothing is left."""
         if self.is_up:
-            self.up.send_signal(signal.SIGINT)
+            self.up.send_signal(number)
             code = self.up.wait(SECONDS_TO_STOP)
             assert code == 0, self.output.read_text()
         assert find_leftovers(self.folder) == []
@@ -149,7 +149,8 @@ class Platform:
             yield
         finally:
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # it may have been killed meanwhile
+                    os.kill(pid, signal.SIGCONT)
 
     def stop(self, name: str) -> None:
         """Stop the processes; they stay away until started."""
