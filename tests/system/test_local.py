@@ -149,10 +149,12 @@ def test_a_wrong_setting_is_named_in_one_line(stopped: Platform) -> None:
 
 
 def test_a_part_that_does_not_start_is_named_with_the_end_of_its_log(stopped: Platform) -> None:
-    code, text = run("up", "--data", stopped.data, "--port", str(stopped.port), max_inflight="many")
+    stopped.data.mkdir()
+    (stopped.data / "nats").write_text("no folder for a stream")
+    code, text = run("up", "--data", stopped.data, "--port", str(stopped.port))
     assert code == 1
-    assert re.search(r"^\S+ does not start\. The end of .*\.log:$", text, re.MULTILINE)
-    assert "max_inflight must be a whole number" in text
+    assert re.search(r"^nats does not start\. The end of .*/nats\.log:$", text, re.MULTILINE)
+    assert "storage directory is not a directory" in text
 
 
 def test_a_server_that_is_given_and_not_there_is_named(stopped: Platform) -> None:
