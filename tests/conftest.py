@@ -19,7 +19,13 @@ POSTGRES = "TEST_POSTGRES"
 
 LANES = ("starts", "platform", "web", "workshop")
 """They begin first and at once, for they wait more than they work. Beside them come the other modules."""
-LONG = ("tests/mutants/test_faults.py", "tests/jobs/test_state_machine.py", "tests/images/test_fronts.py")
+LONG = (
+    "tests/connector/test_delivery.py",
+    "tests/mutants/test_faults.py",
+    "tests/images/test_fronts.py",
+    "tests/images/test_contexts.py",
+    "tests/jobs/test_state_machine.py",
+)
 """The first of those: one that came last would keep everybody waiting."""
 
 

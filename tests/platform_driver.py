@@ -21,6 +21,7 @@ from infra.local.leftovers import find_leftovers
 from infra.local.ports import pick_free_port
 from infra.local.stores import Store
 from infra.project import ROOT
+from tests.client import longer_pauses
 
 SECONDS_TO_START = 240
 SECONDS_TO_STOP = 120
@@ -218,7 +219,7 @@ def temporary_folder() -> Iterator[Path]:
 
 def wait_until(condition: Callable[[], object], seconds: float = SECONDS_TO_CHANGE) -> None:
     """Wait until something holds."""
-    deadline = time.monotonic() + seconds
+    deadline, pauses = time.monotonic() + seconds, longer_pauses()
     while not condition():
         assert time.monotonic() < deadline, f"not so after {seconds} s"
-        time.sleep(0.02)
+        time.sleep(next(pauses))
