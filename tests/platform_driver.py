@@ -28,7 +28,7 @@ SECONDS_TO_STOP = 120
 STARTS = 3
 TAKEN = "Address already in use"
 """Said when another platform has taken a port between the choice and the start; the next start chooses again."""
-SECONDS_TO_CHANGE = 60
+SECONDS_TO_CHANGE = 120
 
 OUTSIDE = ("NATS_URL", "DATABASE_URL", "S3_ENDPOINT", "COUNTERMARK_DATA", "PORT")
 """Would lead the tests to servers and data that are not theirs."""

@@ -19,8 +19,8 @@ IMPORTED = (
     *("supervisor.xmlrpc", "waitress", "yaml"),
 )
 """No plugins of pytest, which wants to import those itself."""
-BROKEN = 70
-"""The code of a run that pytest could not even begin."""
+ERROR = 1
+"""Python's own code for an error that nobody caught, such as one in what pytest cleans up at its end."""
 
 
 def run(folder: str, words: list[str], output: str, seconds: int) -> None:
@@ -33,7 +33,7 @@ def run(folder: str, words: list[str], output: str, seconds: int) -> None:
     os.chdir(folder)
     sys.path[0:1] = [str(Path(folder) / "functions"), folder]
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
-    code = BROKEN
+    code = ERROR
     try:
         code = int(pytest.main(words))
     finally:

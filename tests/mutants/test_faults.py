@@ -78,6 +78,7 @@ class Bench:
         finally:
             self.runners.put(runner)
         assert code in {0, 1}, (code, output.read_text())
+        assert report.exists(), output.read_text()
         return Outcome(list(read_cases(report)), output.read_text())
 
     def try_fault(self, fault: Fault) -> Outcome:
