@@ -30,8 +30,16 @@ test: .venv/.test
 	$(BIN)/python -m pytest $(or $(TESTS),tests/store tests/contracts tests/system)
 else
 test: .venv/.test browser check ## install what tests need and run every test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 5 --dist loadgroup --no-loadscope-reorder
 endif
+
+# In one flow: tests/jobs plays whole jobs on a real PostgreSQL, tests/connector/test_in_process.py the way of a message.
+FAST := tests/test_*.py tests/countermark tests/engine tests/functions tests/jobs tests/local \
+	tests/connector/test_in_process.py tests/connector/test_verdict.py
+
+test-fast: .venv/.test check ## what a minute can tell before a commit: style, types, units, and a few orders of events
+	EXAMPLES=5 STEPS=10 $(BIN)/python -m pytest -q --numprocesses 2 --dist loadgroup --no-loadscope-reorder \
+		-m "not slow" $(FAST)
 
 test-large: .venv/.test .venv/.local ## send a job over 4 GiB and read its ZIP; minutes, 20 GB of disk for temporary files
 	$(BIN)/python -m pytest tests/large
@@ -103,4 +111,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-large test-images test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser
+.PHONY: help up demo status doctor test test-fast test-large test-images test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser

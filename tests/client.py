@@ -22,6 +22,14 @@ File = tuple[str, bytes]
 """A name and what is in the file."""
 
 
+def longer_pauses() -> Iterator[float]:
+    """Seconds between looks at what is to come: short at first; each look takes from those who are waited for."""
+    pause = 0.02
+    while True:
+        yield pause
+        pause = min(1.3 * pause, 0.25)
+
+
 def picture(
     size: tuple[int, int] = (320, 240), colour: str | int = "#336699", kind: str = "JPEG", mode: str = "RGB"
 ) -> bytes:
@@ -109,10 +117,10 @@ class Caller:
 
     def wait_for(self, job: str, wanted: Any, seconds: float = 60) -> dict[str, Any]:
         """Wait until the job's JSON is as wanted."""
-        end = time.monotonic() + seconds
+        end, pauses = time.monotonic() + seconds, longer_pauses()
         while (document := self._status_if_told(job)) is None or not wanted(document):
             assert time.monotonic() < end, f"after {seconds} s: {json.dumps(document)[:2000]}"
-            time.sleep(0.05)
+            time.sleep(next(pauses))
         return document
 
     def _status_if_told(self, job: str) -> dict[str, Any] | None:

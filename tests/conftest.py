@@ -17,10 +17,41 @@ POSTGRES = "TEST_POSTGRES"
 """The address of a server that runs already; each run of tests makes a database of its own in it."""
 
 
+LANES = ("starts", "platform", "web", "workshop")
+"""They begin first and at once, for they wait more than they work. Beside them come the other modules."""
+LONG = (
+    "tests/connector/test_delivery.py",
+    "tests/mutants/test_faults.py",
+    "tests/images/test_fronts.py",
+    "tests/images/test_contexts.py",
+    "tests/jobs/test_state_machine.py",
+)
+"""The first of those: one that came last would keep everybody waiting."""
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Two lanes for pytest-xdist: the tests of the platforms that run for all of them, and the rest."""
+    """Lanes for pytest-xdist: what shares a running platform, or starts its own, is one after the other."""
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(lane_of(item)))
+
+
+def lane_of(item: pytest.Item) -> str:
+    """The lane of the platform that a test stands on; every other module is a lane of its own."""
     fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
-    item.add_marker(pytest.mark.xdist_group("platform" if "platform" in fixtures else "rest"))
+    module = item.nodeid.partition("::")[0]
+    if "workshop" in fixtures:
+        return "workshop"
+    if "platform" in fixtures:
+        return "web" if module.startswith("tests/web/") else "platform"
+    return module
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the lanes in order: pytest-xdist gives a lane to whoever has nothing to do."""
+    order = [*LANES, *LONG]
+    lanes = [marker.args[0] for item in items if (marker := item.get_closest_marker("xdist_group"))]
+    places = [order.index(lane) if lane in order else len(order) for lane in lanes]
+    items[:] = [item for _, item in sorted(zip(places, items, strict=True), key=lambda pair: pair[0])]
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +62,9 @@ def platform() -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="session")
-def workshop(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     """A second one, for tests that need assets, short leases, low limits or a pooler."""
-    with open_workshop(tmp_path_factory.mktemp("assets"), platform) as running:
+    with open_workshop(tmp_path_factory.mktemp("assets")) as running:
         yield running
 
 

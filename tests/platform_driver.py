@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -21,13 +21,14 @@ from infra.local.leftovers import find_leftovers
 from infra.local.ports import pick_free_port
 from infra.local.stores import Store
 from infra.project import ROOT
+from tests.client import longer_pauses
 
 SECONDS_TO_START = 240
 SECONDS_TO_STOP = 120
 STARTS = 3
 TAKEN = "Address already in use"
 """Said when another platform has taken a port between the choice and the start; the next start chooses again."""
-SECONDS_TO_CHANGE = 60
+SECONDS_TO_CHANGE = 120
 
 OUTSIDE = ("NATS_URL", "DATABASE_URL", "S3_ENDPOINT", "COUNTERMARK_DATA", "PORT")
 """Would lead the tests to servers and data that are not theirs."""
@@ -85,10 +86,10 @@ class Platform:
                 break
         raise AssertionError(self.output.read_text())
 
-    def close(self) -> None:
+    def close(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stop it as Ctrl-C does, if it runs, and make sure that nothing is left."""
         if self.is_up:
-            self.up.send_signal(signal.SIGINT)
+            self.up.send_signal(number)
             code = self.up.wait(SECONDS_TO_STOP)
             assert code == 0, self.output.read_text()
         assert find_leftovers(self.folder) == []
@@ -149,7 +150,8 @@ class Platform:
             yield
         finally:
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # it may have been killed meanwhile
+                    os.kill(pid, signal.SIGCONT)
 
     def stop(self, name: str) -> None:
         """Stop the processes; they stay away until started."""
@@ -217,7 +219,7 @@ def temporary_folder() -> Iterator[Path]:
 
 def wait_until(condition: Callable[[], object], seconds: float = SECONDS_TO_CHANGE) -> None:
     """Wait until something holds."""
-    deadline = time.monotonic() + seconds
+    deadline, pauses = time.monotonic() + seconds, longer_pauses()
     while not condition():
         assert time.monotonic() < deadline, f"not so after {seconds} s"
-        time.sleep(0.02)
+        time.sleep(next(pauses))

@@ -5,7 +5,7 @@ import os
 import pytest
 
 
-def test_a_test_without_a_platform_is_in_the_lane_of_the_rest(request: pytest.FixtureRequest) -> None:
+def test_a_test_without_a_platform_is_in_the_lane_of_its_module(request: pytest.FixtureRequest) -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:
         pytest.skip("tests run one after the other")
-    assert request.node.nodeid.endswith("@rest")
+    assert request.node.nodeid.endswith("@tests/test_lanes.py")

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -28,13 +30,13 @@ def required(name: str) -> list[str]:
     return (ROOT / "functions" / name / "requirements.txt").read_text().split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_requires_what_it_imports(name: str) -> None:
     code = IMPORTED.format(name=name, late=[LATE[name]] if name in LATE else [])
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True)
-    distributions = packages_distributions()
     modules = json.loads(answer.stdout)
-    imported = {canonicalize_name(each) for module in modules for each in distributions.get(module, [])}
+    imported = {canonicalize_name(each) for module in modules for each in distributions().get(module, [])}
     asked = {canonicalize_name(Requirement(line).name) for line in required(name)}
     ours = {canonicalize_name(Requirement(line).name) for line in dependencies()}
     assert asked <= imported
@@ -44,6 +46,12 @@ def test_a_function_requires_what_it_imports(name: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_requires_the_versions_that_the_project_does(name: str) -> None:
     assert set(required(name)) <= set(dependencies())
+
+
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """What each importable package belongs to."""
+    return packages_distributions()
 
 
 def dependencies() -> list[str]:

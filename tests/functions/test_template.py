@@ -18,6 +18,8 @@ from PIL import Image
 from tests.platform_driver import wait_until
 from tests.served import IGNORING_SIGINT, SECONDS_TO_LEAVE, TEMPLATE, refuses, serve
 
+pytestmark = pytest.mark.slow  # a process for each
+
 SLOW = """
 import time
 from pathlib import Path

@@ -114,6 +114,7 @@ def test_unzip_reads_it(tmp_path: Path) -> None:
     assert {name: (tmp_path / name).read_text() for name in names} == {name: name for name in names}
 
 
+@pytest.mark.slow
 def test_what_is_larger_than_32_bits_can_tell_is_read_back(tmp_path: Path) -> None:
     """On a disk that keeps no zeros: one entry over 4 GiB, and others behind it."""
     count = GIB_4 // MIB + 3
@@ -134,6 +135,7 @@ def test_what_is_larger_than_32_bits_can_tell_is_read_back(tmp_path: Path) -> No
                 assert read.read(MIB) == ZEROS
 
 
+@pytest.mark.slow
 def test_there_can_be_more_files_than_16_bits_can_tell() -> None:
     raw = whole(zip_stream((entry(f"{number}", b"") for number in range(65_600)), [REPORT], NOW))
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:

@@ -249,6 +249,7 @@ def test_whatever_happens_meanwhile_everything_ends(
     play(world, before, stop, meanwhile, settled=settled, then=then, at_last=at_last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["expire a folder", "delete a folder"])
 @pytest.mark.parametrize("what", ["a file is dropped as it was", "the first options"])
 def test_what_is_dropped_as_it_was_while_its_job_ends_is_the_next_ones(world: World, before: str, what: str) -> None:

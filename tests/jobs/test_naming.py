@@ -68,6 +68,7 @@ def test_nothing_lies_below_the_report_of_the_zip(database: Database) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
     [

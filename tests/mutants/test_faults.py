@@ -1,5 +1,6 @@
 """Broken code makes a test fail: each fault of the table is tried on a copy of the code."""
 
+import json
 import os
 import re
 import shutil
@@ -9,8 +10,10 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -49,7 +52,8 @@ class Bench:
     """Where copies of the code are made and tried."""
 
     folder: Path
-    postgres: str
+    runners: Queue[subprocess.Popen[str]]
+    """Those that have nothing to do; forking.py says what one understands."""
 
     def copy(self, name: str) -> Path:
         """A copy of the code; the files are one with those of the others until they are replaced."""
@@ -64,24 +68,18 @@ class Bench:
 
     def run(self, place: Path, tests: list[str]) -> Outcome:
         """Run tests on a copy."""
-        report = place / "report.xml"
-        ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", *PLUGINS, f"--junitxml={report}", *tests],
-            cwd=place,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": f"{place / 'functions'}:{place}",
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-                POSTGRES: self.postgres,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-        )
-        assert ended.returncode in {0, 1}, ended.stdout
-        return Outcome(list(read_cases(report)), ended.stdout)
+        report, output = place / "report.xml", place / "output"
+        words = ["-q", *PLUGINS, f"--junitxml={report}", *tests]
+        asked = {"folder": str(place), "words": words, "output": str(output), "seconds": SECONDS}
+        runner = self.runners.get()
+        try:
+            print(json.dumps(asked), file=runner.stdin, flush=True)
+            code = int(runner.stdout.readline())
+        finally:
+            self.runners.put(runner)
+        assert code in {0, 1}, (code, output.read_text())
+        assert report.exists(), output.read_text()
+        return Outcome(list(read_cases(report)), output.read_text())
 
     def try_fault(self, fault: Fault) -> Outcome:
         """Run the fault's tests on a copy that has it."""
@@ -122,11 +120,23 @@ def read_cases(report: Path) -> Iterator[Case]:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Bench:
+def bench(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Bench]:
     """All share one PostgreSQL, and each makes a database in it."""
-    bench = Bench(tmp_path_factory.mktemp("mutants"), postgres)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        POSTGRES: postgres,
+    }
+    command = [sys.executable, Path(__file__).with_name("forking.py")]
+    bench = Bench(tmp_path_factory.mktemp("mutants"), Queue())
     shutil.rmtree(bench.copy("first"))
-    return bench
+    with ExitStack() as stack:
+        for _ in range(AT_ONCE):
+            pipe = subprocess.PIPE
+            runner = stack.enter_context(subprocess.Popen(command, env=environ, stdin=pipe, stdout=pipe, text=True))
+            bench.runners.put(runner)
+        yield bench
 
 
 @pytest.fixture(scope="module")

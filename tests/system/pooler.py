@@ -1,4 +1,4 @@
-"""PgBouncer before the platform's PostgreSQL, as on a cluster: each transaction may get another session."""
+"""PgBouncer before a PostgreSQL without passwords, as on a cluster: each transaction may get another session."""
 
 import os
 import shutil
@@ -14,6 +14,7 @@ from tests.platform_driver import wait_until
 
 SESSIONS = 3
 """Fewer than the clients, so that they have to share."""
+PASSWORD = "pooled"
 
 
 def why_not() -> str | None:
@@ -27,14 +28,14 @@ def _program() -> str | None:
 
 @contextmanager
 def pooled(url: str) -> Iterator[str]:
-    """The URL of a pooler before the database at ``url``."""
+    """The URL of a pooler before the database at ``url``; the pooler asks for a password."""
     program = _program()
     assert program is not None, why_not()
     server, port = urlsplit(url), pick_free_port()
     user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
     with tempfile.TemporaryDirectory(prefix="countermark-pooler-") as name:
         folder = Path(name)
-        (folder / "users.txt").write_text(f'"{server.username}" "{server.password}"\n')
+        (folder / "users.txt").write_text(f'"{server.username}" "{PASSWORD}"\n')
         (folder / "pgbouncer.ini").write_text(
             "[databases]\n"
             f"* = host={server.hostname} port={server.port}\n"
@@ -56,7 +57,7 @@ def pooled(url: str) -> Iterator[str]:
         try:
             wait_until(lambda: not is_free(port) or process.poll() is not None)
             assert process.poll() is None
-            yield server._replace(netloc=f"{server.username}:{server.password}@127.0.0.1:{port}").geturl()
+            yield server._replace(netloc=f"{server.username}:{PASSWORD}@127.0.0.1:{port}").geturl()
         finally:
             process.terminate()
             process.wait(10)

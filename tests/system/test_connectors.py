@@ -13,7 +13,7 @@ from tests.own_connector import Connector, start_connector
 from tests.platform_driver import wait_until
 from tests.system.stream import Stream
 
-COUNT = 120
+COUNT = 48
 
 
 @pytest.fixture

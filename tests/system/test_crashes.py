@@ -1,6 +1,8 @@
 """Processes are killed in the middle of a job, and nothing is lost or doubled."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from countermark.servers.notifications import ObjectCreated, created_record
@@ -10,8 +12,9 @@ from tests.platform_driver import Platform, wait_until
 from tests.system.rows import Rows
 from tests.system.stream import Stream
 
-COUNT = 96
-"""Some seconds of work: on a machine that has nothing else to do, too, there is time to kill in."""
+COUNT = 24
+"""Several times what the copies of watermark have in hand at once."""
+IN_HAND = "SELECT count(*) FROM images WHERE job_id = :job AND state = 'waiting' AND lease IS NOT NULL"
 
 
 def photographs() -> list[tuple[str, bytes]]:
@@ -20,16 +23,31 @@ def photographs() -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("name", ["watermark", "connector", "nats", "postgres", "store"])
-def test_a_job_survives_the_death_of(platform: Platform, caller: Caller, name: str) -> None:
+def test_a_job_survives_the_death_of(platform: Platform, caller: Caller, rows: Rows, name: str) -> None:
     platform.stop("watermark")
     try:
         job = caller.upload(photographs())
     finally:
         platform.start("watermark")
-    begun = caller.wait_for(job, lambda document: document["done"] > 0)
-    assert begun["waiting"] > 0, "the job has ended before anything could be killed"
-    platform.kill(platform.store if name == "store" else name)
+    with at_work(platform, rows, job):
+        platform.kill(platform.store if name == "store" else name)
     check_all(caller, job)
+
+
+@contextmanager
+def at_work(platform: Platform, rows: Rows, job: str) -> Iterator[None]:
+    """In the middle of a job: some of its images are being marked, and whoever marks them stands still."""
+    while True:
+        with platform.asleep("watermark"):
+            if rows.one(IN_HAND, job=rows.id_of(job)):
+                yield
+                return
+        assert is_waiting(rows, job), "the job has ended before anything could be killed"
+
+
+def is_waiting(rows: Rows, job: str) -> bool:
+    """Whether images of the job are still to be marked."""
+    return bool(rows.one("SELECT count(*) FROM images WHERE job_id = :job AND state = 'waiting'", job=rows.id_of(job)))
 
 
 def test_a_job_survives_the_death_of_archive(platform: Platform, caller: Caller, rows: Rows) -> None:

@@ -13,11 +13,11 @@ from tests.platform_driver import Platform, wait_until
 from tests.system.rows import Rows
 from tests.system.stream import Stream
 
-BULK = 150
 SHARE = SHARE_A_CORE * len(os.sched_getaffinity(0))
 """Images of one owner that are in line at a time."""
 AHEAD = 3 * SHARE + 8
 """Images of a large job that may end before a small one's: those in line, and those that end while it is marked."""
+BULK = 3 * AHEAD
 
 EARLIER = """
 SELECT count(*) FROM images bulk, images one

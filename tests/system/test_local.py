@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pg8000.native import Connection, DatabaseError
 
+from infra.local import supervise
 from infra.local.leftovers import find_leftovers
 from infra.local.machine import DATABASE_USER
 from infra.local.ports import pick_free_port
@@ -23,6 +24,8 @@ from infra.local.stores import Store
 from infra.project import ROOT
 from infra.store.buckets import BUCKETS, connect
 from tests.platform_driver import Platform, temporary_folder, wait_until
+
+pytestmark = pytest.mark.xdist_group("starts")
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +90,12 @@ def test_it_says_where_everything_is(running: Platform) -> None:
     assert f"aws --endpoint-url {running.url} s3 cp photo.jpg s3://drop/wedding/" in text
     assert str(running.folder.logs) in text
     assert [line.split()[0] for line in text.splitlines() if "ready after" in line][-1] == "connector"
+    # A part counts as running when it has lived for a second.
+    wait_until(lambda: {each["statename"] for each in supervise.states(running.folder).values()} == {"RUNNING"})
     code, listed = run("status", "--data", running.data)
     assert code == 0
     assert running.url in listed
-
-    def running_parts() -> int:
-        return len(re.findall(r"^  \S+ +running ", run("status", "--data", running.data)[1], re.MULTILINE))
-
-    # A part counts as running when it has lived for a second.
-    wait_until(lambda: running_parts() == len(running.all_pids()))
+    assert len(re.findall(r"^  \S+ +running ", listed, re.MULTILINE)) == len(running.all_pids())
 
 
 def test_it_listens_on_the_loopback_alone(running: Platform) -> None:
@@ -127,16 +127,6 @@ def test_a_taken_port_is_named_with_who_holds_it(running: Platform, stopped: Pla
     assert f"Port {running.port} is taken by caddy (process {running.pids('caddy')[0]})" in text.splitlines()[-1]
 
 
-def test_the_next_start_goes_on_with_the_data(running: Platform) -> None:
-    secrets = kept_secrets(running)
-    store(running).put_object(Bucket="drop", Key="kept/a.txt", Body=b"kept")
-    running.close()
-    running.open()
-    assert kept_secrets(running) == secrets
-    kept = store(running).get_object(Bucket="drop", Key="kept/a.txt")["Body"].read()
-    assert kept == b"kept"
-
-
 def test_the_store_drops_uploads_that_nobody_completes_and_deletes_no_object(running: Platform) -> None:
     client = connect(
         f"http://127.0.0.1:{running.ports['s3']}", running.secret("s3-access-key"), running.secret("s3-secret-key")
@@ -151,41 +141,6 @@ def test_the_store_drops_uploads_that_nobody_completes_and_deletes_no_object(run
         assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
 
 
-def test_all_stops_when_it_is_killed(running: Platform) -> None:
-    running.up.kill()
-    running.up.wait()
-    wait_until(lambda: find_leftovers(running.folder) == [])
-
-
-def test_what_a_killed_supervisor_leaves_behind_is_stopped_by_the_next_start(running: Platform) -> None:
-    watching = supervisor(running)
-    os.kill(running.up.pid, signal.SIGSTOP)  # so that it does not clean up before it is killed
-    watching.kill()
-    running.up.kill()
-    running.up.wait()
-    left = {process.pid for process in find_leftovers(running.folder)}
-    assert left
-    running.open()
-    assert "left behind" in running.output.read_text()
-    assert not left & {process.pid for process in find_leftovers(running.folder)}
-
-
-def test_without_its_supervisor_it_ends_and_leaves_nothing(running: Platform) -> None:
-    supervisor(running).kill()
-    assert running.up.wait(60) == 1
-    assert "supervisor ended" in running.output.read_text()
-    assert find_leftovers(running.folder) == []
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_can_be_stopped_while_it_starts(stopped: Platform, number: signal.Signals) -> None:
-    process = stopped.launch()
-    wait_until(lambda: "ready after" in stopped.output.read_text())
-    process.send_signal(number)
-    assert process.wait(60) == 0
-    assert "Ready" not in stopped.output.read_text()
-
-
 def test_a_wrong_setting_is_named_in_one_line(stopped: Platform) -> None:
     code, text = run("up", "--data", stopped.data, "--port", str(stopped.port), JOB_LIFETIME="soon", MAX_FILES="0")
     assert code == 1
@@ -194,10 +149,12 @@ def test_a_wrong_setting_is_named_in_one_line(stopped: Platform) -> None:
 
 
 def test_a_part_that_does_not_start_is_named_with_the_end_of_its_log(stopped: Platform) -> None:
-    code, text = run("up", "--data", stopped.data, "--port", str(stopped.port), max_inflight="many")
+    stopped.data.mkdir()
+    (stopped.data / "nats").write_text("no folder for a stream")
+    code, text = run("up", "--data", stopped.data, "--port", str(stopped.port))
     assert code == 1
-    assert re.search(r"^\S+ does not start\. The end of .*\.log:$", text, re.MULTILINE)
-    assert "max_inflight must be a whole number" in text
+    assert re.search(r"^nats does not start\. The end of .*/nats\.log:$", text, re.MULTILINE)
+    assert "storage directory is not a directory" in text
 
 
 def test_a_server_that_is_given_and_not_there_is_named(stopped: Platform) -> None:
@@ -205,23 +162,6 @@ def test_a_server_that_is_given_and_not_there_is_named(stopped: Platform) -> Non
     code, text = run("up", "--data", stopped.data, "--port", str(stopped.port), DATABASE_URL=nowhere)
     assert code == 1
     assert text.splitlines()[-1].startswith("DATABASE_URL: nothing answers at 127.0.0.1")
-
-
-def test_given_servers_replace_the_embedded_ones(stopped: Platform, running: Platform) -> None:
-    borrowed = {
-        "NATS_URL": running.secret("nats-url"),
-        "DATABASE_URL": running.secret("database-url"),
-        "S3_ENDPOINT": f"http://127.0.0.1:{running.ports['s3']}",
-        "S3_ACCESS_KEY": running.secret("s3-access-key"),
-        "S3_SECRET_KEY": running.secret("s3-secret-key"),
-    }
-    borrower = Platform(stopped.data, stopped.port, borrowed)
-    borrower.open()
-    try:
-        assert not {"nats", "postgres", running.store} & set(borrower.all_pids())
-        assert borrower.answers("/function/status/" + "0" * 32)
-    finally:
-        borrower.close()
 
 
 def test_each_process_knows_its_own_secrets_alone(running: Platform) -> None:
@@ -267,3 +207,65 @@ def test_the_demo_tells_of_each_image_and_writes_the_zip(tmp_path: Path) -> None
     assert set(re.findall(r"^Image     (\S+) done after ", told, re.MULTILINE)) == names
     with zipfile.ZipFile(tmp_path / "demo.zip") as archive:
         assert set(archive.namelist()) == {*names, "report.json"}
+
+
+def test_given_servers_replace_the_embedded_ones_and_all_else_stops_when_it_is_killed(
+    stopped: Platform, running: Platform
+) -> None:
+    borrowed = {
+        "NATS_URL": running.secret("nats-url"),
+        "DATABASE_URL": running.secret("database-url"),
+        "S3_ENDPOINT": f"http://127.0.0.1:{running.ports['s3']}",
+        "S3_ACCESS_KEY": running.secret("s3-access-key"),
+        "S3_SECRET_KEY": running.secret("s3-secret-key"),
+    }
+    borrower = Platform(stopped.data, stopped.port, borrowed)
+    borrower.open()
+    try:
+        assert not {"nats", "postgres", running.store} & set(borrower.all_pids())
+        assert borrower.answers("/function/status/" + "0" * 32)
+        borrower.up.kill()
+        borrower.up.wait()
+        wait_until(lambda: find_leftovers(borrower.folder) == [])
+    finally:
+        borrower.close()
+    assert running.answers("/function/status/" + "0" * 32), "what was given is not its to stop"
+
+
+def test_the_next_start_goes_on_with_the_data(running: Platform) -> None:
+    secrets = kept_secrets(running)
+    store(running).put_object(Bucket="drop", Key="kept/a.txt", Body=b"kept")
+    running.close(signal.SIGTERM)
+    running.open()
+    assert kept_secrets(running) == secrets
+    kept = store(running).get_object(Bucket="drop", Key="kept/a.txt")["Body"].read()
+    assert kept == b"kept"
+
+
+def test_what_a_killed_supervisor_leaves_behind_is_stopped_by_the_next_start(running: Platform) -> None:
+    watching = supervisor(running)
+    os.kill(running.up.pid, signal.SIGSTOP)  # so that it does not clean up before it is killed
+    watching.kill()
+    running.up.kill()
+    running.up.wait()
+    left = {process.pid for process in find_leftovers(running.folder)}
+    assert left
+    running.open()
+    assert "left behind" in running.output.read_text()
+    assert not left & {process.pid for process in find_leftovers(running.folder)}
+
+
+def test_without_its_supervisor_it_ends_and_leaves_nothing(running: Platform) -> None:
+    supervisor(running).kill()
+    assert running.up.wait(60) == 1
+    assert "supervisor ended" in running.output.read_text()
+    assert find_leftovers(running.folder) == []
+
+
+def test_it_can_be_stopped_while_it_starts(stopped: Platform) -> None:
+    """The other signals that stop it are heard the same way: tests/local/test_interrupts.py."""
+    process = stopped.launch()
+    wait_until(lambda: "ready after" in stopped.output.read_text())
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 0
+    assert "Ready" not in stopped.output.read_text()

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from pg8000.native import Connection
 from PIL import Image
 
+from tests.own_postgres import running_postgres
 from tests.platform_driver import Platform, temporary_platform, wait_until
 from tests.system.pooler import pooled, why_not
 
@@ -108,12 +107,11 @@ class Workshop:
 
 
 @contextmanager
-def open_workshop(folder: Path, neighbour: Platform) -> Iterator[Workshop]:
-    """Start it.
+def open_workshop(folder: Path) -> Iterator[Workshop]:
+    """Start it; it uses a PostgreSQL of its own by a pooler, if there is a pooler on this machine.
 
     Args:
         folder: for its assets.
-        neighbour: has the PostgreSQL that it uses by a pooler, if there is a pooler on this machine.
     """
     make_assets(folder)
     settings = {
@@ -128,7 +126,7 @@ def open_workshop(folder: Path, neighbour: Platform) -> Iterator[Workshop]:
     }
     with ExitStack() as stack:
         if is_pooled := why_not() is None:
-            settings["DATABASE_URL"] = stack.enter_context(pooled(make_database(neighbour, "pooled")))
+            settings["DATABASE_URL"] = stack.enter_context(pooled(stack.enter_context(running_postgres())))
         platform = stack.enter_context(temporary_platform(**settings))
         yield Workshop(platform, folder, is_pooled)
 
@@ -143,12 +141,3 @@ def make_assets(folder: Path) -> None:
     Image.new("RGBA", (40, 20), "red").save(out, "PNG")
     (folder / "marks" / "studio.png").write_bytes(out.getvalue())
     (folder / "presets.toml").write_text(PRESETS)
-
-
-def make_database(platform: Platform, name: str) -> str:
-    """Make an empty database in a platform's PostgreSQL; its URL."""
-    url = urlsplit(platform.database_url)
-    own = Connection(url.username, host=url.hostname, port=url.port, password=url.password, database="postgres")
-    own.run(f"CREATE DATABASE {name}")
-    own.close()
-    return url._replace(path=f"/{name}").geturl()

@@ -43,14 +43,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, platform: Any) -> Iterator[Callable[..., Visitor]]:
+def site(platform: Any) -> str:
+    """The address that is visited."""
+    url: str = platform.url
+    return url
+
+
+@pytest.fixture
+def visit(browser: Browser, site: str) -> Iterator[Callable[..., Visitor]]:
     """Make visitors: `visit(locale="ru-RU", color_scheme="dark")`. What the browser complains about fails the test."""
     visitors: list[Visitor] = []
 
     def make(**options: Any) -> Visitor:
         context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
         context.set_default_timeout(MILLISECONDS)
-        visitors.append(Visitor(context.new_page(), platform.url))
+        visitors.append(Visitor(context.new_page(), site))
         return visitors[-1]
 
     yield make

@@ -8,7 +8,6 @@ from PIL import Image, ImageChops
 from playwright.sync_api import expect
 
 from tests.client import File, is_marked, picture
-from tests.system.workshop import Workshop
 from tests.web.conftest import PHONE
 from tests.web.visitor import Visitor, crop, payload
 
@@ -101,18 +100,3 @@ def test_tap(visit: Callable[..., Visitor]) -> None:
     preview.scroll_into_view_if_needed()
     preview.tap(position={"x": 20, "y": 20})
     expect(visitor.page.locator("[name=position][value=top-left]")).to_be_checked()
-
-
-def test_presets_of_the_server(visitor: Visitor, workshop: Workshop) -> None:
-    """The administrator's presets stand first, show in the preview and reach the images."""
-    visitor.url = workshop.platform.url
-    visitor.open()
-    visitor.choose([("grey.jpg", picture((400, 300), "#808080"))])
-    expect(visitor.page.locator(".presets button").first).to_have_text("house style")
-    visitor.page.get_by_role("button", name="house style").click()
-    expect(visitor.page.get_by_text("Over the whole image")).to_be_hidden()
-    expect(visitor.page.locator("#preview")).to_have_attribute("alt", "grey.jpg with the mark")
-    assert visitor.accessibility_problems() == []
-    visitor.send()
-    visitor.wait_until_ready()
-    assert "grey.tif" in visitor.download()
