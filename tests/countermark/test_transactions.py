@@ -7,7 +7,8 @@ from countermark.servers.database import Database
 
 def test_the_server_ends_a_transaction_that_says_nothing(database: Database) -> None:
     """A host that is lost in the middle of one would keep the row of its job locked for hours."""
-    assert database.call("SHOW idle_in_transaction_session_timeout") == "5s"
+    with database.transaction() as connection:
+        assert connection.run("SHOW idle_in_transaction_session_timeout") == [["5s"]]
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "53200", "58030", "57P01", "40001", "08006"])

@@ -3,6 +3,7 @@
 import pytest
 from countermark.http.problems import Unavailable
 from countermark.jobs import opening, outbox
+from countermark.jobs.opening import Arrival
 from countermark.services import Services
 
 from tests.jobs.made import arrived, change, image_row, opened, rows, sent, value
@@ -73,7 +74,9 @@ def test_a_message_is_in_the_outbox_only_if_its_change_is_done(own: Services) ->
 
     def arrive_and_fail() -> None:
         with own.database.transaction() as connection:
-            connection.run("SELECT arrive_v1(:job, 1, 'x', 1, 8)", job=job.id)
+            connection.run(
+                opening.ARRIVE, **opening.arriving(own, job.id, [Arrival(number=1, etag="x", size=1)], seal=False)
+            )
             raise KeyError
 
     with pytest.raises(KeyError):

@@ -4,9 +4,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pg8000.native import Connection
-
 from countermark.jobs.states import OVER
+from countermark.servers.connection import Connection
 
 Row = TypeVar("Row")
 
@@ -92,7 +91,7 @@ IMAGE_COLUMNS = columns(Image)
 
 def fetch(kind: type[Row], connection: Connection, sql: str, **parameters: Any) -> list[Row]:
     """The rows of a query as objects of a dataclass, whose fields are the query's columns."""
-    rows = connection.run(sql, **parameters) or []
+    rows = connection.run(sql, **parameters)
     names = [column["name"] for column in connection.columns or []]
     return [kind(**dict(zip(names, row, strict=True))) for row in rows]
 

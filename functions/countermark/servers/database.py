@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
 from pg8000.exceptions import DatabaseError, InterfaceError
-from pg8000.native import Connection
 
 from countermark.http.problems import Problem, Unavailable
+from countermark.servers.connection import Connection
 
 log = structlog.get_logger()
 
@@ -35,11 +35,10 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 
 class Database:
-    """Transactions on the database at a URL, from any thread.
+    """Statements and transactions on the database at a URL, from any thread.
 
-    A pg8000 connection belongs to one thread, so each thread has its own; one that broke is replaced. Whatever is
-    asked is asked inside a transaction, as pg8000 sends a statement in several steps, which a pooler that gives each
-    transaction another session would separate.
+    A pg8000 connection belongs to one thread, so each thread has its own; one that broke is replaced. A statement by
+    itself is a transaction of its own and one round trip. A pooler may give each transaction another session.
     """
 
     def __init__(self, url: str) -> None:
@@ -63,32 +62,46 @@ class Database:
         Raises:
             Unavailable: the server does not answer, also on a new connection.
         """
-        return self.query(lambda connection: connection.run(sql, **parameters) or [])
+        return self.query(lambda connection: connection.run(sql, **parameters))
 
     def query(self, ask: Callable[[Connection], Answer]) -> Answer:
-        """The answer to statements that are one transaction, and may be run twice.
+        """The answer to one statement that may be run twice, made of it by whoever asks.
 
         Raises:
             Unavailable: the server does not answer, also on a new connection.
         """
         try:
-            with self.transaction() as connection:
-                return ask(connection)
+            return self._ask(ask)
         except Unavailable:
-            with self.transaction() as connection:
-                return ask(connection)
+            return self._ask(ask)
+
+    def _ask(self, ask: Callable[[Connection], Answer]) -> Answer:
+        with self._told():
+            return ask(self._connection())
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection inside a transaction that is committed at the end, and rolled back on an exception.
+        """A connection inside a transaction of several statements.
+
+        It is committed at the end, and rolled back on an exception.
 
         Raises:
             Unavailable: the server does not answer, or stopped in the middle.
         """
-        connection = self._begin()
-        try:
+        with self._told():
+            connection = self._connection()
+            connection.run(BEGIN)
             yield connection
             connection.run("COMMIT")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong with the server is told as callers know it.
+
+        Whatever goes wrong, the connection is not used again, and the server rolls back what was open in it.
+        """
+        try:
+            yield
         except _AWAY as error:
             self.close()
             raise _away(error) from error
@@ -100,26 +113,16 @@ class Database:
                 raise Problem("The request has a character or a number that can't be stored.") from error
             raise
         except BaseException:
-            self._roll_back(connection)
+            self.close()
             raise
 
-    def _begin(self) -> Connection:
-        """This thread's connection, in a new transaction; another one if the server has ended it meanwhile."""
+    def _connection(self) -> Connection:
+        """This thread's connection; another one if the server has ended it meanwhile."""
         kept: Connection | None = getattr(self._local, "connection", None)
-        if kept is not None:
-            try:
-                kept.run(BEGIN)
-            except (*_AWAY, DatabaseError):
-                self.close()
-            else:
-                return kept
-        try:
-            connection = self._connect()
-            connection.run(BEGIN)
-        except (*_AWAY, DatabaseError) as error:
-            self.close()
-            raise _away(error) from error
-        return connection
+        if kept is not None and not kept.is_left:
+            return kept
+        self.close()
+        return self._connect()
 
     def _connect(self) -> Connection:
         url = self._url
@@ -150,19 +153,13 @@ class Database:
             except _AWAY:
                 log.info("a broken connection was dropped")
 
-    def _roll_back(self, connection: Connection) -> None:
-        try:
-            connection.run("ROLLBACK")
-        except (*_AWAY, DatabaseError):
-            self.close()
-
 
 def migrate(connection: Connection) -> None:
     """Apply the numbered migrations that this database has not seen; safe from many processes at once."""
     connection.run(BEGIN)
     connection.run("SELECT pg_advisory_xact_lock(:lock)", lock=MIGRATION_LOCK)
     connection.run("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL)")
-    applied = {name for (name,) in connection.run("SELECT name FROM migrations") or []}
+    applied = {name for (name,) in connection.run("SELECT name FROM migrations")}
     files = (item for item in resources.files("countermark.migrations").iterdir() if item.name.endswith(".sql"))
     for file in sorted(files, key=lambda item: item.name):
         if file.name not in applied:
