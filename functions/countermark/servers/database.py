@@ -1,4 +1,4 @@
-"""PostgreSQL: one connection a thread, and the migrations."""
+"""PostgreSQL: the connections of a process, and the migrations."""
 
 import ssl
 import threading
@@ -37,13 +37,14 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 class Database:
     """Statements and transactions on the database at a URL, from any thread.
 
-    A pg8000 connection belongs to one thread, so each thread has its own; one that broke is replaced. A statement by
-    itself is a transaction of its own and one round trip. A pooler may give each transaction another session.
+    A connection is lent to one thread at a time, and the one that was used last goes first: so they are few, and the
+    server has what it compiles for each. One that broke is replaced. A statement by itself is a transaction of its own
+    and one round trip. A pooler may give each transaction another session.
     """
 
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
-        self._local = threading.local()
+        self._free: list[Connection] = []
         self._migrated = False
         self._lock = threading.Lock()
 
@@ -76,8 +77,8 @@ class Database:
             return self._ask(ask)
 
     def _ask(self, ask: Callable[[Connection], Answer]) -> Answer:
-        with self._told():
-            return ask(self._connection())
+        with self._lent() as connection:
+            return ask(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -88,41 +89,46 @@ class Database:
         Raises:
             Unavailable: the server does not answer, or stopped in the middle.
         """
-        with self._told():
-            connection = self._connection()
+        with self._lent() as connection:
             connection.run(BEGIN)
             yield connection
             connection.run("COMMIT")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What goes wrong with the server is told as callers know it.
+    def _lent(self) -> Iterator[Connection]:
+        """A connection; what goes wrong with the server is told as callers know it.
 
         Whatever goes wrong, the connection is not used again, and the server rolls back what was open in it.
         """
+        connection: Connection | None = None
         try:
-            yield
+            connection = self._connection()
+            yield connection
         except _AWAY as error:
-            self.close()
+            _leave(connection)
             raise _away(error) from error
         except DatabaseError as error:
-            self.close()
+            _leave(connection)
             if _sqlstate(error).startswith(_FOR_NOW):
                 raise _away(error) from error
             if _sqlstate(error).startswith(_OF_THE_INPUT):
                 raise Problem("The request has a character or a number that can't be stored.") from error
             raise
         except BaseException:
-            self.close()
+            _leave(connection)
             raise
+        self._free.append(connection)
 
     def _connection(self) -> Connection:
-        """This thread's connection; another one if the server has ended it meanwhile."""
-        kept: Connection | None = getattr(self._local, "connection", None)
-        if kept is not None and not kept.is_left:
-            return kept
-        self.close()
-        return self._connect()
+        """One that nobody uses; those that the server has ended meanwhile are left."""
+        while True:
+            try:
+                kept = self._free.pop()
+            except IndexError:
+                return self._connect()
+            if not kept.is_left:
+                return kept
+            _leave(kept)
 
     def _connect(self) -> Connection:
         url = self._url
@@ -132,26 +138,32 @@ class Database:
             port=url.port or 5432,
             database=url.path.lstrip("/") or "postgres",
             password=unquote(url.password or ""),
-            ssl_context=ssl_context(parse_qs(url.query)),
+            ssl_context=ssl_context(parse_qs(url.query)) or False,  # None would read all certificates, and ask for it
             timeout=30,
             application_name="countermark",
         )
-        self._local.connection = connection
-        with self._lock:
-            if not self._migrated:
-                migrate(connection)
-                self._migrated = True
+        try:
+            with self._lock:
+                if not self._migrated:
+                    migrate(connection)
+                    self._migrated = True
+        except BaseException:
+            _leave(connection)
+            raise
         return connection
 
     def close(self) -> None:
-        """Close this thread's connection; the next question makes another."""
-        connection: Connection | None = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            try:
-                connection.close()
-            except _AWAY:
-                log.info("a broken connection was dropped")
+        """Close the connections that nobody uses; the next question makes another."""
+        while self._free:
+            _leave(self._free.pop())
+
+
+def _leave(connection: Connection | None) -> None:
+    if connection is not None:
+        try:
+            connection.close()
+        except _AWAY:
+            log.info("a broken connection was dropped")
 
 
 def migrate(connection: Connection) -> None:
