@@ -3,18 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from countermark.jobs.rows import Image, Job, Seen
+from countermark.jobs.rows import Image, Job, Version
 from countermark.jobs.states import ENDED, ImageState, Source
 
 
-def status_etag(job: Seen, which: str) -> str:
+def status_etag(version: Version, which: str) -> str:
     """Changes with every change that the document shows.
 
     Args:
         which: the images that it lists; only those that wait show whether somebody works on them.
     """
-    parts = (job.state, job.total, job.done, job.failed, job.version, which, job.worked_on if which == "all" else None)
-    return "-".join(str(part) for part in parts if part is not None)
+    parts = (version.row, which, version.worked_on if which == "all" else None)
+    return '"' + "-".join(filter(None, parts)) + '"'
 
 
 def archive_name(job: Job) -> str:

@@ -281,10 +281,10 @@ FAULTS = (
     Fault(
         name="a message is not written with its change",
         means="A process dies after a commit, and nobody is told; only the sweep's second net is left.",
-        file=SQL,
-        right="WITH written AS (INSERT INTO outbox (subject, data) VALUES (p_subject, p_data || '{\"version\": 1}')"
-        " RETURNING id, subject, data)",
-        broken="WITH written AS (SELECT 0 AS id, p_subject AS subject, p_data || '{\"version\": 1}' AS data)",
+        file=STATEMENTS,
+        right="INSERT INTO outbox (subject, data) VALUES (p_subject, p_data || '{\"version\": 1}')"
+        " RETURNING id, subject, data INTO written;",
+        broken="SELECT 0 AS id, p_subject AS subject, p_data || '{\"version\": 1}' AS data INTO written;",
         tests=(
             "tests/jobs/test_outbox.py::test_what_is_not_sent_stays_and_the_change_is_done",
             "tests/jobs/test_outbox.py::test_the_sweep_sends_what_nobody_has_sent",

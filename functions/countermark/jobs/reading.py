@@ -3,7 +3,18 @@
 from typing import Any, TypeVar
 
 from countermark.http.problems import Expired, NotFound
-from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, SEEN_COLUMNS, Image, Job, Seen, fetch, fetch_one
+from countermark.jobs.rows import (
+    IMAGE_COLUMNS,
+    JOB_COLUMNS,
+    SEEN_COLUMNS,
+    VERSION_COLUMNS,
+    Image,
+    Job,
+    Seen,
+    Version,
+    fetch,
+    fetch_one,
+)
 from countermark.services import Services
 
 Opened = TypeVar("Opened", bound=Job)
@@ -28,6 +39,15 @@ def see_job(own: Services, token: str) -> Seen:
         NotFound, Expired: as above.
     """
     return _open(own, Seen, SEEN_COLUMNS, token)
+
+
+def see_version(own: Services, token: str) -> Version | None:
+    """What tells whether a job has changed that can be seen; None if it can't be."""
+    sql = (
+        f"SELECT {VERSION_COLUMNS} FROM jobs WHERE token = :token AND state NOT IN ('expired', 'gone')"
+        " AND (expires_at IS NULL OR expires_at > now())"
+    )
+    return own.database.query(lambda connection: fetch_one(Version, connection, sql, token=token))
 
 
 def _open(own: Services, kind: type[Opened], columns: str, token: str) -> Opened:

@@ -47,11 +47,11 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen(Job):
-    """A job as people see it, and what tells whether that has changed."""
+class Version:
+    """What tells whether a job has changed as people see it."""
 
-    version: str = field(metadata={"sql": "xmin::text"})
-    """Of its row, which every change writes anew that shows."""
+    row: str = field(metadata={"sql": "xmin::text"})
+    """Of the job's row, which every change writes anew that shows."""
     worked_on: str | None = field(
         metadata={
             "sql": "(SELECT md5(string_agg(lease, ',' ORDER BY number)) FROM images"
@@ -59,6 +59,11 @@ class Seen(Job):
         }
     )
     """Which of its images are: whoever takes one leaves the job's row alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen(Version, Job):
+    """A job as people see it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +100,7 @@ def columns(kind: type[Any]) -> str:
 
 JOB_COLUMNS = columns(Job)
 SEEN_COLUMNS = columns(Seen)
+VERSION_COLUMNS = columns(Version)
 IMAGE_COLUMNS = columns(Image)
 
 

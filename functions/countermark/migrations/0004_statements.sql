@@ -33,7 +33,7 @@ DECLARE
     its_owner text;
     new record;
 BEGIN
-    UPDATE jobs SET progress_at = now() WHERE id = p_job AND state = 'receiving' RETURNING owner INTO its_owner;
+    SELECT owner INTO its_owner FROM jobs WHERE id = p_job AND state = 'receiving' FOR UPDATE;
     IF NOT FOUND THEN
         RETURN EXISTS (SELECT FROM images WHERE job_id = p_job AND number = p_numbers[1] AND key = p_keys[1]);
     END IF;
@@ -53,7 +53,7 @@ BEGIN
                                 new.folded, new.folded_base, new.folded_suffix, new.folded_flat);
     END LOOP;
     INSERT INTO ledger (bucket, key, job_id) SELECT p_bucket, key, p_job FROM unnest(p_keys) key;
-    UPDATE jobs SET total = total + cardinality(p_numbers) WHERE id = p_job;
+    UPDATE jobs SET total = total + cardinality(p_numbers), progress_at = now() WHERE id = p_job;
     RETURN true;
 END $$;
 
@@ -117,9 +117,19 @@ BEGIN
     RETURN jsonb_build_object('outcomes', coalesce(outcomes, '{}'), 'messages', messages);
 END $$;
 
-CREATE FUNCTION taken_out_v1(p_subject text) RETURNS void LANGUAGE sql AS $$
-    DELETE FROM outbox WHERE subject ~>=~ p_subject AND subject ~<~ (p_subject || '/') -- it, and it with more parts
-$$;
+CREATE FUNCTION taken_out_v1(p_subject text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM outbox WHERE subject ~>=~ p_subject AND subject ~<~ (p_subject || '/'); -- it, and it with more parts
+END $$;
+
+-- As before; the plan of a statement is kept in plpgsql.
+CREATE OR REPLACE FUNCTION send_v1(p_subject text, p_data jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    written record;
+BEGIN
+    INSERT INTO outbox (subject, data) VALUES (p_subject, p_data || '{"version": 1}') RETURNING id, subject, data INTO written;
+    RETURN jsonb_build_array(to_jsonb(written));
+END $$;
 
 -- So many more images of a job are done, failed, or in it at all. After the last one its ZIP is made. The job must be locked.
 CREATE FUNCTION count_v1(p_job text, p_done integer, p_failed integer, p_total integer) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -127,7 +137,8 @@ DECLARE
     its_revision integer;
 BEGIN
     IF EXISTS (SELECT FROM images WHERE job_id = p_job AND state IN ('expected', 'waiting')) THEN
-        UPDATE jobs SET done = done + p_done, failed = failed + p_failed, total = total + p_total WHERE id = p_job;
+        UPDATE jobs SET done = done + p_done, failed = failed + p_failed, total = total + p_total
+            WHERE id = p_job AND (p_done, p_failed, p_total) <> (0, 0, 0);
         RETURN '[]';
     END IF;
     UPDATE jobs SET done = done + p_done, failed = failed + p_failed, total = total + p_total,
