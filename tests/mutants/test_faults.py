@@ -153,7 +153,7 @@ def outcomes(bench: Bench, request: pytest.FixtureRequest) -> Iterator[Callable[
 
 
 def test_the_table_is_well_formed() -> None:
-    assert len(FAULTS) == 30
+    assert len(FAULTS) == 32
     assert max(Counter(fault.name for fault in FAULTS).values()) == 1
     for fault in FAULTS:
         assert fault.tests
