@@ -20,6 +20,10 @@ from infra.local.process import GROUPS, Process
 from infra.render import render
 
 PR_SET_PDEATHSIG = 1
+SUPERVISOR = "supervisord"
+"""The name that its process gives itself."""
+ERRORS = "supervisord.err"
+"""Its log of what it could not log."""
 QUOTES = "\"'"
 
 OTHERS_SETTINGS = (
@@ -50,15 +54,16 @@ def start(folder: DataFolder, processes: list[Process]) -> subprocess.Popen[byte
     configuration = folder.configuration / "supervisord.conf"
     write_private(configuration, _configuration(folder, processes))
     libc = ctypes.CDLL(None)
-    return subprocess.Popen(
-        [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(configuration)],
-        env=_common(processes),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=(folder.logs / "supervisord.err").open("wb"),
-        start_new_session=True,  # Ctrl-C in the terminal is ours to handle: processes stop in order
-        preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
-    )
+    with (folder.logs / ERRORS).open("wb") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "infra.local.supervisor", "--configuration", str(configuration)],
+            env=_common(processes),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,  # Ctrl-C in the terminal is ours to handle: processes stop in order
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
+        )
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
