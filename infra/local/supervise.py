@@ -24,6 +24,9 @@ SUPERVISOR = "supervisord"
 """The name that its process gives itself."""
 ERRORS = "supervisord.err"
 """Its log of what it could not log."""
+MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "4194304"}
+"""How glibc gives memory back, which a process is told before it begins: the forks keep fewer heaps for their threads,
+and less at the end of each. With less than 4 MiB there marking costs a tenth more."""
 QUOTES = "\"'"
 
 OTHERS_SETTINGS = (
@@ -57,7 +60,7 @@ def start(folder: DataFolder, processes: list[Process]) -> subprocess.Popen[byte
     with (folder.logs / ERRORS).open("wb") as errors:
         return subprocess.Popen(
             [sys.executable, "-m", "infra.local.supervisor", "--configuration", str(configuration)],
-            env=_common(processes),
+            env=_common(processes) | MALLOC,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
