@@ -2,6 +2,7 @@
 pages count once in all.
 """
 
+import re
 import threading
 import time
 from collections import defaultdict
@@ -93,11 +94,6 @@ def _programs(pid: int) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def _name(process: psutil.Process) -> str:
-    command = " ".join(process.cmdline())
-    function = process.environ().get("FUNCTION_NAME")
-    if function:
-        return function
-    for part, name in (("infra.connector", "connector"), ("supervisord", "supervisor"), ("postgres", "postgres")):
-        if part in command:
-            return name
-    return {"weed": "seaweedfs", "nats-server": "nats"}.get(process.name(), process.name())
+    """Copies of a function are numbered, and count as one."""
+    name = re.sub(r"-\d+$", "", process.name())
+    return {"weed": "seaweedfs", "nats-server": "nats"}.get(name, name)

@@ -54,7 +54,7 @@ BELOW = {
     "store": GROUND | {"servers"},
     "connector": GROUND,
     "images": GROUND | {"tools"},
-    "local": GROUND | {"servers", "store", "tools"},
+    "local": GROUND | {"servers", "store", "connector", "tools"},
     "kubernetes": GROUND | {"servers", "store", "connector"},
 }
 """What each room of infra may import of the others."""

@@ -11,8 +11,6 @@ import typer
 from infra.credentials import FOR_PEOPLE
 from infra.errors import InfraError, PlatformError
 from infra.local import supervise
-from infra.local.demo import run_demo
-from infra.local.doctor import examine
 from infra.local.folder import DataFolder
 from infra.local.machine import LOOPBACK, PublicAddress
 from infra.local.ports import pick_free_port
@@ -38,7 +36,7 @@ StoreChoice = Annotated[
 ]
 Host = Annotated[str, typer.Option("--host", envvar="HOST_ADDRESS", help="The address to listen on; 0.0.0.0 for all.")]
 
-SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_LOOKS = 5.0
 
 
 def main() -> None:
@@ -93,6 +91,8 @@ def demo(
     store: StoreChoice = Store.SEAWEEDFS,
 ) -> None:
     """Mark the sample photographs on a platform that starts and stops for it, and write the ZIP here."""
+    from infra.local.demo import run_demo  # here and below: what others would keep in memory for nothing
+
     with tempfile.TemporaryDirectory(prefix="countermark-") as temporary:
         folder, address = DataFolder(Path(temporary) / "data"), PublicAddress(LOOPBACK, pick_free_port())
         with running_platform(folder, address, store, typer.echo):
@@ -118,6 +118,8 @@ def doctor(
     data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK, store: StoreChoice = Store.SEAWEEDFS
 ) -> None:
     """Say what the platform needs on this machine, and what is missing."""
+    from infra.local.doctor import examine
+
     findings = list(examine(DataFolder(data.resolve()), port, PublicAddress(host, port).hosts, store))
     for finding in findings:
         mark = typer.style("ok  ", fg="green") if finding.good else typer.style("no  ", fg="red")

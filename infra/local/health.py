@@ -1,5 +1,6 @@
 """Waiting until every process works, and saying which one does not."""
 
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,11 @@ LOG_LINES = 12
 class Wait:
     """The wait for some processes; ``seconds`` counts from when it was made."""
 
-    def __init__(self, folder: DataFolder, report: Callable[[str, float], None]) -> None:
+    def __init__(
+        self, folder: DataFolder, supervisor: subprocess.Popen[bytes], report: Callable[[str, float], None]
+    ) -> None:
         self._folder = folder
+        self._supervisor = supervisor
         self._report = report
         self._started = time.monotonic()
         self._endings: dict[str, set[int]] = {}
@@ -36,10 +40,12 @@ class Wait:
         """Return when all of them work; each is reported when it does.
 
         Raises:
-            PlatformError: one does not start; the message has the end of its log.
+            PlatformError: one does not start, or the supervisor has ended; the message has the end of its log.
         """
         pending = {process.name: process for process in processes}
         while pending:
+            if self._supervisor.poll() is not None:
+                raise PlatformError(f"The supervisor ended. {_end_of_log(self._folder.logs / supervise.ERRORS)}")
             states = supervise.states(self._folder)
             for name, process in list(pending.items()):
                 error = _check(process)

@@ -6,6 +6,7 @@ from pathlib import Path
 import psutil
 
 from infra.local.folder import MARK, DataFolder
+from infra.local.supervise import SUPERVISOR
 
 SECONDS_TO_STOP = 30
 SECONDS_TO_DIE = 5
@@ -19,7 +20,7 @@ def find_leftovers(folder: DataFolder) -> list[psutil.Process]:
 def stop_leftovers(folder: DataFolder) -> int:
     """Stop them, the supervisor first as it stops the others in order; returns how many there were."""
     found = find_leftovers(folder)
-    supervisors = [process for process in found if "supervisor.supervisord" in _command(process)]
+    supervisors = [process for process in found if _name(process) == SUPERVISOR]
     _signal(supervisors or found, signal.SIGTERM)
     psutil.wait_procs(found, timeout=SECONDS_TO_STOP)
     kill_leftovers(folder)
@@ -43,11 +44,12 @@ def _belongs(process: psutil.Process, root: Path) -> bool:
         return False  # gone, or another user's
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _name(process: psutil.Process) -> str:
+    """Its own: the command line of what the supervisor has forked is the supervisor's."""
     try:
-        return process.cmdline()
+        return process.name()
     except psutil.Error:
-        return []
+        return ""
 
 
 def _signal(processes: list[psutil.Process], number: signal.Signals) -> None:

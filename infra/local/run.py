@@ -7,12 +7,14 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from countermark.settings import InvalidSettings, Settings, load_settings
 
 from infra.credentials import generate_secrets, write_private
 from infra.errors import PlatformError
 from infra.local import postgres, supervise
+from infra.local.apart import apart
 from infra.local.assets import require_assets
 from infra.local.durable import write_through
 from infra.local.folder import DataFolder
@@ -28,8 +30,6 @@ from infra.local.stores import Store, require_same_store, store_program
 from infra.project import BINARIES, STACK
 from infra.servers.seaweedfs import configuration as seaweedfs
 from infra.stack import read_stack
-from infra.store.settings import StoreSettings
-from infra.store.setup import SetUpError, set_up, set_up_what_every_store_has
 
 SECONDS_TO_STOP = 180
 
@@ -63,7 +63,7 @@ def running_platform(folder: DataFolder, address: PublicAddress, store: Store, s
         machine, processes = _prepare(folder, address, store, reservations, say)
         supervisor = supervise.start(folder, processes)
         try:
-            _bring_up(machine, processes, say)
+            _bring_up(machine, processes, supervisor, say)
             folder.running.write_text(json.dumps({"url": address.url, "process": os.getpid()}), encoding="utf-8")
             yield Running(supervisor=supervisor, processes=processes)
         finally:
@@ -81,7 +81,7 @@ def _prepare(
     if runs_store:
         require_same_store(folder, store)
     require_what_is_given(environ)
-    require_assets()
+    apart(require_assets)
     machine = Machine(
         folder=folder,
         address=address,
@@ -120,11 +120,15 @@ def write_files(folder: DataFolder, processes: Iterable[Process]) -> None:
             write_private(file.path, file.text, file.mode)
 
 
-def _bring_up(machine: Machine, processes: list[Process], say: Say) -> None:
+def _bring_up(machine: Machine, processes: list[Process], supervisor: subprocess.Popen[bytes], say: Say) -> None:
     """Wait for the processes; the connector comes last, for it calls all others."""
-    wait = Wait(machine.folder, report=lambda name, seconds: say(f"  {name:<14}ready after {seconds:4.1f} s"))
+
+    def report(name: str, seconds: float) -> None:
+        say(f"  {name:<14}ready after {seconds:4.1f} s")
+
+    wait = Wait(machine.folder, supervisor, report)
     wait.until_healthy([each for each in processes if each.group == "servers"])
-    _set_up_store(machine)
+    apart(partial(_set_up_store, machine))
     wait.until_healthy([each for each in processes if each.group != "servers" and each.starts_at_once])
     late = [each for each in processes if not each.starts_at_once]
     for each in late:
@@ -134,6 +138,9 @@ def _bring_up(machine: Machine, processes: list[Process], say: Say) -> None:
 
 def _set_up_store(machine: Machine) -> None:
     """All of it in a store of ours; in another one the buckets, and who may do what there is its holder's business."""
+    from infra.store.settings import StoreSettings
+    from infra.store.setup import SetUpError, set_up, set_up_what_every_store_has
+
     settings = load_settings(StoreSettings, **machine.settings)
     try:
         if machine.pairs:

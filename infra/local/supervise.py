@@ -20,6 +20,13 @@ from infra.local.process import GROUPS, Process
 from infra.render import render
 
 PR_SET_PDEATHSIG = 1
+SUPERVISOR = "supervisord"
+"""The name that its process gives itself."""
+ERRORS = "supervisord.err"
+"""Its log of what it could not log."""
+MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "4194304"}
+"""How glibc gives memory back, which a process is told before it begins: the forks keep fewer heaps for their threads,
+and less at the end of each. With less than 4 MiB there marking costs a tenth more."""
 QUOTES = "\"'"
 
 OTHERS_SETTINGS = (
@@ -50,15 +57,16 @@ def start(folder: DataFolder, processes: list[Process]) -> subprocess.Popen[byte
     configuration = folder.configuration / "supervisord.conf"
     write_private(configuration, _configuration(folder, processes))
     libc = ctypes.CDLL(None)
-    return subprocess.Popen(
-        [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(configuration)],
-        env=_common(processes),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=(folder.logs / "supervisord.err").open("wb"),
-        start_new_session=True,  # Ctrl-C in the terminal is ours to handle: processes stop in order
-        preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
-    )
+    with (folder.logs / ERRORS).open("wb") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "infra.local.supervisor", "--configuration", str(configuration)],
+            env=_common(processes) | MALLOC,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,  # Ctrl-C in the terminal is ours to handle: processes stop in order
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
+        )
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,10 +3,13 @@
 import gzip
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -114,6 +117,50 @@ def test_a_body_that_says_it_is_too_large_is_refused_before_it_is_sent(
         answer = connection.recv(4096)
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"application/problem+json" in answer
+
+
+def test_connections_to_the_functions_stay_open(platform: Platform) -> None:
+    copies = {platform.ports[name] for name in platform.processes("status")}
+
+    def connections() -> set[Any]:
+        """Those that are open, and those that were closed in the last minute."""
+        return {each.laddr for each in psutil.net_connections("tcp4") if each.raddr and each.raddr.port in copies} | {
+            each.raddr for each in psutil.net_connections("tcp4") if each.raddr and each.laddr.port in copies
+        }
+
+    before = connections()
+    with httpx.Client(base_url=platform.url, timeout=30) as client:
+        codes = {client.get("/function/status/" + "0" * 32).status_code for _ in range(50)}
+    assert codes == {404}
+    assert len(connections() - before) < 25
+
+
+def test_a_kill_is_seen_by_calls_alone_that_had_begun(platform: Platform) -> None:
+    image, ended = picture(), threading.Event()
+
+    def keep_calling(client: httpx.Client) -> list[tuple[int, float]]:
+        seen = []
+        while not ended.is_set():
+            started = time.monotonic()
+            seen.append((client.post("/function/watermark?text=a", content=image).status_code, started))
+        return seen
+
+    with httpx.Client(base_url=platform.url, timeout=30) as client, ThreadPoolExecutor(4) as pool:
+        callers = [pool.submit(keep_calling, client) for _ in range(4)]
+        time.sleep(1)
+        before = set(platform.pids("watermark"))
+        killed = platform.kill("watermark")
+        wait_until(lambda: not psutil.pid_exists(killed) or killed not in platform.pids("watermark"))
+        died = time.monotonic()
+        wait_until(lambda: len(set(platform.pids("watermark")) - {killed}) == len(before))
+        time.sleep(1)
+        ended.set()
+    for caller in callers:
+        calls = caller.result()
+        lost = [started for code, started in calls if code == 502]
+        assert {code for code, _ in calls} <= {200, 502}
+        assert len(lost) <= 1
+        assert all(started < died for started in lost)
 
 
 @pytest.mark.parametrize("name", ["upload", "watermark"])

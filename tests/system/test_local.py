@@ -1,5 +1,6 @@
 """The platform starts, goes on with its data, and stops without a trace, however it is treated."""
 
+import configparser
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 from pg8000.native import Connection, DatabaseError
+from supervisor.datatypes import dict_of_key_value_pairs
 
 from infra.local import supervise
 from infra.local.leftovers import find_leftovers
@@ -168,12 +170,14 @@ def test_each_process_knows_its_own_secrets_alone(running: Platform) -> None:
     folder = running.folder.secrets
     own = {path.name: {file.name for file in path.iterdir()} for path in folder.iterdir() if path.is_dir()}
     functions = {"upload", "drop", "watermark", "preview", "archive", "expire", "status", "reconcile"}
+    programs = configparser.ConfigParser(interpolation=None)
+    programs.read(running.folder.configuration / "supervisord.conf")
     assert set(own) == {*functions, "connector"}
     assert own["connector"] == {"nats-url", "webhook-token"}
     for name in functions:
         assert own[name] == {"nats-url", "database-url", "s3-access-key", "s3-secret-key"}
-        (pid, *_) = running.pids(name)
-        assert psutil.Process(pid).environ()["SECRETS_DIR"] == str(folder / name)
+        (told, *_) = [value for key, value in programs.items() if re.fullmatch(rf"program:{name}(-\d+)?", key)]
+        assert dict_of_key_value_pairs(told["environment"])["SECRETS_DIR"] == str(folder / name)
     assert len({running.secret(f"{name}/s3-secret-key") for name in functions}) == len(functions)
 
 

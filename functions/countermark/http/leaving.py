@@ -15,8 +15,12 @@ from waitress import wasyncore
 
 LOOK_SECONDS = 0.05
 LOOK_FOR_PARENT_SECONDS = 0.5
-NEWCOMER_SECONDS = 0.3
-"""For so long a connection may take to send its request, when the function is told to leave."""
+KEPT_SECONDS = 0.5
+"""How long the gateway keeps a connection that nobody uses."""
+NEWCOMER_SECONDS = 2 * KEPT_SECONDS
+"""For so long a connection may take to send its request, when the function is told to leave. One that
+has been silent for longer is nobody's.
+"""
 
 
 class Leaving:

@@ -36,6 +36,7 @@ import waitress
 from flask import Flask
 
 from countermark.http.application import make_app, no_page
+from countermark.http.keeping import channel_class
 from countermark.http.leaving import Leaving, when_parent_ends
 from countermark.logs import configure_logs
 from countermark.settings import InvalidSettings, settings
@@ -89,6 +90,7 @@ def serve(folder: Path) -> None:
     render_problem = getattr(handler, "render_problem", no_page)
     app = make_app(handler.handle, name=name, leaving=leaving, render_problem=render_problem)
     server = make_server(app, serving, sockets)
+    server.channel_class = channel_class(leaving)
     if BEHIND_WATCHDOG in sys.argv[1:]:
         when_parent_ends(lambda: leaving.end(server))
         signal.signal(signal.SIGTERM, lambda _number, _frame: leaving.go_on())

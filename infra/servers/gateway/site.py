@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from countermark.http.leaving import KEPT_SECONDS
+
 from infra.render import render
 
 
@@ -44,4 +46,4 @@ class Site:
 
 def caddyfile(site: Site) -> str:
     """The configuration in Caddy's own language."""
-    return render("servers/gateway/Caddyfile.j2", **vars(site))
+    return render("servers/gateway/Caddyfile.j2", kept_milliseconds=int(KEPT_SECONDS * 1000), **vars(site))
