@@ -11,7 +11,6 @@ from countermark.http.calls import DONE, Event, is_message, job_token, message_d
 from countermark.http.problems import WrongMethod
 from countermark.jobs import endings
 from countermark.jobs.messages import JOBS_EXPIRED
-from countermark.jobs.reading import job_id_of
 from countermark.services import Services, services
 from flask import Response
 
@@ -41,7 +40,6 @@ def delete(own: Services, token: str) -> None:
     Raises:
         NotFound: there is no such job. One that is gone already is no error.
     """
-    job_id = job_id_of(own, token)
+    job_id = endings.expire_at_once(own, token)
     structlog.contextvars.bind_contextvars(job=job_id)
-    endings.expire(own, job_id, at_once=True)
     endings.delete_objects(own, job_id)

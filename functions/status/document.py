@@ -3,14 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from countermark.jobs.rows import Image, Job, Progress
+from countermark.jobs.rows import Image, Job, Seen
 from countermark.jobs.states import ENDED, ImageState, Source
 
 
-def status_etag(job: Job, progress: Progress) -> str:
-    """Changes with every change that the document shows."""
-    changed = progress.changed_at.timestamp() if progress.changed_at else 0
-    return f"{job.state}-{job.revision}-{progress.done}-{progress.failed}-{progress.waiting}-{changed:.6f}"
+def status_etag(job: Seen, which: str) -> str:
+    """Changes with every change that the document shows.
+
+    Args:
+        which: the images that it lists; only those that wait show whether somebody works on them.
+    """
+    parts = (job.state, job.total, job.done, job.failed, job.version, which, job.worked_on if which == "all" else None)
+    return "-".join(str(part) for part in parts if part is not None)
 
 
 def archive_name(job: Job) -> str:
@@ -20,17 +24,17 @@ def archive_name(job: Job) -> str:
     return f"countermark-{job.created_at:%Y-%m-%d-%H%M}.zip"
 
 
-def status_document(job: Job, progress: Progress, images: list[Image]) -> dict[str, Any]:
+def status_document(job: Job, images: list[Image]) -> dict[str, Any]:
     """The document, with the images that it is to list."""
     return {
         "job": job.token,
         "state": job.state,
         "source": job.source,
         "reason": job.reason or job.options_problem,
-        "total": progress.waiting + progress.done + progress.failed,
-        "waiting": progress.waiting,
-        "done": progress.done,
-        "failed": progress.failed,
+        "total": job.total,
+        "waiting": job.total - job.done - job.failed,
+        "done": job.done,
+        "failed": job.failed,
         "now": _time(job.read_at),
         "created_at": _time(job.created_at),
         "ready_at": _time(job.ready_at),

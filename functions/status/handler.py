@@ -10,7 +10,7 @@ from typing import Any
 
 from countermark.http.calls import Event, job_token, path_parts, prefers_html
 from countermark.http.problems import NotFound, Problem, WrongMethod
-from countermark.jobs.reading import find_job, job_images, job_progress
+from countermark.jobs.reading import first_images, job_images, see_job
 from countermark.jobs.rows import Image
 from countermark.jobs.states import ImageState
 from countermark.services import Services, services
@@ -55,20 +55,18 @@ def render_problem(event: Event, problem: Problem) -> Response | None:
 
 def show(own: Services, event: Event, token: str) -> Response:
     """The job as a page or as JSON."""
-    job = find_job(own, token)
-    progress = job_progress(own, job.id)
+    job = see_job(own, token)
     which = event.query.get("images", "all")
     if which not in LISTS:
         raise Problem(f"images must be one of {', '.join(LISTS)}.")
     if prefers_html(event):
-        return page(
-            pages.render_job(status_document(job, progress, listed(own, job.id, which)), language_of(event)), 200
-        )
-    etag = f'"{status_etag(job, progress)}-{which}"'
+        document = status_document(job, first_images(own, job.id, pages.SHOWN_IMAGES))
+        return page(pages.render_job(document, language_of(event)), 200)
+    etag = f'"{status_etag(job, which)}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept", **SECRET}
     if event.headers.get("If-None-Match") == etag:
         return Response(status=304, headers=headers)
-    document = status_document(job, progress, listed(own, job.id, which))
+    document = status_document(job, listed(own, job.id, which))
     return Response(json.dumps(document), 200, headers, content_type="application/json")
 
 

@@ -68,11 +68,12 @@ def render_job(job: Mapping[str, Any], language: str = "en") -> str:
     """The page of a job.
 
     Args:
-        job: the status document, as its JSON has it.
+        job: the status document, as its JSON has it; of its images those up to `SHOWN_IMAGES`, and the failed ones.
         language: one of `LANGUAGES`.
     """
     images = job.get("images") or []
     failures = [image for image in images if image["state"] == "failed"]
+    tiles = [image for image in images if image["number"] <= SHOWN_IMAGES]
     return _render(
         "job.html",
         language,
@@ -82,8 +83,8 @@ def render_job(job: Mapping[str, Any], language: str = "en") -> str:
         headline=_headline(job),
         failures=failures,
         retry=any(image["code"] not in _LACKING for image in failures),
-        images=images[:SHOWN_IMAGES],
-        hidden=max(0, job["total"] - min(len(images), SHOWN_IMAGES)),
+        images=tiles,
+        hidden=job["total"] - len(tiles),
     )
 
 

@@ -46,15 +46,13 @@ def open_with_links(services: Services, event: Event, body: dict[str, Any]) -> t
         if file.size > own.max_file_bytes:
             raise TooLarge(f"{file.name} has {file.size} bytes; at most {own.max_file_bytes} are allowed.")
     opening.require_room(own, [file.size for file in order.files])
-    with services.database.transaction() as connection:
-        job = opening.open_job(connection, owner_of(event), order.options)
-        images = [
-            NewImage(number=number, name=clean_name(file.name), key=direct_key(job.id, number), bytes=file.size)
-            for number, file in enumerate(order.files, 1)
-        ]
-        opening.add_images(connection, job.id, UPLOADS, images)
-        # It has all its images, so that it completes by itself when the last one has come and ended.
-        connection.run("SELECT seal_v1(:job, :share)", job=job.id, share=own.line_share)
+    job = opening.new_job()
+    images = [
+        NewImage(number=number, name=clean_name(file.name), key=direct_key(job.id, number), bytes=file.size)
+        for number, file in enumerate(order.files, 1)
+    ]
+    # It has all its images, so that it completes by itself when the last one has come and ended.
+    opening.open_job(services, job, owner_of(event), order.options, images, sealed=True)
     address = public_address(event)
     return job, [
         {

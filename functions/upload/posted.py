@@ -128,8 +128,8 @@ class PostedJob:
                 options = engine.parse_options(self._fields).model_dump(mode="json")
             except engine.InvalidOptions as error:
                 raise BadOptions(str(error), errors=error.errors) from error
-            with self.services.database.transaction() as connection:
-                self._job = opening.open_job(connection, self._owner, options)
+            self._job = opening.new_job()
+            opening.open_job(self.services, self._job, self._owner, options)
             structlog.contextvars.bind_contextvars(job=self._job.id)
         return self._job
 
@@ -140,9 +140,7 @@ class PostedJob:
         job = self.opened
         self.count += 1
         image = NewImage(number=self.count, name=clean_name(name), key=posted_key(job.id, self.count))
-        with self.services.database.transaction() as connection:
-            added = opening.add_images(connection, job.id, UPLOADS, [image])
-        if not added:
+        if not opening.add_images(self.services, job.id, [image]):
             raise Expired(TOO_LATE)
         return image
 

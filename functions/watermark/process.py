@@ -1,10 +1,10 @@
 """An image that waits becomes a marked copy in the results, once, however often its message comes."""
 
-from functools import lru_cache
 from pathlib import PurePosixPath
 
 import structlog
 from countermark import engine
+from countermark.engine.cache import ByteCache
 from countermark.http.edit import engine_limits
 from countermark.http.problems import Unavailable
 from countermark.jobs import images
@@ -26,17 +26,24 @@ class OptionsChanged(Exception):
     """The job has other options than when the image was taken: its next revision waits."""
 
 
-@lru_cache(maxsize=64)
+_options: ByteCache[engine.Options] = ByteCache(max_bytes=64, size=lambda _: 1)
+"""Of 64 hashes."""
+
+
 def options_of(own: Services, job_id: str, options_hash: str) -> engine.Options:
-    """The options of a job, which its images share.
+    """The options of a job, which its images share, and often other jobs as well.
 
     Raises:
         OptionsChanged: they are not those of the hash any more; what was kept under it would be wrong for ever.
     """
-    options = options_as_hashed(own, job_id, options_hash)
-    if options is None:
-        raise OptionsChanged
-    return engine.load_options(options)
+
+    def load() -> engine.Options:
+        options = options_as_hashed(own, job_id, options_hash)
+        if options is None:
+            raise OptionsChanged
+        return engine.load_options(options)
+
+    return _options.get(options_hash, load)
 
 
 def process(own: Services, job_id: str, number: int, revision: int) -> None:

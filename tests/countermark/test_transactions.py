@@ -1,5 +1,7 @@
 """Transactions on a real server: what ends them, and what callers are told."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from countermark.http.problems import Problem, Unavailable
 from countermark.servers.database import Database
@@ -7,7 +9,8 @@ from countermark.servers.database import Database
 
 def test_the_server_ends_a_transaction_that_says_nothing(database: Database) -> None:
     """A host that is lost in the middle of one would keep the row of its job locked for hours."""
-    assert database.call("SHOW idle_in_transaction_session_timeout") == "5s"
+    with database.transaction() as connection:
+        assert connection.run("SHOW idle_in_transaction_session_timeout") == [["5s"]]
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "53200", "58030", "57P01", "40001", "08006"])
@@ -31,3 +34,32 @@ def test_what_fails_was_not(database: Database) -> None:
     with pytest.raises(KeyError):
         change_and_fail()
     assert database.call("SELECT generation FROM sweeps") == 0
+
+
+SESSION = "SELECT pg_backend_pid()"
+
+
+def test_threads_that_take_turns_share_a_connection(database: Database) -> None:
+    """Each has a process of the server, with memory and everything that it compiles anew."""
+    first = database.call(SESSION)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(8):
+            assert pool.submit(database.call, SESSION).result() == first
+    with database.transaction() as one, database.transaction() as another:
+        assert one.run(SESSION) != another.run(SESSION)
+
+
+def test_a_connection_that_the_server_has_ended_is_replaced(database: Database, postgres: str) -> None:
+    """A transaction that nobody may ask twice begins on one that lives."""
+    first, other = database.call(SESSION), Database(postgres)
+    assert other.call("SELECT pg_terminate_backend(:session, 5000)", session=first)
+    other.close()
+    with database.transaction() as connection:
+        assert connection.run(SESSION) != [[first]]
+
+
+def test_a_connection_is_not_used_again_after_an_error(database: Database) -> None:
+    first = database.call(SESSION)
+    with pytest.raises(KeyError), database.transaction():
+        raise KeyError
+    assert database.call(SESSION) != first

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from countermark.jobs import archives
+from countermark.jobs import archives, endings, images
+from countermark.jobs.opening import NewJob
 from countermark.services import Services
 from flask.testing import FlaskClient
 
 from functions.status import handler
 from tests.functions.conftest import ClientOf, Objects
-from tests.jobs.made import change, dropped, folder_job, image_row, job_row, marked, uploaded, value
+from tests.jobs.made import change, dropped, folder_job, image_row, job_row, marked, taken, uploaded, value
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def ready(own: Services) -> Any:
     """A job with its ZIP, two images of which the second failed."""
     job = uploaded(own, "x/a.heic", "b.png")
     marked(own, job.id, 1, name="x/a.jpg")
-    change(own, "UPDATE images SET state = 'failed', code = 'bad', reason = 'It is none.' WHERE number = 2")
-    change(own, "UPDATE jobs SET state = 'archiving'")
+    images.fail(own, taken(own, job.id, 2), "bad", "It is none.")
     archiving = archives.take(own, job.id, 0)
     assert archiving is not None
     assert archives.finish(own, archiving, 77)
@@ -245,20 +245,28 @@ def test_to_ask_again_is_cheap(own: Services, client: FlaskClient) -> None:
     assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", etag)
     assert again.headers["Cache-Control"] == "private, no-cache"
     assert client.get(f"/{job.token}?images=none", headers={"If-None-Match": etag}).status_code == 200
-    for changed in (
-        "UPDATE images SET updated_at = updated_at + interval '1 ms'",
-        "UPDATE images SET state = 'done' WHERE number = 1",
-        "UPDATE images SET state = 'failed' WHERE number = 1",
-        "UPDATE images SET state = 'removed' WHERE number = 1",
-        "UPDATE jobs SET state = 'archiving'",
-        "UPDATE jobs SET revision = 1",
-    ):
-        change(own, changed)
-        answer = client.get(f"/{job.token}", headers={"If-None-Match": etag})
-        assert answer.status_code == 200
-        etag = answer.headers["ETag"]
-    change(own, "DELETE FROM images")
-    assert client.get(f"/{job.token}").status_code == 200
+    first = taken(own, job.id)
+    etag = changed(client, job, etag)
+    images.release(own, job.id, 1, first.lease, counted=False)
+    etag = changed(client, job, etag)
+    marked(own, job.id)
+    etag = changed(client, job, etag)
+    images.fail(own, taken(own, job.id, 2), "bad", "It is none.")
+    etag = changed(client, job, etag)
+    archiving = archives.take(own, job.id, 0)
+    assert archiving is not None
+    assert archives.finish(own, archiving, 77)
+    changed(client, job, etag)
+    endings.expire(own, job.id, at_once=True)
+    assert client.get(f"/{job.token}", headers={"If-None-Match": etag}).status_code == 410
+
+
+def changed(client: FlaskClient, job: NewJob, etag: str) -> str:
+    """Asked again, a job is told with another ETag."""
+    answer = client.get(f"/{job.token}", headers={"If-None-Match": etag})
+    assert answer.status_code == 200
+    assert answer.headers["ETag"] != etag
+    return str(answer.headers["ETag"])
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

@@ -7,7 +7,7 @@ from countermark.jobs import images, opening, sweeping
 from countermark.jobs.images import Result, Taken
 from countermark.jobs.keys import direct_key, posted_key
 from countermark.jobs.opening import NewImage, NewJob
-from countermark.servers.objects import UPLOADS, Object
+from countermark.servers.objects import Object
 from countermark.services import Services
 
 Key = Callable[[str, int], str]
@@ -16,10 +16,9 @@ OWNER = "address:192.0.2.1"
 
 def receiving(own: Services, names: Sequence[str], owner: str = OWNER, key: Key = posted_key) -> NewJob:
     """A job with images that are expected."""
-    with own.database.transaction() as connection:
-        job = opening.open_job(connection, owner, {})
-        new = [NewImage(number=n, name=name, key=key(job.id, n)) for n, name in enumerate(names, 1)]
-        assert opening.add_images(connection, job.id, UPLOADS, new)
+    job = opening.new_job()
+    new = [NewImage(number=n, name=name, key=key(job.id, n)) for n, name in enumerate(names, 1)]
+    opening.open_job(own, job, owner, {}, new)
     return job
 
 

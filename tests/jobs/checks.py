@@ -12,10 +12,12 @@ from typing import Any
 from countermark import engine
 from countermark.http.edit import engine_limits
 from countermark.jobs.keys import OPTIONS_NAME, options_key, split_drop_key, view_archive, view_prefix
+from countermark.jobs.rows import Seen
 from countermark.names import fold
 from countermark.servers.objects import DROP, RESULTS, UPLOADS
 
 from functions.reconcile.store import MARKER
+from functions.status.document import status_document, status_etag
 from tests.jobs.world import World, etag_of, plain
 
 OPEN = ("receiving", "processing", "archiving", "ready", "failed")
@@ -42,6 +44,9 @@ class Checks:
         self.jobs: dict[str, Row] = {}
         self.images: list[Row] = []
         self.ledger: set[tuple[str, str, str]] = set()
+        self.seen: dict[str, Seen] = {}
+        self.told: dict[tuple[str, str], dict[str, Any]] = {}
+        """What people were told, by job and ETag."""
 
     def look(self) -> None:
         """Read the rows."""
@@ -50,6 +55,7 @@ class Checks:
         self.images = [*map(Row, look.table("images", "ORDER BY job_id, number"))]
         ledger = map(Row, look.table("ledger"))
         self.jobs = {job.id: job for job in jobs}
+        self.seen = {job.id: job for job in look.seen()}
         for job in self.jobs.values():
             if job.state not in OPEN:
                 self.world.expired.setdefault(job.id, self.world.clock)
@@ -164,6 +170,7 @@ class Checks:
         if job.state not in OPEN:
             return
         yield from self._blame(job, "its ZIP")
+        yield from self._shown(job)
         its = [image for image in self.images if image.job_id == job.id and image.state != "removed"]
         yield from self._as_sent(job, its)
         done = [image for image in its if image.state == "done"]
@@ -176,6 +183,20 @@ class Checks:
         if job.archive_key:
             yield from self._zip(job, its)
             yield from self._taken_out(job, done)
+
+    def _shown(self, job: Row) -> Iterator[str]:
+        """What people are shown, and that it is what they were shown with the same ETag."""
+        its = [image for image in self.images if image.job_id == job.id and image.state != "removed"]
+        states = Counter(image.state for image in its)
+        counted = (len(its), states["done"], states["failed"])
+        if counted != (job.total, job.done, job.failed):
+            yield f"has {counted} images, and says {(job.total, job.done, job.failed)}"
+        seen = self.seen[job.id]
+        for which, shown in {"all": its, "failed": [i for i in its if i.state == "failed"], "none": []}.items():
+            document = {**status_document(seen, shown), "now": ""}
+            before = self.told.setdefault((job.id, status_etag(seen, which)), document)
+            if before != document:
+                yield f"is told as {document} and as {before} with one ETag"
 
     def _as_sent(self, job: Row, its: list[Row]) -> Iterator[str]:
         upload = self.world.uploads.get(job.token)

@@ -25,10 +25,9 @@ def picture(size: tuple[int, int] = (16, 16), kind: str = "PNG", colour: str = "
 
 def opened(own: Services, *names: str, owner: str = ALICE, options: dict[str, Any] | None = None) -> NewJob:
     """A job that receives images of these names, whose bytes are not there yet."""
-    with own.database.transaction() as connection:
-        job = opening.open_job(connection, owner, options or {})
-        new = [NewImage(number=n, name=name, key=posted_key(job.id, n)) for n, name in enumerate(names, 1)]
-        assert opening.add_images(connection, job.id, UPLOADS, new)
+    job = opening.new_job()
+    new = [NewImage(number=n, name=name, key=posted_key(job.id, n)) for n, name in enumerate(names, 1)]
+    opening.open_job(own, job, owner, options or {}, new)
     return job
 
 

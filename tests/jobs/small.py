@@ -3,9 +3,10 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+from countermark.jobs.rows import SEEN_COLUMNS, Seen, fetch
+from countermark.servers.connection import Connection
 from countermark.servers.database import Database
 from countermark.settings import Settings
-from pg8000.native import Connection
 
 DAY = 24 * 3600
 
@@ -51,12 +52,16 @@ class Look:
 
     def rows(self, sql: str, **parameters: Any) -> list[Any]:
         """The rows of one statement, or nothing of several."""
-        return self._connection.run(sql, **parameters) or []
+        return self._connection.run(sql, **parameters)
 
     def call(self, sql: str, **parameters: Any) -> Any:
         """The first column of the first row."""
         rows = self.rows(sql, **parameters)
         return rows[0][0] if rows else None
+
+    def seen(self) -> list[Seen]:
+        """All jobs as people see them."""
+        return fetch(Seen, self._connection, f"SELECT {SEEN_COLUMNS} FROM jobs")
 
     def table(self, name: str, order: str = "") -> list[dict[str, Any]]:
         """All rows of a table by the names of its columns."""

@@ -12,10 +12,10 @@ from typing import Any
 
 import greenlet
 from countermark.http.problems import Unavailable
-from countermark.servers.database import Database
+from countermark.servers.connection import Connection
+from countermark.servers.database import Answer, Database
 from countermark.servers.objects import Object, Readable
 from countermark.testing import MemoryObjects, MemoryStream
-from pg8000.native import Connection
 
 CRASH, AWAY, OURS = "crash", "away", "ours"
 """What can go wrong at a step: the process dies, the server's answer does not come, an error of ours."""
@@ -119,12 +119,17 @@ class Servers:
 
 
 class SteppedDatabase(Database):
-    """A transaction is one call: what ends inside it has not been."""
+    """A statement by itself or a transaction is one call: what ends inside it has not been."""
 
     def __init__(self, url: str, servers: Servers) -> None:
         super().__init__(url)
         self._servers = servers
         self.busy = False
+
+    def _ask(self, ask: Callable[[Connection], Answer]) -> Answer:
+        assert not self.busy, "a statement of its own inside a transaction"
+        with self._servers.around("database"):
+            return super()._ask(ask)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -63,8 +63,9 @@ def test_a_zip_is_written_down_before_it_is_made(own: Services) -> None:
 
 def test_a_folders_zip_is_written_down_where_people_see_it(own: Services) -> None:
     job = quiet_folder(own)
-    taken(own, job)
-    assert ("results", "drop/wedding.zip") in ledger(own, job)
+    archiving = taken(own, job)
+    assert archives.finish(own, archiving, 7)
+    assert ("results", "drop/wedding.zip") in ledger(own, job), "it is copied there after this"
 
 
 def test_one_that_somebody_makes_is_left_to_him(own: Services) -> None:

@@ -32,7 +32,7 @@ def test_a_small_job_goes_before_the_large_one_of_its_owner(own: Services) -> No
 def test_every_message_is_sent_once_its_image_is_in_line(own: Services) -> None:
     job = waiting(own, ["a.png"] * 4)
     assert sorted(own.publisher.messages) == [f"images.waiting.{job.id}.{number}.1" for number in (1, 2)]
-    assert own.database.rows("SELECT subject FROM outbox") == []
+    assert own.database.rows("SELECT count(*) FROM outbox") == [[2]], "they leave it when they are taken"
 
 
 def test_a_replaced_file_takes_no_second_place(own: Services) -> None:

@@ -7,26 +7,27 @@ import pytest
 from countermark.jobs import opening
 from countermark.jobs.opening import NewImage
 from countermark.names import IGNORED, MAX_PATH_BYTES, clean_name, fold
-from countermark.servers.database import Database
+from countermark.services import Services
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 
-def given_names(database: Database, names: list[str]) -> list[str]:
+def given_names(own: Services, names: list[str]) -> list[str]:
     """The names that a job gives to images of these names, in their order."""
-    with database.transaction() as connection:
-        job = opening.open_job(connection, "address:192.0.2.1", {})
-        images = [NewImage(number=number, name=name, key=f"k/{number}") for number, name in enumerate(names, 1)]
-        assert opening.add_images(connection, job.id, "uploads", images)
-    rows = database.rows("SELECT result_name, folded_name FROM images WHERE job_id = :job ORDER BY number", job=job.id)
+    job = opening.new_job()
+    images = [NewImage(number=number, name=name, key=f"k/{number}") for number, name in enumerate(names, 1)]
+    opening.open_job(own, job, "address:192.0.2.1", {}, images)
+    rows = own.database.rows(
+        "SELECT result_name, folded_name FROM images WHERE job_id = :job ORDER BY number", job=job.id
+    )
     for name, folded in rows:
         assert folded == fold(name)
     return [name for name, _ in rows]
 
 
-def test_equal_names_are_numbered(database: Database) -> None:
+def test_equal_names_are_numbered(own: Services) -> None:
     names = ["a.jpg", "a.jpg", "A.JPG", "day/a.jpg", "a (2).jpg", "noextension", "noextension", "REPORT.json"]
-    assert given_names(database, names) == [
+    assert given_names(own, names) == [
         "a.jpg",
         "a (2).jpg",
         "A (3).JPG",
@@ -38,9 +39,9 @@ def test_equal_names_are_numbered(database: Database) -> None:
     ]
 
 
-def test_a_file_and_a_folder_of_one_name_are_told_apart(database: Database) -> None:
+def test_a_file_and_a_folder_of_one_name_are_told_apart(own: Services) -> None:
     names = ["a.jpg", "A.JPG/b.jpg", "a.jpg/b.jpg", "x/y/1", "x/Y", "X"]
-    assert given_names(database, names) == [
+    assert given_names(own, names) == [
         "a.jpg",
         "_A.JPG_b.jpg",
         "_a.jpg_b (2).jpg",
@@ -50,18 +51,18 @@ def test_a_file_and_a_folder_of_one_name_are_told_apart(database: Database) -> N
     ]
 
 
-def test_a_path_that_becomes_a_name_is_one_of_its_own(database: Database) -> None:
+def test_a_path_that_becomes_a_name_is_one_of_its_own(own: Services) -> None:
     """What can't be seen counts for the length of a name, and not for its fold."""
     end = "1" * 20 + "\u200d" + "2" * 29 + ".jpg"
-    assert given_names(database, ["a", f"a/P{end}", f"a/Q{end}"]) == [
+    assert given_names(own, ["a", f"a/P{end}", f"a/Q{end}"]) == [
         "a",
         f"_{end}",
         f"_{end.removesuffix('.jpg')} (2).jpg",
     ]
 
 
-def test_nothing_lies_below_the_report_of_the_zip(database: Database) -> None:
-    assert given_names(database, ["report.json/a.jpg", "Report.JSON/a/b.jpg", "x/report.json/a.jpg"]) == [
+def test_nothing_lies_below_the_report_of_the_zip(own: Services) -> None:
+    assert given_names(own, ["report.json/a.jpg", "Report.JSON/a/b.jpg", "x/report.json/a.jpg"]) == [
         "_report.json_a.jpg",
         "_Report.JSON_a_b.jpg",
         "x/report.json/a.jpg",
@@ -81,9 +82,9 @@ def test_nothing_lies_below_the_report_of_the_zip(database: Database) -> None:
     ],
     ids=["equal", "numbers first", "numbers backwards", "long", "long and alike", "folder", "in a folder"],
 )
-def test_ten_thousand_names_take_a_moment(database: Database, names: list[str]) -> None:
+def test_ten_thousand_names_take_a_moment(own: Services, names: list[str]) -> None:
     """One that took all others' time for each would take longer than the database's connection waits."""
-    unique = given_names(database, names)
+    unique = given_names(own, names)
     assert len({fold(name) for name in unique}) == len(names)
 
 
@@ -132,8 +133,8 @@ WORDS = st.sampled_from(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.lists(WORDS, min_size=1, max_size=5).map("".join).map(clean_name), max_size=30))
-def test_all_names_can_be_unpacked_anywhere(database: Database, names: list[str]) -> None:
-    unique = given_names(database, names)
+def test_all_names_can_be_unpacked_anywhere(own: Services, names: list[str]) -> None:
+    unique = given_names(own, names)
     disk = Disk()
     for name in ["report.json", *unique]:
         disk.write(name)
@@ -146,5 +147,5 @@ def test_all_names_can_be_unpacked_anywhere(database: Database, names: list[str]
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.text(alphabet="abc", min_size=1, max_size=3), unique=True))
-def test_names_that_are_unique_stay_as_they_are(database: Database, names: list[str]) -> None:
-    assert given_names(database, names) == names
+def test_names_that_are_unique_stay_as_they_are(own: Services, names: list[str]) -> None:
+    assert given_names(own, names) == names

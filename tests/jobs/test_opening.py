@@ -2,8 +2,8 @@
 
 import json
 
-from countermark.jobs import opening
-from countermark.jobs.opening import NewImage
+from countermark.jobs import endings, opening
+from countermark.jobs.opening import Arrival, NewImage
 from countermark.services import Services
 
 from tests.jobs.made import ALICE, arrived, change, image_row, job_row, ledger, opened, rows, sent, uploaded, value
@@ -12,8 +12,7 @@ from tests.jobs.made import ALICE, arrived, change, image_row, job_row, ledger, 
 def add(own: Services, job_id: str, number: int) -> bool:
     """Add an image to a job."""
     image = NewImage(number=number, name="new.png", key=f"posted/{job_id}/{number}", bytes=3)
-    with own.database.transaction() as connection:
-        return opening.add_images(connection, job_id, "uploads", [image])
+    return opening.add_images(own, job_id, [image])
 
 
 def test_a_job_receives_images(own: Services) -> None:
@@ -132,3 +131,46 @@ def test_a_seal_completes_a_job_whose_images_have_ended(own: Services) -> None:
     assert sent(own) == [f"jobs.complete.{job.id}.0"]
     opening.seal(own, job.id)
     assert job_row(own, job.id).state == "archiving"
+
+
+def test_a_job_is_opened_with_its_images_and_sealed_at_once(own: Services) -> None:
+    job = opening.new_job()
+    images = [NewImage(number=n, name="a.png", key=f"direct/{job.id}/{n}", bytes=9) for n in (1, 2)]
+    for _ in range(2):  # an answer that was lost is asked for again
+        opening.open_job(own, job, ALICE, {}, images, sealed=True)
+    assert job_row(own, job.id).state == "processing"
+    assert [image_row(own, job.id, n).result_name for n in (1, 2)] == ["a.png", "a (2).png"]
+    assert ledger(own, job.id) == {("uploads", f"direct/{job.id}/1"), ("uploads", f"direct/{job.id}/2")}
+    assert not add(own, job.id, 3)
+
+
+def test_images_that_were_added_are_added(own: Services) -> None:
+    """An answer that was lost is asked for again, be it after the seal."""
+    job = opened(own, "new.png")
+    assert add(own, job.id, 2)
+    assert add(own, job.id, 2)
+    opening.seal(own, job.id)
+    assert add(own, job.id, 2)
+    assert not add(own, job.id, 3)
+    assert image_row(own, job.id, 2).result_name == "new (2).png"
+
+
+def test_each_of_many_arrivals_has_its_outcome(own: Services) -> None:
+    job = opened(own, "a.png", "b.png", "c.png", "d.png")
+    arrived(own, job, 1)
+    opening.fail_expected(own, job.id, [2], "not_uploaded", "It was not uploaded.")
+    change(own, "UPDATE jobs SET progress_at = now() - interval '9 s'")
+    came = [Arrival(number=n, etag=f"etag {n}", size=n) for n in (1, 2, 3)]
+    assert opening.arrive_all(own, job.id, came[:2]) == {1: "known", 2: "late"}
+    assert value(own, "SELECT progress_at < now() - interval '8 s' FROM jobs"), "no byte has come"
+    assert opening.arrive_all(own, job.id, came) == {1: "known", 2: "late", 3: "arrived"}
+    assert value(own, "SELECT progress_at > now() - interval '8 s' FROM jobs")
+    third = image_row(own, job.id, 3)
+    assert (third.state, third.etag, third.bytes) == ("waiting", "etag 3", 3)
+    assert sent(own) == [f"images.waiting.{job.id}.{n}.1" for n in (1, 3)]
+    opening.arrive_all(own, job.id, [Arrival(number=4, etag="etag 4", size=4)], seal=True)
+    assert job_row(own, job.id).state == "processing"
+    assert image_row(own, job.id, 4).state == "waiting"
+    endings.expire(own, job.id, at_once=True)
+    assert opening.arrive_all(own, job.id, came) == dict.fromkeys((1, 2, 3), "gone")
+    assert opening.arrive_all(own, job.id, [], seal=True) == {}

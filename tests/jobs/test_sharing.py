@@ -126,6 +126,23 @@ def test_an_answer_that_is_lost_is_asked_for_again(own: Services) -> None:
     assert own.database.call("SELECT count(*) FROM outbox") <= 1
 
 
+def test_who_has_lost_the_answer_has_what_he_took(own: Services) -> None:
+    def hindered() -> Services:
+        lost = LostAnswers(own.database)
+        return Services(settings=own.settings, database=lost, objects=own.objects, publisher=own.publisher)
+
+    job = waiting(own, ["a.png"])
+    taken = images.take(hindered(), job.id, 1, 1)
+    assert taken is not None
+    assert image_row(own, job.id, "lease") == [taken.lease]
+    assert images.take(own, job.id, 1, 1) is None
+    finish(own, taken)
+    archiving = archives.take(hindered(), job.id, 0)
+    assert archiving is not None
+    assert job_row(own, job.id, "lease") == [archiving.lease]
+    assert archives.take(own, job.id, 0) is None
+
+
 class LostAnswers(Database):
     """The first answer to a question is lost after it was committed."""
 

@@ -6,6 +6,7 @@ The first 17 were built in at once some time ago, and all tests passed.
 from dataclasses import dataclass
 
 SQL = "functions/countermark/migrations/0003_functions.sql"
+STATEMENTS = "functions/countermark/migrations/0004_statements.sql"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +95,9 @@ FAULTS = (
     Fault(
         name="results of deleted jobs stay",
         means="People's pictures are kept though they were told that they are deleted.",
-        file=SQL,
-        after="CREATE FUNCTION take_image_v1(",
-        right="INSERT INTO ledger (bucket, key, job_id) VALUES ('results', p_key, p_job);",
+        file=STATEMENTS,
+        after="CREATE FUNCTION take_image_v2(",
+        right="INSERT INTO ledger (bucket, key, job_id) VALUES ('results', p_key, p_job) ON CONFLICT DO NOTHING;",
         broken="",
         tests=(
             "tests/jobs/test_endings.py::test_everything_of_a_job_goes_and_nothing_of_others",
@@ -106,10 +107,10 @@ FAULTS = (
     Fault(
         name="ZIPs of deleted jobs stay",
         means="The same for all pictures of a job.",
-        file=SQL,
-        after="CREATE FUNCTION take_archive_v1(",
-        right="INSERT INTO ledger (bucket, key, job_id) VALUES ('results', p_key, p_job);",
-        broken="",
+        file=STATEMENTS,
+        after="CREATE FUNCTION take_archive_v2(",
+        right="INSERT INTO ledger (bucket, key, job_id) VALUES ('results', p_key, p_job) ON CONFLICT DO NOTHING;",
+        broken="NULL;",
         tests=(
             "tests/jobs/test_endings.py::test_everything_of_a_job_goes_and_nothing_of_others",
             "tests/jobs/test_archives.py::test_a_zip_is_written_down_before_it_is_made",
@@ -187,8 +188,8 @@ FAULTS = (
     Fault(
         name="the lease is not looked at in the end",
         means="Who was given up overwrites what is current, and deletes it then.",
-        file=SQL,
-        after="CREATE FUNCTION finish_image_v1(",
+        file=STATEMENTS,
+        after="CREATE OR REPLACE FUNCTION finish_image_v1(",
         right="AND revision = p_revision AND lease = p_lease AND state = 'waiting'",
         broken="AND revision = p_revision AND state = 'waiting'",
         tests=("tests/jobs/test_images.py::test_whoever_lost_his_lease_has_worked_in_vain",),
@@ -196,8 +197,8 @@ FAULTS = (
     Fault(
         name="the revision is not looked at in the end",
         means="Options change while an image is marked, and the old mark wins.",
-        file=SQL,
-        after="CREATE FUNCTION finish_image_v1(",
+        file=STATEMENTS,
+        after="CREATE OR REPLACE FUNCTION finish_image_v1(",
         right="AND revision = p_revision AND lease = p_lease AND state = 'waiting'",
         broken="AND lease = p_lease AND state = 'waiting'",
         tests=("tests/jobs/test_images.py::test_whoever_has_marked_an_older_revision_has_worked_in_vain",),
@@ -258,8 +259,8 @@ FAULTS = (
         name="a file that was dropped since is deleted",
         means="Somebody drops a file while the folder's former job expires, and it is gone unmarked.",
         file="functions/countermark/jobs/endings.py",
-        right="own.objects.delete_if(DROP, each.key, each.etag, time=each.stored_at)",
-        broken="own.objects.delete(DROP, [each.key])",
+        right="own.objects.delete_if(DROP, place, etag, time=stored_at)",
+        broken="own.objects.delete(DROP, [place])",
         tests=(
             "tests/jobs/test_endings.py::test_a_file_that_was_dropped_since_stays",
             "tests/jobs/test_endings.py::test_what_was_dropped_since_as_it_was_stays",
@@ -268,10 +269,10 @@ FAULTS = (
     Fault(
         name="a file that was taken out stays in the ZIP",
         means="Somebody takes a picture back, and it is given away all the same.",
-        file=SQL,
-        after="CREATE FUNCTION remove_images_v1(",
-        right="AND state IN ('done', 'failed');",
-        broken="AND state = 'failed';",
+        file=STATEMENTS,
+        after="CREATE OR REPLACE FUNCTION remove_images_v1(",
+        right="AND images.state IN ('done', 'failed')",
+        broken="AND images.state = 'failed'",
         tests=(
             "tests/functions/test_archive.py::test_files_that_were_taken_out_of_the_folder_are_not_in_its_zip",
             "tests/jobs/test_archives.py::test_files_that_were_taken_out_leave_the_job",
@@ -292,7 +293,7 @@ FAULTS = (
     Fault(
         name="names are not reserved when a format changes",
         means="IMG_1.HEIC and IMG_1.jpg become one file, and a picture is lost.",
-        file=SQL,
+        file=STATEMENTS,
         right="its_name := reserve_name_v1(p_job, p_number, p_name, p_base, p_suffix, p_flat,\n"
         "                                p_folded, p_folded_base, p_folded_suffix, p_folded_flat);",
         broken="its_name := p_name; UPDATE images SET result_name = p_name WHERE job_id = p_job AND number = p_number;",
@@ -301,10 +302,27 @@ FAULTS = (
     Fault(
         name="waiting in line has a deadline",
         means="When many wait, jobs fail that nothing is wrong with.",
-        file=SQL,
-        after="CREATE FUNCTION settle_job_v1(",
+        file=STATEMENTS,
+        after="CREATE OR REPLACE FUNCTION settle_job_v1(",
         right="WHERE job_id = p_job AND state = 'expected';",
         broken="WHERE job_id = p_job AND state IN ('expected', 'waiting');",
         tests=("tests/jobs/test_sweeping.py::test_waiting_in_line_has_no_deadline",),
+    ),
+    Fault(
+        name="an end is not counted",
+        means="The page says for ever that images wait.",
+        file=STATEMENTS,
+        right="settle_v2(p_job, p_share, 1, 0, 0)",
+        broken="settle_v2(p_job, p_share, 0, 0, 0)",
+        tests=("tests/functions/test_status_links.py::test_a_job_is_told",),
+    ),
+    Fault(
+        name="who has lost the answer has lost the image",
+        means="Nobody works on an image until its lease lapses, and that counts as a failed attempt.",
+        file=STATEMENTS,
+        after="CREATE FUNCTION take_image_v2(",
+        right="AND (lease IS NULL OR lease = p_lease)\n        RETURNING name",
+        broken="AND lease IS NULL\n        RETURNING name",
+        tests=("tests/jobs/test_sharing.py::test_who_has_lost_the_answer_has_what_he_took",),
     ),
 )

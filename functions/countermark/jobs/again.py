@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pg8000.native import Connection
-
 from countermark.http.problems import Expired, Problem
 from countermark.jobs import endings, opening, outbox
 from countermark.jobs.keys import posted_key
-from countermark.jobs.opening import NewImage, NewJob
+from countermark.jobs.opening import Arrival, NewImage, NewJob
 from countermark.jobs.rows import IMAGE_COLUMNS, Image, Job, fetch
 from countermark.jobs.states import Source
+from countermark.servers.connection import Connection
 from countermark.servers.objects import UPLOADS, NoSuchObject, Refused, Replaced
 from countermark.services import Services
 
@@ -43,7 +42,7 @@ def open_again(own: Services, job: Job, owner: str, options: dict[str, Any], *, 
             raise Problem("The job has no such image.", code="no_files")
         # A drop folder may hold more than a job that is sent.
         opening.require_room(own.settings, [original.bytes or 0 for original in originals])
-        new = opening.open_job(connection, owner, options)
+        new = opening.new_job()
         copied = job.source == Source.DROP
         images = [
             NewImage(
@@ -54,7 +53,7 @@ def open_again(own: Services, job: Job, owner: str, options: dict[str, Any], *, 
             )
             for number, original in enumerate(originals, 1)
         ]
-        opening.add_images(connection, new.id, UPLOADS, images)
+        connection.run(opening.OPEN_JOB, **opening.opening(new, owner, options, images, sealed=False))
         messages = [] if copied else _share(own, connection, new, originals)
     outbox.send(own, messages)
     if copied:
@@ -64,15 +63,11 @@ def open_again(own: Services, job: Job, owner: str, options: dict[str, Any], *, 
 
 def _share(own: Services, connection: Connection, new: NewJob, originals: Sequence[Image]) -> Any:
     """The originals are there already: the images wait."""
-    connection.run(
-        "UPDATE images SET state = 'waiting', etag = given.etag"
-        " FROM unnest(CAST(:numbers AS int[]), CAST(:etags AS text[])) AS given (number, etag)"
-        " WHERE job_id = :job AND images.number = given.number",
-        job=new.id,
-        numbers=list(range(1, len(originals) + 1)),
-        etags=[original.etag for original in originals],
-    )
-    answer = connection.run("SELECT seal_v1(:job, :share)", job=new.id, share=own.settings.line_share)[0][0]
+    arrivals = [
+        Arrival(number=number, etag=original.etag or "", size=original.bytes or 0)
+        for number, original in enumerate(originals, 1)
+    ]
+    answer = connection.run(opening.ARRIVE, **opening.arriving(own, new.id, arrivals, seal=True))[0][0]
     return answer["messages"]
 
 

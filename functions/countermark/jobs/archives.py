@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from countermark.jobs import outbox
 from countermark.jobs.keys import archive_key, new_lease, view_archive
-from countermark.jobs.reading import find_job_by_id
-from countermark.jobs.rows import Job
+from countermark.jobs.rows import JOB_COLUMNS, Job, fetch_one
 from countermark.jobs.states import Source
 from countermark.services import Services
 
@@ -24,21 +23,20 @@ class Archiving:
 def take(own: Services, job_id: str, revision: int) -> Archiving | None:
     """Take a job to make its ZIP; None when there is nothing to do (any more), or another function has it."""
     lease = new_lease()
-    job = find_job_by_id(own, job_id)
-    if job is None:
-        return None
     key = archive_key(job_id, revision, lease)
-    with own.database.transaction() as connection:
-        taken = connection.run(
-            "SELECT take_archive_v1(:job, :revision, :lease, :seconds, :key, :view)",
+    job = own.database.query(
+        lambda connection: fetch_one(
+            Job,
+            connection,
+            f"SELECT {JOB_COLUMNS} FROM take_archive_v2(:job, :revision, :lease, :seconds, :key)",
             job=job_id,
             revision=revision,
             lease=lease,
             seconds=own.settings.lease_seconds,
             key=key,
-            view=view_archive(job.folder or "") if job.source == Source.DROP else None,
-        )[0][0]
-    return Archiving(job=job, revision=revision, lease=lease, key=key) if taken else None
+        )
+    )
+    return Archiving(job=job, revision=revision, lease=lease, key=key) if job else None
 
 
 def renew(own: Services, archiving: Archiving) -> None:
@@ -57,14 +55,16 @@ def finish(own: Services, archiving: Archiving, size: int) -> bool:
     Returns:
         Whether this ZIP is the job's; False when the job went on meanwhile.
     """
+    job = archiving.job
     return bool(
         own.database.call(
-            "SELECT finish_archive_v1(:job, :revision, :lease, :key, :size, :lifetime)",
-            job=archiving.job.id,
+            "SELECT finish_archive_v2(:job, :revision, :lease, :key, :size, :view, :lifetime)",
+            job=job.id,
             revision=archiving.revision,
             lease=archiving.lease,
             key=archiving.key,
             size=size,
+            view=view_archive(job.folder or "") if job.source == Source.DROP else None,
             lifetime=own.settings.job_lifetime,
         )
     )

@@ -1,29 +1,21 @@
 """The end of a job: its objects are deleted, exactly those that the ledger has, and then its rows."""
 
-from dataclasses import dataclass
-
 import structlog
 
-from countermark.http.problems import Problem
+from countermark.http.problems import NotFound, Problem
 from countermark.jobs import outbox
 from countermark.jobs.keys import options_key
-from countermark.jobs.reading import find_job_by_id
-from countermark.jobs.rows import Job
-from countermark.jobs.states import JobState, Source
+from countermark.jobs.messages import JOBS_EXPIRED, subject
 from countermark.servers.objects import DROP, RESULTS, UPLOADS
 from countermark.services import Services
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dropped:
-    """An object that people have put in the drop bucket, as it was when it was marked."""
-
-    key: str
-    etag: str | None
-    stored_at: int | None
-    """None in a row of the first version."""
+OURS = (RESULTS, UPLOADS)
+"""What lies in these buckets is in the ledger, and nobody else's."""
+FOLDER = "folder"
+"""In place of a bucket: whose options these were."""
 
 
 def expire(own: Services, job_id: str, *, at_once: bool) -> None:
@@ -32,6 +24,26 @@ def expire(own: Services, job_id: str, *, at_once: bool) -> None:
         "SELECT expire_v1(:job, :at_once, :share)", job=job_id, at_once=at_once, share=own.settings.line_share
     )
     outbox.send(own, answer["messages"])
+
+
+def expire_at_once(own: Services, token: str) -> str:
+    """Let the job expire that a token opens; the caller deletes its objects. Returns its internal id.
+
+    Raises:
+        NotFound: there is no such job. One that is gone already is no error.
+    """
+    rows = own.database.rows(
+        "SELECT id, expire_v1(id, true, :share) FROM jobs WHERE token = :token",
+        token=token,
+        share=own.settings.line_share,
+    )
+    if not rows:
+        raise NotFound
+    (job_id, answer) = rows[0]
+    # Nobody needs to be told of what the caller does now. If it fails, the sweep tells.
+    its_own = subject(JOBS_EXPIRED, job_id)
+    outbox.send(own, [message for message in answer["messages"] if message["subject"] != its_own])
+    return str(job_id)
 
 
 def abandon(own: Services, job_id: str) -> None:
@@ -48,42 +60,20 @@ def delete_objects(own: Services, job_id: str) -> None:
     In ``drop`` an object is deleted only if it is the one that was marked: a file that somebody has put there since is
     the next job's, also when it is the same once more.
     """
-    job = find_job_by_id(own, job_id)
-    if job is None or job.state != JobState.EXPIRED:
-        log.info("nothing to delete", state=job and job.state)
-        return
-    unshared = _unshared(own, job_id)
+    remains = own.database.rows("SELECT bucket, key, etag, stored_at FROM remains_v1(:job)", job=job_id)
+    unshared = {(bucket, key) for bucket, key, _, _ in remains if bucket in OURS}
     _delete(own, unshared)
-    dropped = _dropped(own, job) if job.source == Source.DROP else []
-    for each in dropped:
-        if each.etag:
-            own.objects.delete_if(DROP, each.key, each.etag, time=each.stored_at)
+    for bucket, key, etag, stored_at in remains:
+        if etag and bucket not in OURS:
+            place = options_key(key) if bucket == FOLDER else key
+            own.objects.delete_if(DROP, place, etag, time=stored_at)
     freed = {(bucket, key) for bucket, key in own.database.rows("SELECT bucket, key FROM forget_v1(:job)", job=job_id)}
     _delete(own, freed - unshared)  # what two jobs shared that end at the same moment belongs to nobody only now
     log.info("job gone", objects=len(freed))
 
 
 def _delete(own: Services, places: set[tuple[str, str]]) -> None:
-    for bucket in (RESULTS, UPLOADS):
+    for bucket in OURS:
         keys = sorted(key for its, key in places if its == bucket)
         if keys:
             own.objects.delete(bucket, keys)
-
-
-def _unshared(own: Services, job_id: str) -> set[tuple[str, str]]:
-    rows = own.database.rows(
-        "SELECT bucket, key FROM ledger l WHERE job_id = :job AND NOT EXISTS"
-        " (SELECT FROM ledger o WHERE o.bucket = l.bucket AND o.key = l.key AND o.job_id <> l.job_id)",
-        job=job_id,
-    )
-    return {(bucket, key) for bucket, key in rows}
-
-
-def _dropped(own: Services, job: Job) -> list[Dropped]:
-    rows = own.database.rows(
-        "SELECT key, etag, stored_at FROM images WHERE job_id = :job AND bucket = 'drop' AND state <> 'removed'"
-        " UNION ALL SELECT :options, options_etag, options_stored_at FROM jobs WHERE id = :job",
-        job=job.id,
-        options=options_key(job.folder or ""),
-    )
-    return [Dropped(key=key, etag=etag, stored_at=stored_at) for key, etag, stored_at in rows]

@@ -48,38 +48,36 @@ def take(own: Services, item: Object) -> str:
 
 def _adopt(own: Services, folder: str, name: str, item: Object) -> str:
     # The options of a job that is open are not asked for with each file: a change of theirs is announced by itself.
-    options = NO_OPTIONS if _is_open(own, folder) else _read_options(own, folder)
-    with own.database.transaction() as connection:
-        job_id = connection.run(
-            "SELECT open_folder_v1(:folder, :id, :token, CAST(:options AS jsonb), :etag, :stored_at, :problem, :hours)",
-            folder=folder,
-            id=new_id(),
-            token=new_token(),
-            hours=own.settings.drop_hours,
-            **options,
-        )[0][0]
-        if job_id is None:
-            raise NotYet
-        answer = connection.run(
-            f"SELECT adopt_v1(:job, :key, :object_etag, :time, :size, {NAME_PARAMETERS}, :quiet, :limit, :share)",
-            job=job_id,
-            key=item.key,
-            object_etag=item.etag,
-            time=item.time,
-            size=item.bytes,
-            **NameParts.of(clean_name(name)).parameters(),
-            quiet=own.settings.drop_quiet,
-            limit=own.settings.max_files,
-            share=own.settings.line_share,
-        )[0][0]
+    answer = _ask(own, folder, name, item, {**NO_OPTIONS, "options": None})
+    if answer["outcome"] == "new":
+        answer = _ask(own, folder, name, item, _read_options(own, folder))
+    if answer["outcome"] == "later":
+        raise NotYet
     outbox.send(own, answer["messages"])
-    log.info("dropped", folder=folder, job=job_id, image=answer.get("number"), outcome=answer["outcome"])
+    log.info("dropped", folder=folder, job=answer["job"], image=answer.get("number"), outcome=answer["outcome"])
     return str(answer["outcome"])
 
 
-def _is_open(own: Services, folder: str) -> bool:
-    sql = "SELECT true FROM jobs WHERE folder = :folder AND source = 'drop' AND state NOT IN ('expired', 'gone')"
-    return bool(own.database.call(sql, folder=folder))
+def _ask(own: Services, folder: str, name: str, item: Object, options: dict[str, Any]) -> dict[str, Any]:
+    """What the rows make of an object; ``new`` if the folder's job is to be opened and there are no options for it."""
+    answer: dict[str, Any] = own.database.call(
+        "SELECT take_dropped_v1(:folder, :id, :token, CAST(:options AS jsonb), :etag, :stored_at, :problem, :hours,"
+        f" :key, :object_etag, :time, :size, {NAME_PARAMETERS}, :quiet, :limit, :share)",
+        folder=folder,
+        id=new_id(),
+        token=new_token(),
+        hours=own.settings.drop_hours,
+        **options,
+        key=item.key,
+        object_etag=item.etag,
+        time=item.time,
+        size=item.bytes,
+        **NameParts.of(clean_name(name)).parameters(),
+        quiet=own.settings.drop_quiet,
+        limit=own.settings.max_files,
+        share=own.settings.line_share,
+    )
+    return answer
 
 
 def set_options(own: Services, folder: str) -> str:

@@ -56,16 +56,15 @@ def take(own: Services, job_id: str, number: int, revision: int) -> Taken | None
     """Take an image to work on it; None when there is nothing to do (any more), or another function has it."""
     lease = new_lease()
     key = result_key(job_id, number, revision, lease)
-    with own.database.transaction() as connection:
-        row = connection.run(
-            "SELECT take_image_v1(:job, :number, :revision, :lease, :seconds, :key)",
-            job=job_id,
-            number=number,
-            revision=revision,
-            lease=lease,
-            seconds=own.settings.lease_seconds,
-            key=key,
-        )[0][0]
+    row = own.database.call(
+        "SELECT take_image_v2(:job, :number, :revision, :lease, :seconds, :key)",
+        job=job_id,
+        number=number,
+        revision=revision,
+        lease=lease,
+        seconds=own.settings.lease_seconds,
+        key=key,
+    )
     if row is None:
         return None
     return Taken(job_id=job_id, number=number, revision=revision, lease=lease, result_key=key, **row)

@@ -6,25 +6,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from pg8000.native import Connection
 
 from countermark.http.problems import TooLarge, TooMany
 from countermark.jobs import outbox
 from countermark.jobs.keys import direct_key, direct_prefix, new_id, new_token
 from countermark.jobs.naming import NameParts
-from countermark.jobs.states import JobState, Source
 from countermark.servers.objects import UPLOADS
 from countermark.services import Services
 from countermark.settings import Settings
 
 log = structlog.get_logger()
 
-ADD_IMAGES = (
-    "SELECT add_images_v1(:job, CAST(:numbers AS int[]), CAST(:names AS text[]), CAST(:bases AS text[]),"
-    " CAST(:suffixes AS text[]), CAST(:flats AS text[]), CAST(:folded AS text[]), CAST(:folded_bases AS text[]),"
+_IMAGES = (
+    "CAST(:numbers AS int[]), CAST(:names AS text[]), CAST(:bases AS text[]), CAST(:suffixes AS text[]),"
+    " CAST(:flats AS text[]), CAST(:folded AS text[]), CAST(:folded_bases AS text[]),"
     " CAST(:folded_suffixes AS text[]), CAST(:folded_flats AS text[]), :bucket, CAST(:keys AS text[]),"
-    " CAST(:sizes AS bigint[]))"
+    " CAST(:sizes AS bigint[])"
 )
+OPEN_JOB = f"SELECT open_job_v1(:job, :token, :owner, CAST(:options AS jsonb), :seal, {_IMAGES})"
+ARRIVE = (
+    "SELECT arrive_v2(:job, CAST(:numbers AS int[]), CAST(:etags AS text[]), CAST(:sizes AS bigint[]), :seal, :share)"
+)
+"""`open_job` and `arrive_all` as statements, for whoever asks more in the same transaction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,16 @@ class NewImage:
     """A clean name; the job keeps it, numbered where it is taken."""
     key: str
     bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """An original that is stored."""
+
+    number: int
+    etag: str
+    size: int
+    """Bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,70 +74,105 @@ def require_room(settings: Settings, sizes: Sequence[int]) -> None:
         raise TooLarge(f"The files have {sum(sizes)} bytes together; at most {settings.max_job_bytes} are allowed.")
 
 
-def open_job(connection: Connection, owner: str, options: dict[str, Any]) -> NewJob:
-    """Begin a job that receives images.
+def new_job() -> NewJob:
+    """The ids of a job that is to be opened."""
+    return NewJob(id=new_id(), token=new_token())
+
+
+def open_job(
+    own: Services,
+    job: NewJob,
+    owner: str,
+    options: dict[str, Any],
+    images: Sequence[NewImage] = (),
+    *,
+    sealed: bool = False,
+) -> None:
+    """Begin a job with its first images, whose objects are stored after this.
 
     Args:
         owner: whose share of the line its images use.
+        sealed: whether it gets no others.
     """
-    job = NewJob(id=new_id(), token=new_token())
-    connection.run(
-        "INSERT INTO jobs (id, token, source, owner, state, options)"
-        " VALUES (:id, :token, :source, :owner, :state, CAST(:options AS jsonb))",
-        id=job.id,
-        token=job.token,
-        source=Source.UPLOAD.value,
-        owner=owner,
-        state=JobState.RECEIVING.value,
-        options=json.dumps(options),
-    )
+    own.database.call(OPEN_JOB, **opening(job, owner, options, images, sealed=sealed))
     log.info("job opened", job=job.id, link=job.token[:8])  # the whole one opens the job
-    return job
 
 
-def add_images(connection: Connection, job_id: str, bucket: str, images: Sequence[NewImage]) -> bool:
+def opening(
+    job: NewJob, owner: str, options: dict[str, Any], images: Sequence[NewImage], *, sealed: bool
+) -> dict[str, Any]:
+    """The parameters of `OPEN_JOB`."""
+    return {
+        **_images(job.id, images),
+        "token": job.token,
+        "owner": owner,
+        "options": json.dumps(options),
+        "seal": sealed,
+    }
+
+
+def add_images(own: Services, job_id: str, images: Sequence[NewImage]) -> bool:
     """Add images to a job that receives, and write their objects down; the objects are stored after this.
 
     Returns:
         False when the job takes no more images: it was sealed, or deleted.
     """
+    return bool(own.database.call(f"SELECT add_images_v2(:job, {_IMAGES})", **_images(job_id, images)))
+
+
+def _images(job_id: str, images: Sequence[NewImage]) -> dict[str, Any]:
     parts = [NameParts.of(image.name) for image in images]
-    rows = connection.run(
-        ADD_IMAGES,
-        job=job_id,
-        numbers=[image.number for image in images],
-        names=[part.name for part in parts],
-        bases=[part.base for part in parts],
-        suffixes=[part.suffix for part in parts],
-        flats=[part.flat for part in parts],
-        folded=[part.folded for part in parts],
-        folded_bases=[part.folded_base for part in parts],
-        folded_suffixes=[part.folded_suffix for part in parts],
-        folded_flats=[part.folded_flat for part in parts],
-        bucket=bucket,
-        keys=[image.key for image in images],
-        sizes=[image.bytes for image in images],
-    )
-    return bool(rows and rows[0][0])
+    return {
+        "job": job_id,
+        "numbers": [image.number for image in images],
+        "names": [part.name for part in parts],
+        "bases": [part.base for part in parts],
+        "suffixes": [part.suffix for part in parts],
+        "flats": [part.flat for part in parts],
+        "folded": [part.folded for part in parts],
+        "folded_bases": [part.folded_base for part in parts],
+        "folded_suffixes": [part.folded_suffix for part in parts],
+        "folded_flats": [part.folded_flat for part in parts],
+        "bucket": UPLOADS,
+        "keys": [image.key for image in images],
+        "sizes": [image.bytes for image in images],
+    }
 
 
 def arrive(own: Services, job_id: str, number: int, *, etag: str, size: int) -> str:
     """An original is stored: the image waits for a function.
 
     Returns:
-        ``arrived``; ``known`` when it had arrived before; ``late`` when it was given up as not uploaded; ``gone`` when
-        the job takes none any more.
+        what `arrive_all` says of it.
     """
-    answer = own.database.call(
-        "SELECT arrive_v1(:job, :number, :etag, :size, :share)",
-        job=job_id,
-        number=number,
-        etag=etag,
-        size=size,
-        share=own.settings.line_share,
-    )
+    return arrive_all(own, job_id, [Arrival(number=number, etag=etag, size=size)])[number]
+
+
+def arrive_all(own: Services, job_id: str, arrivals: Sequence[Arrival], *, seal: bool = False) -> dict[int, str]:
+    """Originals are stored: their images wait for a function.
+
+    Args:
+        seal: whether the job has all its images with these; if they have all ended, it is complete.
+
+    Returns:
+        by number ``arrived``; ``known`` when it had arrived before; ``late`` when it was given up as not uploaded;
+        ``gone`` when the job takes none any more.
+    """
+    answer = own.database.call(ARRIVE, **arriving(own, job_id, arrivals, seal=seal))
     outbox.send(own, answer["messages"])
-    return str(answer["outcome"])
+    return {int(number): outcome for number, outcome in answer["outcomes"].items()}
+
+
+def arriving(own: Services, job_id: str, arrivals: Sequence[Arrival], *, seal: bool) -> dict[str, Any]:
+    """The parameters of `ARRIVE`."""
+    return {
+        "job": job_id,
+        "numbers": [arrival.number for arrival in arrivals],
+        "etags": [arrival.etag for arrival in arrivals],
+        "sizes": [arrival.size for arrival in arrivals],
+        "seal": seal,
+        "share": own.settings.line_share,
+    }
 
 
 def take_stored(own: Services, job_id: str) -> None:
@@ -134,9 +182,12 @@ def take_stored(own: Services, job_id: str) -> None:
     """
     sql = "SELECT number FROM images WHERE job_id = :job AND state = 'expected'"
     expected = {direct_key(job_id, number): number for (number,) in own.database.rows(sql, job=job_id)}
-    for item in own.objects.list(UPLOADS, direct_prefix(job_id)) if expected else ():
-        if item.key in expected:
-            arrive(own, job_id, expected[item.key], etag=item.etag, size=item.bytes)
+    stored = own.objects.list(UPLOADS, direct_prefix(job_id)) if expected else ()
+    arrivals = [
+        Arrival(number=expected[item.key], etag=item.etag, size=item.bytes) for item in stored if item.key in expected
+    ]
+    if arrivals:
+        arrive_all(own, job_id, arrivals)
 
 
 def fail_expected(own: Services, job_id: str, numbers: list[int], code: str, reason: str) -> int:
@@ -155,5 +206,4 @@ def fail_expected(own: Services, job_id: str, numbers: list[int], code: str, rea
 
 def seal(own: Services, job_id: str) -> None:
     """The job has all its images; if they have all ended, it is complete."""
-    answer = own.database.call("SELECT seal_v1(:job, :share)", job=job_id, share=own.settings.line_share)
-    outbox.send(own, answer["messages"])
+    arrive_all(own, job_id, (), seal=True)

@@ -1,10 +1,12 @@
 """Questions about jobs and images. Each is one transaction, and raises ``Unavailable`` when the database is away."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from countermark.http.problems import Expired, NotFound
-from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, Image, Job, Progress, fetch, fetch_one
+from countermark.jobs.rows import IMAGE_COLUMNS, JOB_COLUMNS, SEEN_COLUMNS, Image, Job, Seen, fetch, fetch_one
 from countermark.services import Services
+
+Opened = TypeVar("Opened", bound=Job)
 
 SHOWN = "state <> 'removed'"
 
@@ -16,25 +18,26 @@ def find_job(own: Services, token: str) -> Job:
         NotFound: there is no such job.
         Expired: its time is over, also when its files are not deleted yet.
     """
-    sql = f"SELECT {JOB_COLUMNS} FROM jobs WHERE token = :token"
-    job = own.database.query(lambda connection: fetch_one(Job, connection, sql, token=token))
+    return _open(own, Job, JOB_COLUMNS, token)
+
+
+def see_job(own: Services, token: str) -> Seen:
+    """The same, as people see it. It costs the same for a job of any size.
+
+    Raises:
+        NotFound, Expired: as above.
+    """
+    return _open(own, Seen, SEEN_COLUMNS, token)
+
+
+def _open(own: Services, kind: type[Opened], columns: str, token: str) -> Opened:
+    sql = f"SELECT {columns} FROM jobs WHERE token = :token"
+    job = own.database.query(lambda connection: fetch_one(kind, connection, sql, token=token))
     if job is None:
         raise NotFound
     if job.is_over:
         raise Expired
     return job
-
-
-def job_id_of(own: Services, token: str) -> str:
-    """The internal id of the job that a token opens, also of one that is gone.
-
-    Raises:
-        NotFound: there is no such job.
-    """
-    job_id: str | None = own.database.call("SELECT id FROM jobs WHERE token = :token", token=token)
-    if job_id is None:
-        raise NotFound
-    return job_id
 
 
 def find_job_by_id(own: Services, job_id: str) -> Job | None:
@@ -81,11 +84,11 @@ def job_images(own: Services, job_id: str, state: str = "") -> list[Image]:
     return own.database.query(lambda connection: fetch(Image, connection, sql, id=job_id, state=state))
 
 
-def job_progress(own: Services, job_id: str) -> Progress:
-    """How many of the job's images are in each state."""
+def first_images(own: Services, job_id: str, first: int) -> list[Image]:
+    """The job's images up to a number, and after that the failed ones: few, also in a large job."""
     sql = (
-        "SELECT count(*) FILTER (WHERE state IN ('expected', 'waiting')) AS waiting,"
-        " count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'failed') AS failed,"
-        " max(updated_at) AS changed_at FROM images WHERE job_id = :id"
+        f"SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND {SHOWN} AND number <= :first"
+        f" UNION ALL SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND number > :first AND state = 'failed'"
+        " ORDER BY number"
     )
-    return own.database.query(lambda connection: fetch(Progress, connection, sql, id=job_id)[0])
+    return own.database.query(lambda connection: fetch(Image, connection, sql, id=job_id, first=first))

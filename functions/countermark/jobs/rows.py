@@ -4,9 +4,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pg8000.native import Connection
-
 from countermark.jobs.states import OVER
+from countermark.servers.connection import Connection
 
 Row = TypeVar("Row")
 
@@ -34,6 +33,10 @@ class Job:
     archive_key: str | None
     archive_bytes: int | None
     view_etag: str | None
+    total: int
+    """Images that have not left it."""
+    done: int
+    failed: int
     read_at: datetime = field(metadata={"sql": "now()"})
     """When this was read, by the database's clock: that of a host may be wrong."""
 
@@ -41,6 +44,21 @@ class Job:
     def is_over(self) -> bool:
         """Whether its time is over, also when nobody has noticed that yet."""
         return self.state in OVER or bool(self.expires_at and self.expires_at <= self.read_at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen(Job):
+    """A job as people see it, and what tells whether that has changed."""
+
+    version: str = field(metadata={"sql": "xmin::text"})
+    """Of its row, which every change writes anew that shows."""
+    worked_on: str | None = field(
+        metadata={
+            "sql": "(SELECT md5(string_agg(lease, ',' ORDER BY number)) FROM images"
+            " WHERE job_id = jobs.id AND lease IS NOT NULL)"
+        }
+    )
+    """Which of its images are: whoever takes one leaves the job's row alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,29 +88,19 @@ class Image:
     height: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How many images of a job are in each state, and when that changed last."""
-
-    waiting: int
-    """Expected ones included."""
-    done: int
-    failed: int
-    changed_at: datetime | None
-
-
 def columns(kind: type[Any]) -> str:
     """The columns that a dataclass takes, for SELECT and RETURNING."""
     return ", ".join(f'{each.metadata.get("sql", "")} "{each.name}"'.strip() for each in fields(kind))
 
 
 JOB_COLUMNS = columns(Job)
+SEEN_COLUMNS = columns(Seen)
 IMAGE_COLUMNS = columns(Image)
 
 
 def fetch(kind: type[Row], connection: Connection, sql: str, **parameters: Any) -> list[Row]:
     """The rows of a query as objects of a dataclass, whose fields are the query's columns."""
-    rows = connection.run(sql, **parameters) or []
+    rows = connection.run(sql, **parameters)
     names = [column["name"] for column in connection.columns or []]
     return [kind(**dict(zip(names, row, strict=True))) for row in rows]
 

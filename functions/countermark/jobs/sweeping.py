@@ -112,7 +112,7 @@ def expire_jobs(own: Services) -> int:
 def resend(own: Services) -> int:
     """Send what is in line, to be archived or to be deleted, and was sent long ago; and what the outbox still has."""
     messages = own.database.call("SELECT resend_v1(:seconds)", seconds=RESEND_SECONDS)
-    outbox.send(own, messages)
+    outbox.send_again(own, messages)
     return len(messages) + outbox.send_overdue(own)
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: one connection a thread, and the migrations."""
+"""PostgreSQL: the connections of a process, and the migrations."""
 
 import ssl
 import threading
@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
 from pg8000.exceptions import DatabaseError, InterfaceError
-from pg8000.native import Connection
 
 from countermark.http.problems import Problem, Unavailable
+from countermark.servers.connection import Connection
 
 log = structlog.get_logger()
 
@@ -35,16 +35,16 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 
 class Database:
-    """Transactions on the database at a URL, from any thread.
+    """Statements and transactions on the database at a URL, from any thread.
 
-    A pg8000 connection belongs to one thread, so each thread has its own; one that broke is replaced. Whatever is
-    asked is asked inside a transaction, as pg8000 sends a statement in several steps, which a pooler that gives each
-    transaction another session would separate.
+    A connection is lent to one thread at a time, and the one that was used last goes first: so they are few, and the
+    server has what it compiles for each. One that broke is replaced. A statement by itself is a transaction of its own
+    and one round trip. A pooler may give each transaction another session.
     """
 
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
-        self._local = threading.local()
+        self._free: list[Connection] = []
         self._migrated = False
         self._lock = threading.Lock()
 
@@ -63,63 +63,72 @@ class Database:
         Raises:
             Unavailable: the server does not answer, also on a new connection.
         """
-        return self.query(lambda connection: connection.run(sql, **parameters) or [])
+        return self.query(lambda connection: connection.run(sql, **parameters))
 
     def query(self, ask: Callable[[Connection], Answer]) -> Answer:
-        """The answer to statements that are one transaction, and may be run twice.
+        """The answer to one statement that may be run twice, made of it by whoever asks.
 
         Raises:
             Unavailable: the server does not answer, also on a new connection.
         """
         try:
-            with self.transaction() as connection:
-                return ask(connection)
+            return self._ask(ask)
         except Unavailable:
-            with self.transaction() as connection:
-                return ask(connection)
+            return self._ask(ask)
+
+    def _ask(self, ask: Callable[[Connection], Answer]) -> Answer:
+        with self._lent() as connection:
+            return ask(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection inside a transaction that is committed at the end, and rolled back on an exception.
+        """A connection inside a transaction of several statements.
+
+        It is committed at the end, and rolled back on an exception.
 
         Raises:
             Unavailable: the server does not answer, or stopped in the middle.
         """
-        connection = self._begin()
-        try:
+        with self._lent() as connection:
+            connection.run(BEGIN)
             yield connection
             connection.run("COMMIT")
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
+        """A connection; what goes wrong with the server is told as callers know it.
+
+        Whatever goes wrong, the connection is not used again, and the server rolls back what was open in it.
+        """
+        connection: Connection | None = None
+        try:
+            connection = self._connection()
+            yield connection
         except _AWAY as error:
-            self.close()
+            _leave(connection)
             raise _away(error) from error
         except DatabaseError as error:
-            self.close()
+            _leave(connection)
             if _sqlstate(error).startswith(_FOR_NOW):
                 raise _away(error) from error
             if _sqlstate(error).startswith(_OF_THE_INPUT):
                 raise Problem("The request has a character or a number that can't be stored.") from error
             raise
         except BaseException:
-            self._roll_back(connection)
+            _leave(connection)
             raise
+        self._free.append(connection)
 
-    def _begin(self) -> Connection:
-        """This thread's connection, in a new transaction; another one if the server has ended it meanwhile."""
-        kept: Connection | None = getattr(self._local, "connection", None)
-        if kept is not None:
+    def _connection(self) -> Connection:
+        """One that nobody uses; those that the server has ended meanwhile are left."""
+        while True:
             try:
-                kept.run(BEGIN)
-            except (*_AWAY, DatabaseError):
-                self.close()
-            else:
+                kept = self._free.pop()
+            except IndexError:
+                return self._connect()
+            if not kept.is_left:
                 return kept
-        try:
-            connection = self._connect()
-            connection.run(BEGIN)
-        except (*_AWAY, DatabaseError) as error:
-            self.close()
-            raise _away(error) from error
-        return connection
+            _leave(kept)
 
     def _connect(self) -> Connection:
         url = self._url
@@ -129,32 +138,32 @@ class Database:
             port=url.port or 5432,
             database=url.path.lstrip("/") or "postgres",
             password=unquote(url.password or ""),
-            ssl_context=ssl_context(parse_qs(url.query)),
+            ssl_context=ssl_context(parse_qs(url.query)) or False,  # None would read all certificates, and ask for it
             timeout=30,
             application_name="countermark",
         )
-        self._local.connection = connection
-        with self._lock:
-            if not self._migrated:
-                migrate(connection)
-                self._migrated = True
+        try:
+            with self._lock:
+                if not self._migrated:
+                    migrate(connection)
+                    self._migrated = True
+        except BaseException:
+            _leave(connection)
+            raise
         return connection
 
     def close(self) -> None:
-        """Close this thread's connection; the next question makes another."""
-        connection: Connection | None = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            try:
-                connection.close()
-            except _AWAY:
-                log.info("a broken connection was dropped")
+        """Close the connections that nobody uses; the next question makes another."""
+        while self._free:
+            _leave(self._free.pop())
 
-    def _roll_back(self, connection: Connection) -> None:
+
+def _leave(connection: Connection | None) -> None:
+    if connection is not None:
         try:
-            connection.run("ROLLBACK")
-        except (*_AWAY, DatabaseError):
-            self.close()
+            connection.close()
+        except _AWAY:
+            log.info("a broken connection was dropped")
 
 
 def migrate(connection: Connection) -> None:
@@ -162,7 +171,7 @@ def migrate(connection: Connection) -> None:
     connection.run(BEGIN)
     connection.run("SELECT pg_advisory_xact_lock(:lock)", lock=MIGRATION_LOCK)
     connection.run("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL)")
-    applied = {name for (name,) in connection.run("SELECT name FROM migrations") or []}
+    applied = {name for (name,) in connection.run("SELECT name FROM migrations")}
     files = (item for item in resources.files("countermark.migrations").iterdir() if item.name.endswith(".sql"))
     for file in sorted(files, key=lambda item: item.name):
         if file.name not in applied:
