@@ -97,10 +97,19 @@ class MemoryObjects:
         data = b"".join(parts)
         if len(data) < PART_BYTES:
             return self.write(bucket, key, data, media_type), len(data)
+        return self.put_parts(bucket, key, parts, media_type), len(data)
+
+    def begin(self, bucket: str, key: str, media_type: str) -> "MemoryUpload":
+        """Begin to store an object in parts."""
+        _check(bucket, key)
+        return MemoryUpload(self, bucket, key, media_type)
+
+    def put_parts(self, bucket: str, key: str, parts: Sequence[bytes], media_type: str) -> str:
+        """Store an object of these parts, and return its etag."""
         _check(bucket, key)
         sums = b"".join(hashlib.md5(part, usedforsecurity=False).digest() for part in parts)
         etag = f"{hashlib.md5(sums, usedforsecurity=False).hexdigest()}-{len(parts)}"
-        return self._put(bucket, key, etag, data, media_type), len(data)
+        return self._put(bucket, key, etag, b"".join(parts), media_type)
 
     def copy(self, bucket: str, key: str, to_bucket: str, to_key: str, *, etag: str | None = None) -> str:
         """Copy an object, and return the etag of the copy.
@@ -168,6 +177,26 @@ class MemoryObjects:
         with self._lock:
             self.objects[bucket, key] = Stored(known=known, data=data, media_type=media_type)
         return etag
+
+
+class MemoryUpload:
+    """An object that is being stored in parts."""
+
+    def __init__(self, objects: MemoryObjects, bucket: str, key: str, media_type: str) -> None:
+        self._objects, self._place, self._media_type = objects, (bucket, key), media_type
+        self._parts: list[bytes] = []
+
+    def send(self, data: bytes) -> None:
+        """Send the next part."""
+        self._parts.append(data)
+
+    def complete(self) -> str:
+        """Make the object of its parts, and return its etag."""
+        return self._objects.put_parts(*self._place, self._parts, self._media_type)
+
+    def abort(self) -> None:
+        """Forget what was sent."""
+        self._parts.clear()
 
 
 class MemoryStream:

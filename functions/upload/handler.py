@@ -7,10 +7,11 @@ POST /<job>/close  what has not arrived by a presigned link will not come
 POST /<job>/again  a new job from the same images, or from the failed ones, with other options
 """
 
+from functools import partial
 from typing import Any
 
 from countermark import engine
-from countermark.http.calls import Event, job_token, json_object, path_parts, prefers_html
+from countermark.http.calls import Event, Receive, job_token, json_object, path_parts, prefers_html
 from countermark.http.problems import NotFound, WrongMethod
 from countermark.jobs.opening import NewJob
 from countermark.services import Services, services
@@ -19,7 +20,14 @@ from flask import Response, jsonify
 
 from .again import open_again
 from .links import close_job, open_with_links
-from .posted import store_posted
+from .posted import receive_posted
+
+
+def receiver(event: Event) -> Receive | None:
+    """Images are stored while they come; any other body is small."""
+    if event.method == "POST" and not path_parts(event) and not _is_json(event):
+        return partial(receive_posted, services(), event)
+    return None
 
 
 def handle(event: Event, context: Any) -> Any:  # noqa: ARG001 -- the platform's signature
@@ -57,11 +65,15 @@ def limits(own: Settings) -> dict[str, Any]:
 
 
 def accept(own: Services, event: Event) -> Response:
-    """Begin a job with the images in the body, or with those that it lists."""
-    if event.headers.get("Content-Type", "").startswith("application/json"):
-        job, uploads = open_with_links(own, event, json_object(event.body))
-        return begun(event, job, uploads=uploads)
-    return begun(event, store_posted(own, event))
+    """Begin a job with the images that were in the body, or with those that it lists."""
+    if event.received is not None:
+        return begun(event, event.received)
+    job, uploads = open_with_links(own, event, json_object(event.body))
+    return begun(event, job, uploads=uploads)
+
+
+def _is_json(event: Event) -> bool:
+    return event.headers.get("Content-Type", "").startswith("application/json")
 
 
 def begun(event: Event, job: NewJob, **more: Any) -> Response:

@@ -1,183 +1,187 @@
-"""Jobs whose images come in the body of one request. Each is stored, and waits to be marked, as it is read."""
+"""Jobs whose images come in the body of one request. Each is stored, and waits to be marked, while others come."""
 
-from pathlib import PurePosixPath
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import structlog
 from countermark import engine
 from countermark.http.calls import Event, owner_of
-from countermark.http.problems import BadOptions, Expired, Problem, TooLarge, TooMany
-from countermark.jobs import endings, opening
-from countermark.jobs.keys import posted_key
-from countermark.jobs.opening import NewImage, NewJob
-from countermark.names import clean_name
-from countermark.servers.objects import UPLOADS, Refused
+from countermark.http.problems import BadOptions, Expired, Problem, TooLarge
+from countermark.jobs.opening import NewJob
 from countermark.services import Services
 
-from .multipart import Part, read_parts
-from .unzip import MAGIC, BrokenEntry, BrokenZip, Entry, Readable, entries, spooled
+from .files import PostedFile, PostedImage
+from .multipart import Data, Field, File, read_parts
+from .rows import JobRows
+from .workers import Workers, done_by, workers
 
 log = structlog.get_logger()
 
+AT_ONCE = 4
+"""Images of a job that are being stored at a time, while the next one comes."""
+MAX_FIELD_BYTES = 8 * 1024 * 1024
+"""Room for an option; a logo is sent as one."""
 MAX_OPTION_LENGTH = 16 * 1024 * 1024
 """Characters of all options of a job, which are kept in memory."""
-TOO_LATE = "The job was closed or deleted while its images were being sent."
-
-
-class FileTooLarge(Exception):
-    """One file has more bytes than a file may have; the job goes on without it."""
-
-
-class Limited:
-    """A stream that counts what is read, for the file and for the job.
-
-    Raises, in ``read``:
-        FileTooLarge: the file goes over its limit.
-        TooLarge: the job goes over its limit.
-    """
-
-    def __init__(self, stream: Readable, head: bytes, job: "PostedJob") -> None:
-        self._stream, self._head, self._job = stream, head, job
-        self._bytes = 0
-
-    def read(self, size: int, /) -> bytes:
-        """The next bytes; fewer than asked for only at the end."""
-        head, self._head = self._head[:size], self._head[size:]
-        data = head + self._stream.read(size - len(head))
-        self._bytes += len(data)
-        self._job.bytes += len(data)
-        own = self._job.services.settings
-        if self._bytes > own.max_file_bytes:
-            raise FileTooLarge
-        if self._job.bytes > own.max_job_bytes:
-            raise TooLarge(f"The files have more than the {own.max_job_bytes} bytes that a job may have.")
-        return data
 
 
 class PostedJob:
-    """A job that is being received: it is opened by its first file, when the options are known."""
+    """A job that is being received."""
 
-    def __init__(self, services: Services, owner: str) -> None:
-        self.services = services
-        self.bytes = 0
-        self.count = 0
-        self._owner = owner
-        self._job: NewJob | None = None
+    def __init__(self, services: Services, owner: str, workers: Workers) -> None:
+        self.services, self.workers = services, workers
+        self.rows = JobRows(services, owner, workers)
+        self._bytes = self._option_length = 0
         self._fields: dict[str, str] = {}
-        self._option_length = 0
+        self._part: _Option | PostedFile | None = None
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._error: BaseException | None = None
 
-    def take(self, part: Part) -> None:
-        """Take the next part of the body: an option, an image, or a ZIP of images."""
-        if part.filename is None:
-            self._take_option(part.name, part.text())
-            return
-        head = part.read(len(MAGIC))
-        if not head and not part.filename:
-            return  # a browser's empty file field
-        if head == MAGIC and PurePosixPath(part.filename).suffix.lower() in {".zip", ""}:
-            self._take_zip(part.filename, head, part)
-        else:
-            self._store(part.filename, Limited(part, head, self))
+    async def receive(self, chunks: AsyncIterator[bytes], content_type: str) -> NewJob:
+        """Take the body.
 
-    def _take_option(self, name: str, value: str) -> None:
-        if self.count:
-            raise Problem(f"The option {name} comes after a file. Put the options before the files.")
+        Raises:
+            Problem: it, its number of files or the options are not allowed, or a server is away. Nothing is kept.
+            Expired: the job was closed, and what has come stays; or it was deleted.
+        """
+        try:
+            async for event in read_parts(chunks, content_type):
+                await self._take(event)
+                self.check()
+            self.rows.has_all = True
+            await self._stored()
+            self.check()
+            await self._seal()
+        except BaseException as error:
+            if self._part is not None:
+                await self._part.drop()
+            await self._stored()  # what comes to the store later would stay there
+            if not isinstance(error, Expired):
+                await self.rows.abandon()
+            raise
+        log.info("job received", job=self.rows.job.id, images=self.rows.count, bytes=self._bytes)
+        return self.rows.job
+
+    async def new_image(self, name: str) -> PostedImage:
+        """The next image of the job.
+
+        Raises:
+            BadOptions: it is the first, and the options that came before it are wrong.
+        """
+        if self.rows.options is None:
+            try:
+                options = await done_by(self.workers.unpacking, engine.parse_options, self._fields)
+            except engine.InvalidOptions as error:
+                raise BadOptions(str(error), errors=error.errors) from error
+            self.rows.options = options.model_dump(mode="json")
+        return PostedImage(self, name)
+
+    def count_bytes(self, size: int) -> None:
+        """Count what an image has.
+
+        Raises:
+            TooLarge: it is too much.
+        """
+        self._bytes += size
+        limit = self.services.settings.max_job_bytes
+        if self._bytes > limit:
+            raise TooLarge(f"The files have more than the {limit} bytes that a job may have.")
+
+    async def start(self, storing: Coroutine[Any, Any, None]) -> None:
+        """Let an image be stored; returns when there is a place for it."""
+        await self._slots.acquire()
+        task = asyncio.create_task(self._store(storing))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def check(self) -> None:
+        """Raise what has gone wrong meanwhile."""
+        if self._error is not None:
+            raise self._error
+
+    def keep_option(self, name: str, value: str) -> None:
+        """Keep an option; an empty one is none.
+
+        Raises:
+            TooLarge: all of them are too long.
+        """
         self._option_length += len(name) + len(value)
         if self._option_length > MAX_OPTION_LENGTH:
             raise TooLarge(f"The options have more than the {MAX_OPTION_LENGTH} characters that they may have.")
         if value != "":
             self._fields[name] = value
 
-    def _take_zip(self, name: str, head: bytes, part: Part) -> None:
-        try:
-            with spooled(head, part) as file:
-                for entry in entries(file, limit=self.services.settings.max_files - self.count):
-                    self._take_entry(entry)
-        except BrokenZip as error:
-            self._fail(self._add(name), "broken_zip", str(error))
-
-    def _take_entry(self, entry: Entry) -> None:
-        if entry.file is None:
-            self._fail(self._add(entry.name), "bad_zip_entry", entry.wrong)
-            return
-        self._store(entry.name, Limited(entry.file, b"", self))
-
-    def _store(self, name: str, stream: Any) -> None:
-        image = self._add(name)
-        objects = self.services.objects
-        try:
-            etag, size = objects.write_stream(UPLOADS, image.key, stream)
-        except FileTooLarge:
-            limit = self.services.settings.max_file_bytes // (1024 * 1024)
-            self._fail(image, "file_too_large", f"The file is larger than the {limit} MiB that are allowed.")
-        except BrokenEntry as error:
-            self._fail(image, "bad_zip_entry", str(error))
-        except Refused as error:
-            self._fail(image, "refused_by_store", f"The object store does not take the file: {error}.")
-        else:
-            outcome = opening.arrive(self.services, self.opened.id, image.number, etag=etag, size=size)
-            if outcome in {"late", "gone"}:
-                objects.delete(UPLOADS, [image.key])
-                raise Expired(TOO_LATE)
-
-    @property
-    def opened(self) -> NewJob:
-        """The job, which its first file opens."""
-        if self._job is None:
-            try:
-                options = engine.parse_options(self._fields).model_dump(mode="json")
-            except engine.InvalidOptions as error:
-                raise BadOptions(str(error), errors=error.errors) from error
-            self._job = opening.new_job()
-            opening.open_job(self.services, self._job, self._owner, options)
-            structlog.contextvars.bind_contextvars(job=self._job.id)
-        return self._job
-
-    def _add(self, name: str) -> NewImage:
-        own = self.services.settings
-        if self.count == own.max_files:
-            raise TooMany(f"The job has more than the {own.max_files} files that are allowed.")
-        job = self.opened
-        self.count += 1
-        image = NewImage(number=self.count, name=clean_name(name), key=posted_key(job.id, self.count))
-        if not opening.add_images(self.services, job.id, [image]):
-            raise Expired(TOO_LATE)
-        return image
-
-    def _fail(self, image: NewImage, code: str, reason: str) -> None:
-        opening.fail_expected(self.services, self.opened.id, [image.number], code, reason)
-
-    def seal(self) -> None:
-        """All files are there.
-
-        Raises:
-            Problem: there is none.
-        """
-        if self.count == 0:
+    async def _seal(self) -> None:
+        if self.rows.count == 0:
             raise Problem("There is no file in the request. Send the images as `files`.", code="no_files")
-        opening.seal(self.services, self.opened.id)
+        await self.rows.seal()
 
-    def abandon(self) -> None:
-        """The request has failed: nothing of it is kept."""
-        if self._job is not None:
-            endings.abandon(self.services, self._job.id)
+    async def _store(self, storing: Coroutine[Any, Any, None]) -> None:
+        try:
+            await storing
+        except BaseException as error:
+            self._error = self._error or error
+        finally:
+            self._slots.release()
+
+    async def _stored(self) -> None:
+        """Wait for what is being stored."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _take(self, event: Field | File | Data) -> None:
+        match event:
+            case Field():
+                if self.rows.count:
+                    raise Problem(f"The option {event.name} comes after a file. Put the options before the files.")
+                self._part = _Option(self, event.name)
+            case File():
+                self._part = PostedFile(self, event.filename)
+            case Data() if self._part is not None:
+                await self._part.write(event.data)
+                await self.rows.stay()
+                if not event.more_data:
+                    await self._part.close()
+                    self._part = None
 
 
-def store_posted(services: Services, event: Event) -> NewJob:
-    """Store the images of a multipart body, and begin their job.
+class _Option:
+    """An option, in memory."""
+
+    def __init__(self, job: PostedJob, name: str) -> None:
+        self._job, self._name = job, name
+        self._value = bytearray()
+
+    async def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._value += data
+        if len(self._value) > MAX_FIELD_BYTES:
+            raise Problem(f"The field {self._name} has more than {MAX_FIELD_BYTES} bytes.")
+
+    async def close(self) -> None:
+        """All bytes are there."""
+        try:
+            value = self._value.decode()
+        except UnicodeDecodeError:
+            raise Problem(f"The field {self._name} is not UTF-8 text.") from None
+        self._job.keep_option(self._name, value)
+
+    async def drop(self) -> None:
+        """There is nothing to let go of."""
+
+
+async def receive_posted(
+    services: Services, event: Event, chunks: AsyncIterator[bytes], by: Workers | None = None
+) -> NewJob:
+    """Store the images of a multipart body while it comes, and begin their job.
+
+    Args:
+        by: the threads that work for it; those of this process if none are named.
 
     Raises:
-        Problem: the body, its number of files or the options are not allowed, or a server is away. Nothing is kept.
+        Problem, Expired: as ``PostedJob.receive``.
     """
-    job = PostedJob(services, owner_of(event))
-    try:
-        for part in read_parts(event.stream, event.headers.get("Content-Type", "")):
-            job.take(part)
-        job.seal()
-    except Expired:  # closed, and then what has come stays; or deleted
-        raise
-    except BaseException:
-        job.abandon()
-        raise
-    log.info("job received", images=job.count, bytes=job.bytes)
-    return job.opened
+    job = PostedJob(services, owner_of(event), by or workers(2 * services.settings.max_job_bytes))
+    return await job.receive(chunks, event.headers.get("Content-Type", ""))

@@ -1,21 +1,19 @@
 """A ZIP of images, unpacked behind limits. Whatever is wrong with it or with an entry is an error of just that."""
 
-import errno
 import stat
-import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, Protocol
 
-from countermark.http.problems import TooMany, Unavailable
+from countermark.http.problems import TooMany
 from countermark.names import is_leftover
 
 from .unpack import Packed, open_entry
 from .ziptable import DAMAGED, WITH_PASSWORD, BrokenEntry, BrokenZip, open_zip, told_as
 
-__all__ = ["MAGIC", "BrokenEntry", "BrokenZip", "Entry", "Readable", "entries", "spooled"]
+__all__ = ["MAGIC", "BrokenEntry", "BrokenZip", "Entry", "Readable", "entries"]
 
 MAGIC = b"PK\x03\x04"
 UTF8_FLAG = 0x800
@@ -39,32 +37,6 @@ class Entry:
     """Its bytes, to be read before the next entry; ``read`` raises ``BrokenEntry`` when they can't be read further.
     None when they can't be read at all, for the reason that ``wrong`` tells."""
     wrong: str = ""
-
-
-@contextmanager
-def spooled(head: bytes, rest: Readable) -> Iterator[IO[bytes]]:
-    """The bytes as a temporary file on disk: a ZIP's table of contents is at its end.
-
-    Raises:
-        Unavailable: the disk is full.
-    """
-    with tempfile.TemporaryFile() as file:
-        chunk = head
-        while chunk:
-            _write(file, chunk)
-            chunk = rest.read(COPY_BYTES)
-        file.seek(0)
-        yield file
-
-
-def _write(file: IO[bytes], chunk: bytes) -> None:
-    try:
-        file.write(chunk)
-        file.flush()
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise Unavailable("There is no room to unpack the ZIP just now.") from error
-        raise
 
 
 def entries(file: IO[bytes], *, limit: int) -> Iterator[Entry]:

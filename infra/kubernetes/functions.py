@@ -51,7 +51,7 @@ class Workload:
 
     @property
     def temporary_bytes(self) -> int:
-        """What its copies may write to /tmp: a body larger than half a megabyte is kept there while it is read."""
+        """What its copies may write to /tmp: bodies that wait until they are whole; of upload, ZIPs of two jobs."""
         return max(GIB, 2 * self.function.max_body_bytes)
 
 

@@ -1,20 +1,31 @@
 """Images in the body of one request: each is stored as it is read, and what goes wrong is told or leaves nothing."""
 
+import asyncio
 import io
 import json
+import threading
+import time
 import zipfile
+from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from countermark.http.problems import BadOptions, Expired, Problem, TooLarge, TooMany, Unavailable
+from countermark.http.request import RECEIVED
 from countermark.jobs.opening import NewJob
 from countermark.servers.objects import Refused
 from countermark.services import Services
+from werkzeug.test import TestResponse
 
 from functions.upload import handler, posted
-from functions.upload.posted import store_posted
+from functions.upload import rows as upload_rows
+from functions.upload.posted import receive_posted
+from functions.upload.room import MIB, Room
 from tests.functions.conftest import Call, ClientOf, Objects
 from tests.jobs.made import change, image_row, job_row, picture, rows, sent, stored, value
+from tests.received import at_once, receive
 
 FORM = "multipart/form-data; boundary=b"
 
@@ -48,7 +59,7 @@ def limited(own: Services, **limits: object) -> Services:
 
 
 def post(own: Services, call: Call, body: bytes) -> NewJob:
-    return store_posted(own, call("POST", "/", body, **{"Content-Type": FORM}))
+    return receive(own, call("POST", "/", body, **{"Content-Type": FORM}))
 
 
 def names(own: Services) -> list[str]:
@@ -236,26 +247,128 @@ def test_an_upload_that_slept_until_its_image_was_given_up_is_told(own: Services
 def test_an_upload_to_a_job_that_was_deleted_between_two_files_is_told(
     own: Services, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrive = posted.opening.arrive
+    arrive_all = upload_rows.opening.arrive_all
 
-    def and_delete(*arguments: object, **named: object) -> str:
-        outcome = arrive(*arguments, **named)  # type: ignore[arg-type]
+    def and_delete(*arguments: object, **named: object) -> dict[int, str]:
+        outcomes = arrive_all(*arguments, **named)  # type: ignore[arg-type]
         change(own, "UPDATE jobs SET state = 'expired'")
-        return outcome
+        return outcomes
 
-    monkeypatch.setattr(posted.opening, "arrive", and_delete)
+    monkeypatch.setattr(upload_rows.opening, "arrive_all", and_delete)
     with pytest.raises(Expired, match="while its images were being sent"):
-        post(own, call, files(("a.png", b"1"), ("b.png", b"1")))
+        post(own, call, files(*((f"{number}.png", b"1") for number in range(3 * posted.AT_ONCE))))
+    assert len(stored(own, "uploads")) < 3 * posted.AT_ONCE
 
 
-def test_callers_are_told_where_their_job_is(own: Services, client_of: ClientOf) -> None:
+def test_a_large_file_is_stored_in_parts(own: Services, call: Call) -> None:
+    data = bytes(range(256)) * (9 * MIB // 256)
+    job = post(own, call, files(("small", b"1"), ("large", data), ("exact", data[: 8 * MIB])))
+    for number, size in ((2, 9 * MIB), (3, 8 * MIB)):
+        image = image_row(own, job.id, number)
+        assert own.objects.read("uploads", image.key, limit=10**9)[0] == data[:size]
+        assert (image.bytes, image.etag) == (size, own.objects.stat("uploads", image.key).etag)
+        assert str(image.etag).endswith(f"-{-(-size // (8 * MIB))}")
+
+
+@pytest.mark.parametrize("size", [100, 9 * MIB])
+def test_without_room_in_memory_a_file_waits_on_disk(own: Services, call: Call, size: int) -> None:
+    room = Room(memory=50, disk=size)
+    job = receive(own, call("POST", "/", files(("a", b"x" * size)), **{"Content-Type": FORM}), at_once(room))
+    assert own.objects.read("uploads", image_row(own, job.id, 1).key, limit=10**9)[0] == b"x" * size
+    assert room.take_memory(50)
+    room.take_disk(size)
+
+
+def test_what_is_stored_takes_no_room(own: Services, call: Call) -> None:
+    room = Room(memory=100, disk=0)
+    for _ in range(3):
+        receive(own, call("POST", "/", files(("a", b"x" * 100)), **{"Content-Type": FORM}), at_once(room))
+    assert room.take_memory(100)
+
+
+def test_without_room_on_disk_as_well_it_is_told(own: Services, call: Call) -> None:
+    room = Room(memory=50, disk=99)
+    for body in (files(("a", b"x" * 100)), files(("b.zip", packed(("c", b"x" * 100))))):
+        with pytest.raises(Unavailable, match="too many large uploads"):
+            receive(own, call("POST", "/", body, **{"Content-Type": FORM}), at_once(room))
+    assert rows(own, "SELECT state FROM jobs") == []
+    assert room.take_memory(50)
+    room.take_disk(99)
+
+
+def test_images_are_stored_side_by_side_and_told_together(
+    own: Services, call: Call, store: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(posted.AT_ONCE)
+    write, arrive_all = store.write, upload_rows.opening.arrive_all
+    told: list[int] = []
+
+    def write_together(*arguments: Any, **named: Any) -> Any:
+        together.wait(20)
+        return write(*arguments, **named)
+
+    def count(own: Services, job: str, arrivals: list[Any], *, seal: bool) -> dict[int, str]:
+        told.append(len(arrivals))
+        time.sleep(0.2)
+        return arrive_all(own, job, arrivals, seal=seal)
+
+    monkeypatch.setattr(store, "write", write_together)
+    monkeypatch.setattr(upload_rows.opening, "arrive_all", count)
+    several = 4 * posted.AT_ONCE
+    body = files(*((f"{number}.png", b"1") for number in range(several)))
+    with ThreadPoolExecutor(several) as threads:
+        receive(own, call("POST", "/", body, **{"Content-Type": FORM}), replace(at_once(), storing=threads))
+    assert sum(told) == several
+    assert len(told) < several / 2
+    assert names(own) == [f"{number}.png" for number in range(several)]
+
+
+def test_one_image_is_two_statements(own: Services, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    ask = own.database.call
+
+    def count(sql: str, **parameters: Any) -> Any:
+        asked.append(sql)
+        return ask(sql, **parameters)
+
+    monkeypatch.setattr(own.database, "call", count)
+    post(own, call, files(("a.png", b"1")))
+    assert len(asked) == 2
+    assert value(own, "SELECT state FROM jobs") == "processing"
+
+
+def test_while_bytes_come_a_job_is_not_given_up(own: Services, call: Call) -> None:
+    long_ago = "UPDATE jobs SET progress_at = now() - interval '1 hour'"
+
+    async def slowly() -> AsyncIterator[bytes]:
+        body = files(("a.png", b"1"), ("b.png", b"2" * 100_000))
+        yield body[:1000]
+        while not rows(own, "SELECT FROM jobs"):
+            await asyncio.sleep(0.01)
+        change(own, long_ago)
+        await asyncio.sleep(0.3)
+        yield body[1000:2000]
+        assert value(own, "SELECT progress_at > now() - interval '1 minute' FROM jobs")
+        yield body[2000:]
+
+    event = call("POST", "/", b"", **{"Content-Type": FORM})
+    asyncio.run(receive_posted(limited(own, upload_seconds=1), event, slowly(), at_once()))
+
+
+def test_callers_are_told_where_their_job_is(own: Services, client_of: ClientOf, call: Call) -> None:
     client, body = client_of(handler), files(("a.png", b"1"))
-    answer = client.post("/", data=body, content_type=FORM)
+
+    def answer_to(**headers: str) -> TestResponse:
+        received = Future[NewJob]()
+        received.set_result(post(own, call, body))
+        return client.post("/", headers=headers, environ_overrides={RECEIVED: received})
+
+    answer = answer_to()
     token = value(own, "SELECT token FROM jobs")
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/job/{token}"
     assert answer.json == {"job": token, "page": f"/job/{token}", "status": f"/function/status/{token}"}
-    answer = client.post("/", data=body, content_type=FORM, headers={"Accept": "text/html"})
+    answer = answer_to(Accept="text/html")
     assert answer.status_code == 303
     assert answer.headers["Location"].startswith("/job/")
     assert answer.headers["Location"] != f"/job/{token}"

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from countermark.http.problems import TooMany
 
-from functions.upload.unzip import BrokenZip, entries, spooled
+from functions.upload.unzip import BrokenZip, entries
 
 
 def packed(*names: str) -> io.BytesIO:
@@ -52,9 +52,3 @@ def test_an_entry_with_a_password_is_told() -> None:
 def test_what_is_no_zip_is_told() -> None:
     with pytest.raises(BrokenZip):
         list(entries(io.BytesIO(b"PK\x03\x04 and then nothing"), limit=1))
-
-
-def test_a_zip_is_spooled_from_where_its_head_was_read() -> None:
-    raw = packed("a.jpg").getvalue()
-    with spooled(raw[:4], io.BytesIO(raw[4:])) as file:
-        assert file.read() == raw

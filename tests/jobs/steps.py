@@ -5,6 +5,7 @@ repeated. A call to the database (a whole transaction), the store or the stream 
 it had its effect.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -75,7 +76,12 @@ class Attempt:
             raise Unavailable("It is away.")
         if at == self._stop:
             self.paused = True
-            greenlet.getcurrent().parent.switch()
+            loop = asyncio._get_running_loop()  # others have loops of their own in the meantime
+            asyncio._set_running_loop(None)
+            try:
+                greenlet.getcurrent().parent.switch()
+            finally:
+                asyncio._set_running_loop(loop)
             self.paused = False
             if self.dead:
                 raise Dead

@@ -26,7 +26,6 @@ from functions.reconcile.store import MARKER
 from functions.reconcile.sweep import sweep
 from functions.upload.again import open_again
 from functions.upload.links import close_job, open_with_links
-from functions.upload.posted import store_posted
 from functions.watermark.process import process
 from tests.jobs.small import DAY, Look, clean, small_settings
 from tests.jobs.steps import (
@@ -37,6 +36,7 @@ from tests.jobs.steps import (
     SteppedObjects,
     SteppedStream,
 )
+from tests.received import receive
 
 LONG = 10_000_000
 """Seconds after which everything that has a deadline is over it."""
@@ -290,7 +290,7 @@ class World:
                 sent = {n: (name, {etag_of(data)}) for n, (name, data) in enumerate(files, 1)}
                 self.uploads[attempt.answer.token] = Upload(attempt.answer.token, sent, plain(options))
 
-        return self.begin("post", partial(store_posted, self.own, event), stop, fault, then)
+        return self.begin("post", partial(receive, self.own, event), stop, fault, then)
 
     def order(self, names: list[str], version: int, owner: int, stop: Any, fault: Any) -> Attempt:
         """Somebody asks for links."""

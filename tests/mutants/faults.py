@@ -131,8 +131,8 @@ FAULTS = (
         name="posted jobs have no limit of bytes",
         means="One caller fills the store.",
         file="functions/upload/posted.py",
-        right="if self._job.bytes > own.max_job_bytes:",
-        broken="if self._job.bytes < 0:",
+        right="if self._bytes > limit:",
+        broken="if self._bytes < 0:",
         tests=(
             "tests/functions/test_posted.py::test_a_job_has_no_more_bytes_than_it_may_and_nothing_of_others_is_kept",
         ),
@@ -140,8 +140,8 @@ FAULTS = (
     Fault(
         name="posted jobs have no limit of files",
         means="One caller fills the database.",
-        file="functions/upload/posted.py",
-        right="if self.count == own.max_files:",
+        file="functions/upload/rows.py",
+        right="if self.count == most:",
         broken="if self.count < 0:",
         tests=(
             "tests/functions/test_posted.py::test_a_job_has_no_more_files_than_it_may_and_nothing_of_others_is_kept",
@@ -151,8 +151,8 @@ FAULTS = (
         name="what was refused is kept",
         means="Pictures of a request that failed stay for an hour, in a job that nobody knows.",
         file="functions/upload/posted.py",
-        right="        job.abandon()",
-        broken="        pass",
+        right="                await self.rows.abandon()",
+        broken="                pass",
         tests=(
             "tests/functions/test_posted.py::test_a_request_that_is_refused_leaves_nothing",
             "tests/functions/test_posted.py::test_a_store_that_is_away_leaves_nothing",

@@ -12,7 +12,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from countermark.http.calls import Event, message_kind
 from countermark.http.leaving import Leaving
 from countermark.http.problems import Problem, Unexpected, WrongMethod
-from countermark.http.request import Context, read_event
+from countermark.http.request import BEGAN, Context, read_event
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -65,7 +65,7 @@ def make_app(handle: Handle, *, name: str, leaving: Leaving, render_problem: Ren
     @app.route("/", defaults={"path": ""}, methods=METHODS)
     @app.route("/<path:path>", methods=METHODS)
     def call(path: str) -> Response:  # noqa: ARG001 -- the handler reads it from the event
-        started = time.perf_counter()
+        started = request.environ.get(BEGAN) or time.perf_counter()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(function=name)
         event = None

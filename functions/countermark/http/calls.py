@@ -1,7 +1,7 @@
 """A request as a handler gets it, and what is read from one: a message, who calls and how, what is accepted."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -23,6 +23,10 @@ NETWORK_BITS = 64
 """Of an IPv6 address: what one household or host has at least."""
 
 
+Receive = Callable[[AsyncIterator[bytes]], Coroutine[Any, Any, Any]]
+"""Takes a body while it comes."""
+
+
 @dataclass(kw_only=True)
 class Event:
     """What OpenFaaS's python3-http template gives to a handler, and the body as a stream."""
@@ -35,6 +39,8 @@ class Event:
     stream: IO[bytes]
     """The body as a file that is read once. The server has the whole of it before the handler is called, on disk if it
     is large: reading it piece by piece saves memory, not time."""
+    received: Any = None
+    """What the handler's ``receiver`` has made of the body while it came, in place of the body."""
 
     @cached_property
     def body(self) -> bytes:

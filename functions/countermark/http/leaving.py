@@ -1,17 +1,10 @@
-"""Serving until told to leave, and leaving without losing a request: what SIGTERM does.
-
-Nothing here waits for a signal or sends one: a process that a shell has started in the background ignores SIGINT, and
-its loop must end all the same.
-"""
+"""Leaving without losing a request: what a function says once it is told to, and who else can tell it."""
 
 import os
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Any
-
-from waitress import wasyncore
+from typing import Protocol
 
 LOOK_SECONDS = 0.05
 LOOK_FOR_PARENT_SECONDS = 0.5
@@ -24,33 +17,10 @@ has been silent for longer is nobody's.
 
 
 class Leaving:
-    """A server's loop and its end, and whether the function has been told to leave, which it says at /_/ready."""
+    """Whether the function has been told to leave, which it says at /_/ready."""
 
     def __init__(self) -> None:
         self.begun = False
-        self._ended = False
-
-    def run(self, server: Any, sockets: dict[int, Any]) -> None:
-        """Serve until `drain` or `end` ends it, or Ctrl-C.
-
-        Args:
-            server: waitress's, listening already.
-            sockets: the map that the server was made with; everything in it is closed at the end.
-        """
-        settings = server.adj
-        try:
-            while sockets and not self._ended:
-                wasyncore.loop(settings.asyncore_loop_timeout, settings.asyncore_use_poll, sockets, count=1)
-        except KeyboardInterrupt:
-            pass
-        server.task_dispatcher.shutdown()
-        wasyncore.close_all(sockets)
-
-    def drain(self, server: Any) -> None:
-        """Stop accepting, wait until every answer is sent, and end the loop; this itself returns at once."""
-        if not self.begun:
-            self.begun = True
-            threading.Thread(target=self._drain, args=(server,), daemon=True).start()
 
     def go_on(self) -> None:
         """Answer whatever comes: the watchdog before this process has the signal too.
@@ -60,18 +30,23 @@ class Leaving:
         """
         self.begun = True
 
-    def end(self, server: Any) -> None:
-        """End the loop, from any thread, whatever is in flight."""
-        self._ended = True
-        server.trigger.pull_trigger()
 
-    def _drain(self, server: Any) -> None:
-        # In the loop's own thread: it must not wait for a socket that is closed under it.
-        server.trigger.pull_trigger(partial(wasyncore.dispatcher.close, server))
-        time.sleep(LOOK_SECONDS)
-        while _is_busy(server):
-            time.sleep(LOOK_SECONDS)
-        self.end(server)
+class Server(Protocol):
+    """What serves a function. Nothing in it waits for a signal or sends one: a process that a shell has started in the
+    background ignores SIGINT, and its loop must end all the same."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens, from the beginning."""
+
+    def run(self) -> None:
+        """Serve until `drain` or `end` ends it, or Ctrl-C."""
+
+    def drain(self) -> None:
+        """Stop accepting, wait until every answer is sent, and end; this itself returns at once."""
+
+    def end(self) -> None:
+        """End, from any thread, whatever is in flight."""
 
 
 def when_parent_ends(act: Callable[[], None]) -> None:
@@ -85,14 +60,3 @@ def when_parent_ends(act: Callable[[], None]) -> None:
         act()
 
     threading.Thread(target=look, daemon=True).start()
-
-
-def _is_busy(server: Any) -> bool:
-    now = time.time()
-    return any(
-        channel.requests
-        or channel.request
-        or channel.total_outbufs_len
-        or now - channel.last_activity < NEWCOMER_SECONDS
-        for channel in list(server.active_channels.values())
-    )

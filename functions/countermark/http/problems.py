@@ -8,7 +8,9 @@ Problem                 400 bad_request
 ├── NotFound            404 not_found
 ├── Expired             410 job_expired
 ├── WrongMethod         405 wrong_method
+├── TooSlow             408 too_slow          the body came too slowly, or not at all
 ├── WrongMediaType      415 wrong_media_type  a message of the stream in another form than one CloudEvent in JSON
+├── TooManyUploads      429 too_many_uploads  at once, from one address
 ├── Unexpected          500 unexpected        an error of ours; the log has it
 └── Unavailable         503 unavailable       try again: the stream, the store or the database is away
 """
@@ -42,7 +44,7 @@ class Problem(Exception):
             "code": self.code,
             **self.members,
         }
-        headers = {"Retry-After": "2"} if self.status == Unavailable.status else {}
+        headers = {"Retry-After": "2"} if self.status in {Unavailable.status, TooManyUploads.status} else {}
         return Response(json.dumps(document), self.status, headers, content_type="application/problem+json")
 
 
@@ -86,6 +88,18 @@ class WrongMethod(Problem):
     """This address does not support that method."""
 
     status, code, title = 405, "wrong_method", "Method not allowed"
+
+
+class TooSlow(Problem):
+    """The upload came too slowly. Try again on a better connection."""
+
+    status, code, title = 408, "too_slow", "Too slow"
+
+
+class TooManyUploads(Problem):
+    """There are too many uploads from your address at once. Try again when one of them has ended."""
+
+    status, code, title = 429, "too_many_uploads", "Too many uploads"
 
 
 class WrongMediaType(Problem):

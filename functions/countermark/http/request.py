@@ -18,6 +18,10 @@ from countermark.http.calls import Event
 from countermark.http.problems import Problem, WrongMediaType
 
 STRUCTURED = "application/cloudevents+json"
+RECEIVED = "countermark.received"
+"""In the environment of a request whose body was taken while it came: what came of that (a future)."""
+BEGAN = "countermark.began"
+"""In the environment of such a request: when it began, by ``time.perf_counter``."""
 FAMILY = "application/cloudevents"
 """How the media types of structured messages and of batches begin."""
 
@@ -35,7 +39,9 @@ def read_event(incoming: Request) -> Event:
     Raises:
         WrongMediaType: it is a batch of messages, or a message in another format than JSON.
         Problem: it says that it is a message, and is not a well-formed one.
+        Exception: what the receiver of its body raised.
     """
+    received = incoming.environ[RECEIVED].result() if RECEIVED in incoming.environ else None
     headers, stream = incoming.headers, incoming.stream
     if incoming.mimetype == STRUCTURED:
         attributes, data = to_binary_mode(stream.read())
@@ -44,7 +50,14 @@ def read_event(incoming: Request) -> Event:
         headers.update(attributes)
     elif incoming.mimetype.startswith(FAMILY):
         raise WrongMediaType
-    return Event(method=incoming.method, path=incoming.path, query=incoming.args, headers=headers, stream=stream)
+    return Event(
+        method=incoming.method,
+        path=incoming.path,
+        query=incoming.args,
+        headers=headers,
+        stream=stream,
+        received=received,
+    )
 
 
 def to_binary_mode(body: bytes) -> tuple[dict[str, str], bytes]:

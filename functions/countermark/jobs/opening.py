@@ -207,3 +207,8 @@ def fail_expected(own: Services, job_id: str, numbers: list[int], code: str, rea
 def seal(own: Services, job_id: str) -> None:
     """The job has all its images; if they have all ended, it is complete."""
     arrive_all(own, job_id, (), seal=True)
+
+
+def stay(own: Services, job_id: str) -> None:
+    """Bytes of the job are coming: the time after which it is given up begins again."""
+    own.database.rows("UPDATE jobs SET progress_at = now() WHERE id = :job AND state = 'receiving'", job=job_id)

@@ -47,7 +47,8 @@ class Upload:
             for number, etag in enumerate(self.parts, 1)
         )
         body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-        return text(self.requests.xml(self._request("CompleteMultipartUpload", "POST", {}, body=body)), "ETag")
+        answer = self.requests.xml(self._request("CompleteMultipartUpload", "POST", {}, body=body))
+        return text(answer, "ETag").strip('"')
 
     def abort(self) -> None:
         """Delete what was sent. If that fails, the bucket's lifecycle does so after a day."""
@@ -79,9 +80,8 @@ class Upload:
         )
 
 
-@contextmanager
-def upload_in_parts(requests: Requests, bucket: str, key: str, media_type: str) -> Iterator[Upload]:
-    """An upload in parts; what does not come to its end is aborted."""
+def begin_upload(requests: Requests, bucket: str, key: str, media_type: str) -> Upload:
+    """An upload in parts; whoever does not bring it to its end aborts it."""
     answer = requests.xml(
         Request(
             operation="CreateMultipartUpload",
@@ -92,7 +92,13 @@ def upload_in_parts(requests: Requests, bucket: str, key: str, media_type: str) 
             headers={"Content-Type": media_type},
         )
     )
-    upload = Upload(requests=requests, bucket=bucket, key=key, id=text(answer, "UploadId"), parts=[])
+    return Upload(requests=requests, bucket=bucket, key=key, id=text(answer, "UploadId"), parts=[])
+
+
+@contextmanager
+def upload_in_parts(requests: Requests, bucket: str, key: str, media_type: str) -> Iterator[Upload]:
+    """An upload in parts; what does not come to its end is aborted."""
+    upload = begin_upload(requests, bucket, key, media_type)
     try:
         yield upload
     except BaseException:

@@ -27,7 +27,7 @@ from countermark.servers.object_errors import (
     log,
     meaning_of,
 )
-from countermark.servers.object_parts import text, upload_in_parts
+from countermark.servers.object_parts import begin_upload, text, upload_in_parts
 from countermark.servers.object_requests import TRIES, Request, Requests, header
 from countermark.servers.object_signing import Signer, disposition, object_url
 
@@ -39,6 +39,7 @@ __all__ = [
     "Object",
     "ObjectStore",
     "ObjectTooLarge",
+    "PartsUpload",
     "Refused",
     "Replaced",
 ]
@@ -69,6 +70,19 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """The next bytes, at most ``size``; none at the end."""
+
+
+class PartsUpload(Protocol):
+    """An object that is being stored in parts. Nothing of it can be seen before it is complete."""
+
+    def send(self, data: bytes) -> None:
+        """Send the next part."""
+
+    def complete(self) -> str:
+        """Make the object of its parts, and return its etag."""
+
+    def abort(self) -> None:
+        """Delete what was sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +184,13 @@ class ObjectStore:
         """Store an object, whole or not at all, and return its etag."""
         return _etag(self._ask("PutObject", "PUT", bucket, key, {"Content-Type": media_type}, body=data))
 
+    def begin(self, bucket: str, key: str, media_type: str) -> PartsUpload:
+        """Begin to store an object in parts, for whoever has its bytes piece by piece.
+
+        Each part but the last has ``PART_BYTES``. Whoever does not complete the upload aborts it.
+        """
+        return begin_upload(self._requests, bucket, key, media_type)
+
     def write_stream(
         self, bucket: str, key: str, stream: Readable, media_type: str = "application/octet-stream"
     ) -> tuple[str, int]:
@@ -195,7 +216,7 @@ class ObjectStore:
                     before.result()
                 part = _next_part(stream)
             _finish(sent)
-            return _plain(upload.complete()), size
+            return upload.complete(), size
 
     def copy(self, bucket: str, key: str, to_bucket: str, to_key: str, *, etag: str | None = None) -> str:
         """Copy an object of any size inside the store.
@@ -223,7 +244,7 @@ class ObjectStore:
         with upload_in_parts(self._requests, to_bucket, to_key, header(found, "Content-Type")) as upload:
             for start in range(0, size, COPY_BYTES):
                 upload.copy(source, start, min(start + COPY_BYTES, size) - 1)
-            return _plain(upload.complete())
+            return upload.complete()
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[Object]:
         """The objects whose key begins with a prefix, in the order of the store."""

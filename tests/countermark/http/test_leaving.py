@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import waitress
-from countermark.http.leaving import NEWCOMER_SECONDS, Leaving
+from countermark.http.buffering import BufferingServer
+from countermark.http.leaving import NEWCOMER_SECONDS, Leaving, Server
+from countermark.http.serving import Serving, read_serving
+from countermark.http.streaming import StreamingServer
 
 from tests.platform_driver import wait_until
 from tests.served import refuses
@@ -19,20 +22,38 @@ SECONDS = 10
 """In which everything here has happened, on any machine."""
 
 
+def buffering(app: Any, serving: Serving, leaving: Leaving) -> Server:
+    return BufferingServer(app, serving, leaving)
+
+
+def streaming(app: Any, serving: Serving, leaving: Leaving) -> Server:
+    return StreamingServer(app, lambda _event: None, serving, leaving)
+
+
+Make = Callable[[Any, Serving, Leaving], Server]
+
+
+@pytest.fixture(params=[buffering, streaming])
+def make(request: pytest.FixtureRequest) -> Make:
+    """Makes a server of each kind."""
+    made: Make = request.param
+    return made
+
+
 @dataclass
 class Running:
     """A server in a thread, whose application answers when it may."""
 
+    make: Make
     leaving: Leaving = field(default_factory=Leaving)
     begun: threading.Event = field(default_factory=threading.Event)
     may_answer: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        sockets: dict[int, Any] = {}
-        self.server = waitress.create_server(self._answer, map=sockets, host="127.0.0.1", port=0, threads=2)
-        self.port = int(self.server.effective_port)
+        self.server = self.make(self._answer, read_serving({"PORT": "0"}, Path()), self.leaving)
+        self.port = self.server.port
         self.url = f"http://127.0.0.1:{self.port}"
-        self.thread = threading.Thread(target=self.leaving.run, args=(self.server, sockets))
+        self.thread = threading.Thread(target=self.server.run)
         self.thread.start()
 
     def _answer(self, _environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
@@ -48,13 +69,13 @@ class Running:
 
 
 @pytest.fixture
-def running() -> Iterator[Running]:
+def running(make: Make) -> Iterator[Running]:
     """A server."""
-    running = Running()
+    running = Running(make)
     yield running
     running.may_answer.set()
     if running.thread.is_alive():
-        running.leaving.end(running.server)
+        running.server.end()
     assert running.ended()
 
 
@@ -70,7 +91,7 @@ def test_what_is_in_flight_is_answered_and_then_the_loop_ends(
     running: Running, in_flight: Future[httpx.Response]
 ) -> None:
     assert running.begun.wait(SECONDS)
-    running.leaving.drain(running.server)
+    running.server.drain()
     assert running.leaving.begun
     wait_until(lambda: refuses(running.port))
     time.sleep(2 * NEWCOMER_SECONDS)
@@ -81,29 +102,37 @@ def test_what_is_in_flight_is_answered_and_then_the_loop_ends(
 
 
 def test_an_idle_server_ends_at_once(running: Running) -> None:
-    running.leaving.drain(running.server)
+    running.server.drain()
     assert running.ended()
 
 
 def test_being_told_twice_is_being_told_once(running: Running, in_flight: Future[httpx.Response]) -> None:
     assert running.begun.wait(SECONDS)
-    running.leaving.drain(running.server)
-    running.leaving.drain(running.server)
+    running.server.drain()
+    running.server.drain()
     running.may_answer.set()
     assert in_flight.result(SECONDS).text == "finished"
     assert running.ended()
 
 
-def test_told_before_it_serves_it_ends_as_well() -> None:
-    leaving, sockets = Leaving(), dict[int, Any]()
-    server = waitress.create_server(lambda _environ, _start: [], map=sockets, host="127.0.0.1", port=0)
-    leaving.drain(server)
-    leaving.run(server, sockets)
+def test_told_before_it_serves_it_ends_as_well(make: Make) -> None:
+    server = make(lambda _environ, _start: [], read_serving({"PORT": "0"}, Path()), Leaving())
+    server.drain()
+    server.run()
+
+
+def test_who_keeps_a_connection_is_answered_until_it_is_closed(running: Running) -> None:
+    running.may_answer.set()
+    with httpx.Client(base_url=running.url) as kept:
+        assert kept.get("/").text == "finished"
+        running.server.drain()
+        assert kept.get("/").text == "finished"
+    assert running.ended()
 
 
 def test_the_end_waits_for_nobody_who_only_keeps_a_connection(running: Running) -> None:
     running.may_answer.set()
     with httpx.Client() as kept:
         kept.get(running.url)
-        running.leaving.end(running.server)
+        running.server.end()
         assert running.ended()

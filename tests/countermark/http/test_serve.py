@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import httpx
 import pytest
@@ -15,7 +15,8 @@ from countermark.http.application import make_app
 from countermark.http.calls import Event
 from countermark.http.leaving import Leaving
 from countermark.http.request import Context
-from countermark.http.serve import Serving, function_name, load_handler, make_server, read_serving
+from countermark.http.serve import function_name, load_handler, make_server
+from countermark.http.serving import Serving, read_serving
 from countermark.settings import InvalidSettings, Settings, settings
 
 FUNCTIONS = sorted(path.parent for path in (Path(__file__).parents[3] / "functions").glob("*/handler.py"))
@@ -59,7 +60,12 @@ def test_a_function_without_a_name_has_one() -> None:
 
 def test_without_settings_it_is_served_for_this_machine_alone(tmp_path: Path) -> None:
     assert read_serving({}, tmp_path) == Serving(
-        folder=tmp_path, host="127.0.0.1", port=5000, max_inflight=4, max_body_bytes=100 * 1024 * 1024
+        folder=tmp_path,
+        host="127.0.0.1",
+        port=5000,
+        max_inflight=4,
+        max_inflight_per_caller=64,
+        max_body_bytes=100 * 1024 * 1024,
     )
 
 
@@ -69,10 +75,11 @@ def test_the_environment_says_how_it_is_served(tmp_path: Path) -> None:
         "BIND": "10.0.0.7",
         "PORT": "0",
         "max_inflight": "2",
+        "max_inflight_per_caller": "1",
         "max_body_bytes": "10",
     }
     assert read_serving(environment, Path("/nowhere")) == Serving(
-        folder=tmp_path, host="10.0.0.7", port=0, max_inflight=2, max_body_bytes=10
+        folder=tmp_path, host="10.0.0.7", port=0, max_inflight=2, max_inflight_per_caller=1, max_body_bytes=10
     )
 
 
@@ -114,13 +121,14 @@ def bodies(tmp_path: Path) -> Iterator[tuple[int, list[bytes]]]:
         got.append(event.body)
         return "taken"
 
-    leaving, sockets = Leaving(), dict[int, Any]()
+    handler = ModuleType("handler")
+    handler.handle = handle  # type: ignore[attr-defined]
     serving = read_serving({"PORT": "0", "max_body_bytes": "10"}, tmp_path)
-    server = make_server(make_app(handle, name="bodies", leaving=leaving), serving, sockets)
-    thread = threading.Thread(target=leaving.run, args=(server, sockets))
+    server = make_server(handler, "bodies", serving, Leaving())
+    thread = threading.Thread(target=server.run)
     thread.start()
-    yield server.effective_port, got
-    leaving.drain(server)
+    yield server.port, got
+    server.drain()
     thread.join()
 
 
