@@ -64,6 +64,16 @@ def test_lossless_formats_are_exact_outside_the_mark(make):
     assert box[1] > 80
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "I;16"])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_a_tiff_stays_without_compression_or_with_it(make, mode, compression):
+    source = make("TIFF", mode, compression=compression)
+    after = marked(source, position="bottom-right", size="0.2")
+    assert after.info["compression"] == compression
+    box = (0, 0, 120, 80)
+    assert (np.asarray(opened(source).crop(box)) == np.asarray(after.crop(box))).all()
+
+
 def test_transparency_outside_the_mark_stays(make):
     source = make("WebP", "RGBA", lossless=True, exact=True)
     before, after = opened(source), marked(source, position="top-left", size="0.2")

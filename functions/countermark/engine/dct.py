@@ -6,6 +6,7 @@ of them is missing, `kernel()` is None, `why_missing()` says why, and JPEG files
 
 import ctypes
 import importlib.machinery
+import time
 from collections.abc import Callable, Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
@@ -73,12 +74,9 @@ class Kernel:
         library = ctypes.CDLL(str(path))
         addresses = [ctypes.cast(getattr(jpeg, name), ctypes.c_void_p).value for name in _FUNCTIONS]
         self._libjpeg = (ctypes.c_void_p * len(addresses))(*addresses)
-        self._in_scan, self._in_coefficients, self._release = (
-            library.mark_scan,
-            library.mark_coefficients,
-            library.release,
-        )
-        self._in_scan.argtypes = _ARGUMENTS
+        self._in_scan, self._in_scans = library.mark_scan, library.mark_scans
+        self._in_coefficients, self._release = library.mark_coefficients, library.release
+        self._in_scan.argtypes = self._in_scans.argtypes = _ARGUMENTS
         self._in_coefficients.argtypes = (ctypes.c_void_p, *_ARGUMENTS)
         self._release.argtypes = (ctypes.c_void_p,)
         self._release.restype = None
@@ -86,16 +84,23 @@ class Kernel:
     def mark(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
         """Return a result and the marked file, whose metadata is not to be relied on; empty unless it is DONE.
 
-        A plain baseline file is marked in its scan, any other in its coefficients.
+        A plain baseline file is marked in its scan, a progressive one in its scans; what neither takes is left to
+        libjpeg.
         """
-        result, marked = self.mark_scan(source, components, seconds)
-        if result in {DONE, TOOK_TOO_LONG}:
-            return result, marked
-        return self.mark_coefficients(source, components, seconds)
+        end = time.monotonic() + seconds
+        for way in (self.mark_scan, self.mark_scans, self.mark_coefficients):
+            result, marked = way(source, components, end - time.monotonic())
+            if result in {DONE, TOOK_TOO_LONG}:
+                break
+        return result, marked
 
     def mark_scan(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
         """Mark a baseline file, copying the bits of what is not touched."""
         return self._run(self._in_scan, source, components, seconds)
+
+    def mark_scans(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
+        """Mark a progressive file without restart markers, strip by strip, and encode it into the same scans."""
+        return self._run(self._in_scans, source, components, seconds)
 
     def mark_coefficients(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
         """Mark any file that libjpeg reads, decoding and encoding all its coefficients."""
