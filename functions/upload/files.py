@@ -85,7 +85,8 @@ class PostedImage:
         self._held.write(data[:rest])
         if self._held.bytes == PART_BYTES:
             await self._send_held()
-            self._held.write(data[rest:])
+            if not self.has_failed:
+                self._held.write(data[rest:])
 
     async def close(self) -> None:
         """All bytes are there: it is stored, while the next ones come."""

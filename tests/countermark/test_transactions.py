@@ -1,6 +1,9 @@
 """Transactions on a real server: what ends them, and what callers are told."""
 
+import os
+import resource
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 from countermark.http.problems import Problem, Unavailable
@@ -63,3 +66,25 @@ def test_a_connection_is_not_used_again_after_an_error(database: Database) -> No
     with pytest.raises(KeyError), database.transaction():
         raise KeyError
     assert database.call(SESSION) != first
+
+
+def test_a_process_may_have_as_many_open_files_as_it_likes(postgres: str) -> None:
+    """Such as the connections of hundreds of slow uploads: select() knows no file beyond the 1,024th."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    others = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        database = Database(postgres)
+        for _ in range(2):
+            assert database.call("SELECT 1") == 1
+        database.close()
+    finally:
+        for each in others:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_server_that_lets_nobody_in_is_away(postgres: str) -> None:
+    user = urlsplit(postgres).username
+    with pytest.raises(Unavailable):
+        Database(postgres.replace(f"//{user}", "//nobody", 1)).call("SELECT 1")

@@ -42,6 +42,10 @@ class Objects(MemoryObjects):
         self._come("write")
         return super().write(*arguments, **named)
 
+    def begin(self, *arguments: Any, **named: Any) -> Any:
+        self._come("begin")
+        return super().begin(*arguments, **named)
+
     def list(self, *arguments: Any, **named: Any) -> Any:
         self._come("list")
         return super().list(*arguments, **named)

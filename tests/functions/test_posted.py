@@ -204,12 +204,13 @@ def test_options_are_kept_up_to_a_limit_in_all(own: Services, call: Call, monkey
     assert rows(own, "SELECT id FROM jobs") == []
 
 
-def test_what_the_store_refuses_fails_alone(own: Services, call: Call, store: Objects) -> None:
+@pytest.mark.parametrize(("method", "size"), [("write", 1), ("begin", 9 * MIB)])
+def test_what_the_store_refuses_fails_alone(own: Services, call: Call, store: Objects, method: str, size: int) -> None:
     def refuse() -> None:
         raise Refused("EntityTooLarge")
 
-    store.before["write"] = refuse
-    post(own, call, files(("a.png", b"1"), ("b.png", b"2")))
+    store.before[method] = refuse
+    post(own, call, files(("a.png", bytes(size)), ("b.png", b"2")))
     assert codes(own) == ["refused_by_store", None]
     reason = value(own, "SELECT reason FROM images WHERE number = 1")
     assert reason.startswith("The object store does not take the file: ")

@@ -1,8 +1,6 @@
 """Processes are killed in the middle of a job, and nothing is lost or doubled."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from countermark.servers.notifications import ObjectCreated, created_record
@@ -27,27 +25,13 @@ def test_a_job_survives_the_death_of(platform: Platform, caller: Caller, rows: R
     platform.stop("watermark")
     try:
         job = caller.upload(photographs())
+        with platform.asleep(platform.store):  # whoever has an image in hand waits for its bytes
+            platform.start("watermark")
+            wait_until(lambda: rows.one(IN_HAND, job=rows.id_of(job)))
+            platform.kill(platform.store if name == "store" else name)
     finally:
-        platform.start("watermark")
-    with at_work(platform, rows, job):
-        platform.kill(platform.store if name == "store" else name)
+        wait_until(lambda: platform.pids("watermark"))
     check_all(caller, job)
-
-
-@contextmanager
-def at_work(platform: Platform, rows: Rows, job: str) -> Iterator[None]:
-    """In the middle of a job: some of its images are being marked, and whoever marks them stands still."""
-    while True:
-        with platform.asleep("watermark"):
-            if rows.one(IN_HAND, job=rows.id_of(job)):
-                yield
-                return
-        assert is_waiting(rows, job), "the job has ended before anything could be killed"
-
-
-def is_waiting(rows: Rows, job: str) -> bool:
-    """Whether images of the job are still to be marked."""
-    return bool(rows.one("SELECT count(*) FROM images WHERE job_id = :job AND state = 'waiting'", job=rows.id_of(job)))
 
 
 def test_a_job_survives_the_death_of_archive(platform: Platform, caller: Caller, rows: Rows) -> None:

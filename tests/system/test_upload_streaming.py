@@ -59,11 +59,6 @@ def sender(platform: Platform) -> Iterator[Sender]:
         yield sender
 
 
-def newest(rows: Rows) -> str:
-    """The id of the job that began last."""
-    return str(rows.one("SELECT id FROM jobs ORDER BY created_at DESC LIMIT 1"))
-
-
 def states(rows: Rows, name: str) -> list[str]:
     """The states of the images of a name."""
     return [state for (state,) in rows.ask("SELECT state FROM images WHERE name = :name", name=name)]
@@ -99,7 +94,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing(sender: Sender, rows: Rows) ->
     sender.send(NEXT)
     sender.begin("never.jpg", b"")
     wait_until(lambda: states(rows, "cut.jpg"))
-    job = newest(rows)
+    job = rows.one("SELECT job_id FROM images WHERE name = 'cut.jpg'")
     sender.close()
     wait_until(lambda: rows.one("SELECT state FROM jobs WHERE id = :id", id=job) == "gone")
     assert rows.ask("SELECT key FROM ledger WHERE job_id = :id", id=job) == []
@@ -115,14 +110,14 @@ def send_half(sender: Sender, name: str, head: bytes) -> None:
 
 def test_an_image_is_not_on_disk_before_it_is_stored(platform: Platform, sender: Sender, rows: Rows) -> None:
     (pid,) = platform.pids("upload")
-    send_half(sender, "large.jpg", b"")
+    send_half(sender, "half of one.jpg", b"")
     assert temporary_bytes(pid) == 0
-    wait_until(lambda: states(rows, "large.jpg") == ["expected"])
+    wait_until(lambda: states(rows, "half of one.jpg") == ["expected"])
 
 
 def test_a_zip_is_on_disk_until_its_end_has_come(platform: Platform, sender: Sender) -> None:
     (pid,) = platform.pids("upload")
-    send_half(sender, "large.zip", b"PK\x03\x04")
+    send_half(sender, "half of one.zip", b"PK\x03\x04")
     wait_until(lambda: temporary_bytes(pid) >= 20 * MIB)
 
 

@@ -131,17 +131,7 @@ class Database:
             _leave(kept)
 
     def _connect(self) -> Connection:
-        url = self._url
-        connection = Connection(
-            unquote(url.username or "postgres"),
-            host=url.hostname or "127.0.0.1",
-            port=url.port or 5432,
-            database=url.path.lstrip("/") or "postgres",
-            password=unquote(url.password or ""),
-            ssl_context=ssl_context(parse_qs(url.query)) or False,  # None would read all certificates, and ask for it
-            timeout=30,
-            application_name="countermark",
-        )
+        connection = self._open()
         try:
             with self._lock:
                 if not self._migrated:
@@ -151,6 +141,23 @@ class Database:
             _leave(connection)
             raise
         return connection
+
+    def _open(self) -> Connection:
+        """A new connection. Whatever the server has against it, such as the password, is not the caller's fault."""
+        url = self._url
+        try:
+            return Connection(
+                unquote(url.username or "postgres"),
+                host=url.hostname or "127.0.0.1",
+                port=url.port or 5432,
+                database=url.path.lstrip("/") or "postgres",
+                password=unquote(url.password or ""),
+                ssl_context=ssl_context(parse_qs(url.query)) or False,  # None would read all certificates, and ask
+                timeout=30,
+                application_name="countermark",
+            )
+        except DatabaseError as error:
+            raise _away(error) from error
 
     def close(self) -> None:
         """Close the connections that nobody uses; the next question makes another."""
