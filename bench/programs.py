@@ -94,6 +94,9 @@ def _programs(pid: int) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def _name(process: psutil.Process) -> str:
-    """Copies of a function are numbered, and count as one."""
+    """Copies of a function are numbered, and count as one. Until 0.1.0 they had their names in their environment only."""
     name = re.sub(r"-\d+$", "", process.name())
+    if name.startswith("python"):
+        connector = "infra.connector" in process.cmdline()
+        return "connector" if connector else process.environ().get("FUNCTION_NAME", "supervisord")
     return {"weed": "seaweedfs", "nats-server": "nats"}.get(name, name)
