@@ -1,7 +1,9 @@
 """What tests of several rooms need: running platforms, and a database with a store and a stream in memory."""
 
+import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from countermark.servers.database import Database
@@ -52,6 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     lanes = [marker.args[0] for item in items if (marker := item.get_closest_marker("xdist_group"))]
     places = [order.index(lane) if lane in order else len(order) for lane in lanes]
     items[:] = [item for _, item in sorted(zip(places, items, strict=True), key=lambda pair: pair[0])]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_loop_was_left() -> None:
+    """A module that leaves a loop running is told by the next one, whatever that wants to do."""
+    with suppress(RuntimeError):
+        loop = asyncio.get_running_loop()
+        pytest.fail(f"{loop} still runs in this thread")
 
 
 @pytest.fixture(scope="session")

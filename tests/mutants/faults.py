@@ -214,9 +214,10 @@ FAULTS = (
     Fault(
         name="an image that somebody has is taken by another",
         means="A message that comes twice takes two processors, and the first one works in vain.",
-        file=SQL,
-        right="AND revision = p_revision AND state = 'waiting' AND lease IS NULL",
-        broken="AND revision = p_revision AND state = 'waiting'",
+        file=STATEMENTS,
+        after="CREATE FUNCTION take_image_v2(",
+        right="AND (lease IS NULL OR lease = p_lease)\n        RETURNING name",
+        broken="RETURNING name",
         tests=("tests/jobs/test_images.py::test_an_image_that_somebody_has_is_left_to_him",),
     ),
     Fault(

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,7 +32,7 @@ class Stream:
             finally:
                 await client.close()
 
-        return _run(run())
+        return asyncio.run(run())
 
     def publish(self, subject: str, data: dict[str, Any]) -> None:
         """Publish a message; one that is still there is not stored a second time, which is an error here."""
@@ -61,7 +60,7 @@ class Stream:
             finally:
                 await client.close()
 
-        message: dict[str, Any] = json.loads(_run(run()))
+        message: dict[str, Any] = json.loads(asyncio.run(run()))
         return message
 
     def wait_until_quiet(self, seconds: float = 20) -> None:
@@ -87,9 +86,3 @@ class Stream:
                 time.sleep(0.1)
             else:
                 return message.data or b"", json.loads((message.headers or {})["Countermark-Reason"])
-
-
-def _run(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
-    """In a thread of its own: a browser's driver may have left a loop in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()

@@ -35,9 +35,12 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser for all tests; each visitor has a context of its own in it."""
+    """A browser for the tests of a module; each visitor has a context of its own in it.
+
+    While it is there a loop runs in this thread, and what comes after the module may want to run one.
+    """
     with chromium() as browser:
         yield browser
 

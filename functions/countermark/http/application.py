@@ -41,7 +41,7 @@ def make_app(handle: Handle, *, name: str, leaving: Leaving, render_problem: Ren
 
     Args:
         handle: answers a request; an exception that it raises is answered with its problem.
-        name: the function's, in logs and metrics.
+        name: the function's, in metrics.
         render_problem: the answer to a caller who is to see a problem in another form than its document, or None.
     """
     app = Flask("countermark", static_folder=None)
@@ -67,7 +67,6 @@ def make_app(handle: Handle, *, name: str, leaving: Leaving, render_problem: Ren
     def call(path: str) -> Response:  # noqa: ARG001 -- the handler reads it from the event
         started = request.environ.get(BEGAN) or time.perf_counter()
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(function=name)
         event = None
         with IN_FLIGHT.labels(name).track_inprogress():
             try:

@@ -55,8 +55,8 @@ def serve(folder: Path) -> None:
     Raises:
         SystemExit: a setting is missing or wrong, or there is no handler; the message says in a line what.
     """
-    configure_logs()
     name = function_name(os.environ)
+    configure_logs(function=name)
     try:
         serving = read_serving(os.environ, folder)
         handler = load_handler(serving.folder)
@@ -69,7 +69,7 @@ def serve(folder: Path) -> None:
         signal.signal(signal.SIGTERM, lambda _number, _frame: leaving.go_on())
     else:
         signal.signal(signal.SIGTERM, lambda _number, _frame: server.drain())
-    log.info("serving", function=name, at_once=serving.max_inflight)
+    log.info("serving", at_once=serving.max_inflight)
     server.run()
 
 
@@ -82,7 +82,7 @@ def make_server(handler: ModuleType, name: str, serving: Serving, leaving: Leavi
     """The server around a handler, listening already.
 
     Args:
-        name: the function's, in logs and metrics.
+        name: the function's, in metrics.
     """
     render_problem = getattr(handler, "render_problem", no_page)
     app = make_app(handler.handle, name=name, leaving=leaving, render_problem=render_problem)

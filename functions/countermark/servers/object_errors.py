@@ -79,8 +79,8 @@ FOR_NOW = frozenset(
 """Codes of what passes, but not in the next seconds."""
 
 OF_THE_OBJECT = frozenset({"ObjectTampered"})
-"""Codes for an object that the store itself can't read. MinIO answers so to a list that such an object is in, and with
-a status of 2xx: whoever takes that for an empty list takes all others for lost."""
+"""Codes for an object that the store itself can't read. A store can answer so to a list that such an object is in, and
+with a status of 2xx: whoever takes that for an empty list takes all others for lost."""
 
 NO_KEY = frozenset({"InvalidObjectName", "InvalidResourceName", "KeyTooLong", "KeyTooLongError"})
 """Codes for a key that no object of this store can have, so that nothing is there to be deleted."""

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
-import waitress
-from countermark.http.keeping import channel_class
-from countermark.http.leaving import LOOK_SECONDS, Leaving
+from countermark.http.leaving import LOOK_SECONDS, Leaving, Server
+from countermark.http.serving import read_serving
+
+from tests.countermark.http.conftest import Make
 
 STATUSES = {"/whole": "200 OK", "/nothing": "204 No Content", "/same": "304 Not Modified"}
 SECONDS = 10
@@ -21,13 +23,12 @@ SECONDS = 10
 class Running:
     """A server, and the thread that it runs in."""
 
-    server: Any
-    leaving: Leaving
+    server: Server
     thread: threading.Thread
 
     def connection(self) -> http.client.HTTPConnection:
         """One that is opened with the first request."""
-        return http.client.HTTPConnection("127.0.0.1", int(self.server.effective_port), timeout=SECONDS)
+        return http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=SECONDS)
 
 
 def answer(environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
@@ -37,16 +38,14 @@ def answer(environ: Any, start_response: Callable[..., Any]) -> list[bytes]:
 
 
 @pytest.fixture
-def running() -> Iterator[Running]:
+def running(make: Make) -> Iterator[Running]:
     """A server that keeps connections."""
-    sockets: dict[int, Any] = {}
-    server, leaving = waitress.create_server(answer, map=sockets, host="127.0.0.1", port=0, threads=2), Leaving()
-    server.channel_class = channel_class(leaving)
-    thread = threading.Thread(target=leaving.run, args=(server, sockets))
+    server = make(answer, read_serving({"PORT": "0"}, Path()), Leaving())
+    thread = threading.Thread(target=server.run)
     thread.start()
-    yield Running(server, leaving, thread)
+    yield Running(server, thread)
     if thread.is_alive():
-        leaving.end(server)
+        server.end()
     thread.join(SECONDS)
     assert not thread.is_alive()
 
@@ -79,7 +78,7 @@ def test_who_asks_for_its_end_gets_it(running: Running, path: str) -> None:
 def test_who_leaves_answers_once_more_and_says_that_it_was_the_last_time(running: Running, path: str) -> None:
     with closing(running.connection()) as connection:
         ask(connection, "/whole")
-        running.leaving.drain(running.server)
+        running.server.drain()
         time.sleep(3 * LOOK_SECONDS)  # less than the gateway may wait until it uses the connection once more
         last = ask(connection, path)
         assert (last.status, last.headers["Connection"]) == (int(STATUSES[path][:3]), "close")

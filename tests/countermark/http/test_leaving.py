@@ -10,34 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
-from countermark.http.buffering import BufferingServer
-from countermark.http.leaving import NEWCOMER_SECONDS, Leaving, Server
-from countermark.http.serving import Serving, read_serving
-from countermark.http.streaming import StreamingServer
+from countermark.http.leaving import NEWCOMER_SECONDS, Leaving
+from countermark.http.serving import read_serving
 
+from tests.countermark.http.conftest import Make
 from tests.platform_driver import wait_until
 from tests.served import refuses
 
 SECONDS = 10
 """In which everything here has happened, on any machine."""
-
-
-def buffering(app: Any, serving: Serving, leaving: Leaving) -> Server:
-    return BufferingServer(app, serving, leaving)
-
-
-def streaming(app: Any, serving: Serving, leaving: Leaving) -> Server:
-    return StreamingServer(app, lambda _event: None, serving, leaving)
-
-
-Make = Callable[[Any, Serving, Leaving], Server]
-
-
-@pytest.fixture(params=[buffering, streaming])
-def make(request: pytest.FixtureRequest) -> Make:
-    """Makes a server of each kind."""
-    made: Make = request.param
-    return made
 
 
 @dataclass
