@@ -94,7 +94,7 @@ def _programs(pid: int) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def _name(process: psutil.Process) -> str:
-    """Copies of a function are numbered, and count as one. Until 0.1.0 they had their names in their environment only."""
+    """Copies of a function are numbered, and count as one. In 0.1.0 only their environment had their names."""
     name = re.sub(r"-\d+$", "", process.name())
     if name.startswith("python"):
         connector = "infra.connector" in process.cmdline()
