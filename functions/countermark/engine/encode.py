@@ -12,13 +12,14 @@ from .errors import CannotEncode
 from .exif import EXIF_IFD, GPS
 from .formats import FORMATS, Format
 from .metadata import Metadata
+from .png import write_png
 from .segments import ICC, kept_segments, put_segments, segments_of
 from .task import Output
 
 #: Quality where there is none to keep.
 USUAL_QUALITY = {"JPEG": 90, "WebP": 85, "AVIF": 70}
 # How hard the encoders try, chosen on photographs of 1 and 2 megapixels, by bytes and time of the next choices:
-PNG_LEVEL = 3  # 6, zlib's usual one, saves 1 to 7 % in 2.5 times the time; 1 takes 0.7 of the time and 6 % more
+PNG_LEVEL = 3  # of animations; 6 saves 1 to 7 % in 2.5 times the time; 1 takes 0.7 of the time and 6 % more
 WEBP_METHOD = 2  # 4, the usual one, saves 1 to 4 % in twice the time; 0 takes 0.7 of the time and 10 to 15 % more
 WEBP_LOSSLESS_METHOD = 0  # 1 saves 8 to 15 % in 4 to 5 times the time
 AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times for 10 % fewer at most
@@ -36,13 +37,20 @@ def encode(frames: list[Image.Image], opened: Opened, output: Output, metadata: 
         settings |= _animation(frames, opened)
     for frame in frames:
         frame.info = {}  # else Pillow writes what we mean to drop
-    buffer = BytesIO()
     try:
-        frames[0].save(buffer, form.name.upper(), **settings)
+        data = _written(frames, form, settings)
     except (OSError, ValueError, TypeError) as error:
         raise CannotEncode(f"The image cannot be written as {form.name}: {error}.") from error
     if form.name == "JPEG":
-        return _with_segments(buffer.getvalue(), frames[0].mode, opened, output, metadata)
+        return _with_segments(data, frames[0].mode, opened, output, metadata)
+    return data
+
+
+def _written(frames: list[Image.Image], form: Format, settings: dict[str, Any]) -> bytes:
+    if form.name == "PNG" and len(frames) == 1:
+        return write_png(frames[0], settings)
+    buffer = BytesIO()
+    frames[0].save(buffer, form.name.upper(), **settings)
     return buffer.getvalue()
 
 
