@@ -76,18 +76,24 @@ class _Rows:
         self._image, self._filter_rows = image, filter_rows
         self._raw = _RAW.get(image.mode, image.mode)
         self._step = 2 if image.mode == "I;16" else len(image.getbands())
-        self.size = image.width * self._step  # bytes of a row
-        self.count = image.height
+        self.width, self.count = image.size
 
-    def part(self, top: int, count: int, filters: int) -> bytearray:
-        """Return at most `count` rows from `top`, each behind its filter, of which `filters` are tried."""
-        bottom = min(top + count, self.count)
-        pixels = self._image.crop((0, max(top - 1, 0), self._image.width, bottom)).tobytes("raw", self._raw)
+    def holding(self, size: int) -> int:
+        """Return how many rows have about `size` bytes, at least one."""
+        return max(size // (self.width * self._step), 1)
+
+    def part(self, top: int, count: int, filters: int, width: int) -> bytearray:
+        """Return the first `width` pixels of at most `count` rows from `top`.
+
+        Each row stands behind its filter, the best of the first `filters` ones.
+        """
+        bottom, size = min(top + count, self.count), width * self._step
+        pixels = self._image.crop((0, max(top - 1, 0), width, bottom)).tobytes("raw", self._raw)
         if top == 0:
-            pixels = bytes(self.size) + pixels
-        out = bytearray((bottom - top) * (self.size + 1))
+            pixels = bytes(size) + pixels
+        out = bytearray((bottom - top) * (size + 1))
         native = (ctypes.c_char * len(out)).from_buffer(out)
-        self._filter_rows(pixels, bottom - top, self.size, self._step, filters, native)
+        self._filter_rows(pixels, bottom - top, size, self._step, filters, native)
         return out
 
 
@@ -95,19 +101,19 @@ def _compressed(rows: _Rows) -> Iterator[bytes]:
     """Return the compressed picture, piece by piece."""
     filters, level = (_FILTERED, FILTERED_LEVEL) if _gains(rows) else (_PLAIN, PLAIN_LEVEL)
     deflate = zlib_ng.compressobj(level, memLevel=9)
-    count = max(_BAND // rows.size, 1)
+    count = rows.holding(_BAND)
     for top in range(0, rows.count, count):
-        if piece := deflate.compress(rows.part(top, count, filters)):
+        if piece := deflate.compress(rows.part(top, count, filters, rows.width)):
             yield piece
     yield deflate.flush()
 
 
 def _gains(rows: _Rows) -> bool:
     """Tell whether filters make the picture smaller, as they do with all but drawings and few colours."""
-    count = max(_SAMPLE // rows.size, 1)
+    count, width = rows.holding(_SAMPLE), min(rows.width, _SAMPLE)
     tops = range(0, rows.count, max(rows.count // _SAMPLES, count))
     filtered, plain = (
-        sum(len(zlib_ng.compress(rows.part(top, count, filters), FILTERED_LEVEL)) for top in tops)
+        sum(len(zlib_ng.compress(rows.part(top, count, filters, width), FILTERED_LEVEL)) for top in tops)
         for filters in (_FILTERED, _PLAIN)
     )
     return filtered <= plain
