@@ -7,44 +7,27 @@ median round counts. Times are processor time, on all cores together. Quote the 
 import argparse
 import os
 import platform as machine
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
 from countermark import engine
 from countermark.engine.dct import DONE, Component, kernel, why_missing
-from countermark.engine.tasks.watermark import Stamp
 from PIL import Image
 
+from bench.formats import other_formats
 from bench.photographs import SIZES, photographs
-
-try:
-    import pyvips
-except (ImportError, OSError):
-    pyvips = None
+from bench.ways import CORNER, TILED, Way, layer_file, measure, pyvips, stamp
 
 RESULTS = Path(__file__).parent / "engine.md"
-TILED = engine.Options()
-CORNER = engine.parse_options({"position": "bottom-right", "size": "0.2"})
 #: 4:2:0 with nothing to mark: the entropy coder alone.
 NOTHING = [Component(sampling=factors, stencils=[], places=[]) for factors in ((2, 2), (1, 1), (1, 1))]
-
-Way = Callable[[bytes], object]
-
-
-def stamp(options: engine.Options, size: tuple[int, int]) -> Stamp:
-    """Return the engine's own mark for a picture, so that every way paints the same."""
-    output = engine.Output(format="JPEG", quality="keep", metadata="keep")
-    picture = engine.Picture(name="", number=1, frames=1, taken=None, profile=None, output=output)
-    return options.tasks[0].stamp(size, picture)
 
 
 def entropy(source: bytes) -> None:
@@ -87,17 +70,6 @@ def layers(options: engine.Options) -> Way:
         Image.alpha_composite(image, layer).convert("RGB").save(BytesIO(), "JPEG", quality=100)
 
     return mark
-
-
-def layer_file(options: engine.Options, size: tuple[int, int], folder: str) -> str:
-    """Return a PNG of the whole layer, as tools that know no tiling need it."""
-    layer = Image.new("RGBA", size)
-    sprite, spots = stamp(options, size)
-    for spot in spots:
-        layer.paste(sprite.image, spot)
-    path = Path(folder) / f"{size[0]}-{options.tasks[0].position}.png"
-    layer.save(path)
-    return str(path)
 
 
 def vips(path: str) -> Way:
@@ -147,26 +119,6 @@ def ways(size: tuple[int, int], folder: str) -> dict[str, Way]:
     return found
 
 
-def cpu_seconds() -> float:
-    """Return the processor time of this process and its children: other programs do not count as waiting does."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
-
-
-def measure(found: dict[str, Way], sources: list[bytes], rounds: int) -> dict[str, float]:
-    """Return the processor seconds an image of each way: the median of the rounds."""
-    spent: dict[str, list[float]] = {name: [0.0] * rounds for name in found}
-    for way in found.values():
-        way(sources[0])  # marks are prepared, libraries loaded
-    for number in range(rounds):
-        for source in sources:
-            for name, way in found.items():
-                began = cpu_seconds()
-                way(source)
-                spent[name][number] += (cpu_seconds() - began) / len(sources)
-    return {name: statistics.median(seconds) for name, seconds in spent.items()}
-
-
 def table(title: str, seconds: dict[str, float]) -> list[str]:
     """Return the lines of a table; the ratio says how many times faster Countermark's tiled mark is."""
     ours = seconds["Countermark, tiled"]
@@ -185,30 +137,6 @@ def verdicts(seconds: dict[str, float]) -> list[str]:
         ("corner mark: of the limit's time", "Countermark, corner", "limit: entropy decode + encode", "at most 1.3"),
     ]
     return [f"- {name}: {seconds[one] / seconds[other]:.2f} ({aim})" for name, one, other, aim in pairs]
-
-
-def other_formats(sources: list[bytes], rounds: int) -> list[str]:
-    """Return marking beside decode + encode of the same settings, where there are no coefficients to work on."""
-    lines = ["| format, 2 MP | marked ms | decode + encode ms | ratio | bytes of source |", "|---|--:|--:|--:|--:|"]
-    for form, settings in (("PNG", {"compress_level": 6}), ("WebP", {"quality": 85})):
-        files = []
-        for source in sources:
-            buffer = BytesIO()
-            Image.open(BytesIO(source)).save(buffer, form, **settings)
-            files.append(buffer.getvalue())
-        plain = engine.load_options({"tasks": []})
-        both = measure(
-            {
-                "marked": lambda data: engine.process(data, TILED),
-                "plain": lambda data, o=plain: engine.process(data, o),
-            },
-            files,
-            rounds,
-        )
-        size = sum(len(engine.process(data, TILED).data) for data in files) / sum(map(len, files))
-        ratio = both["marked"] / both["plain"]
-        lines.append(f"| {form} | {both['marked'] * 1e3:.0f} | {both['plain'] * 1e3:.0f} | {ratio:.2f} | {size:.0%} |")
-    return [*lines, ""]
 
 
 def threads(sources: list[bytes], rounds: int) -> str:
@@ -273,7 +201,7 @@ def main() -> None:
         for name, size in SIZES.items():
             seconds = measure(ways(size, folder), files[name], arguments.rounds)
             lines += [*table(name, seconds), *verdicts(seconds), ""]
-        lines += other_formats(files["2 MP"], arguments.rounds)
+        lines += other_formats(files, arguments.rounds, folder)
         lines += [
             threads(files["2 MP"], arguments.rounds),
             *memory(files["2 MP"][0], files["12 MP"][0], SIZES["12 MP"], folder),

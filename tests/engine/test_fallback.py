@@ -19,8 +19,11 @@ from countermark import engine
 source = Path(sys.argv[1]).read_bytes()
 edited = engine.process(source, engine.parse_options({"color": "orange", "metadata": "no-location"}))
 Path(sys.argv[2]).write_bytes(edited.data)
+png = engine.process(source, engine.parse_options({"color": "orange", "format": "png"}))
+Path(sys.argv[2]).with_suffix(".png").write_bytes(png.data)
 print(engine.__file__, engine.why_no_kernel(), sep="\\n")
 """
+PNG = {"color": "orange", "format": "png"}
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +48,5 @@ def test_a_photograph_looks_the_same_without_the_kernel(bare, photograph, tmp_pa
     here = np.asarray(Image.open(BytesIO(engine.process(photograph("brushes"), options).data)), dtype=float)
     there = np.asarray(Image.open(tmp_path / "out.jpg"), dtype=float)
     assert 10 * np.log10(255**2 / ((here - there) ** 2).mean()) > 36
+    here = Image.open(BytesIO(engine.process(photograph("brushes"), engine.parse_options(PNG)).data))
+    assert here.tobytes() == Image.open(tmp_path / "out.png").tobytes()

@@ -5,7 +5,6 @@ of them is missing, `kernel()` is None, `why_missing()` says why, and JPEG files
 """
 
 import ctypes
-import importlib.machinery
 import time
 from collections.abc import Callable, Sequence
 from ctypes.util import find_library
@@ -17,6 +16,7 @@ import numpy as np
 import PIL
 from PIL import _imaging  # noqa: F401 - its libjpeg is then loaded, and is the one that is found
 
+from .compiled import library
 from .stencil import Stencil
 
 DONE, TOOK_TOO_LONG = 0, 3  # of the kernel's results; with any other the pixels are tried
@@ -69,13 +69,12 @@ class _Component(ctypes.Structure):
 class Kernel:
     """The kernel bound to a libjpeg. Safe to call from several threads; the GIL is released meanwhile."""
 
-    def __init__(self, path: Path, jpeg: ctypes.CDLL) -> None:
-        """Load the kernel at `path`; raise OSError or AttributeError when a part is missing."""
-        library = ctypes.CDLL(str(path))
+    def __init__(self, compiled: ctypes.CDLL, jpeg: ctypes.CDLL) -> None:
+        """Bind the kernel in `compiled` to `jpeg`; raise AttributeError when a part is missing."""
         addresses = [ctypes.cast(getattr(jpeg, name), ctypes.c_void_p).value for name in _FUNCTIONS]
         self._libjpeg = (ctypes.c_void_p * len(addresses))(*addresses)
-        self._in_scan, self._in_scans = library.mark_scan, library.mark_scans
-        self._in_coefficients, self._release = library.mark_coefficients, library.release
+        self._in_scan, self._in_scans = compiled.mark_scan, compiled.mark_scans
+        self._in_coefficients, self._release = compiled.mark_coefficients, compiled.release
         self._in_scan.argtypes = self._in_scans.argtypes = _ARGUMENTS
         self._in_coefficients.argtypes = (ctypes.c_void_p, *_ARGUMENTS)
         self._release.argtypes = (ctypes.c_void_p,)
@@ -160,21 +159,15 @@ def why_missing() -> str | None:
 
 @cache
 def _load() -> tuple[Kernel | None, str | None]:
-    path = _kernel_path()
-    if path is None:
+    compiled = library()
+    if compiled is None:
         return None, "The compiled kernel was not built; install the package again where there is a C compiler."
     for candidate in _libjpegs():
         try:
-            return Kernel(path, ctypes.CDLL(candidate)), None
+            return Kernel(compiled, ctypes.CDLL(candidate)), None
         except (OSError, AttributeError):
             continue
     return None, "No libjpeg with its own functions was found beside Pillow or on the system."
-
-
-def _kernel_path() -> Path | None:
-    here = Path(__file__).parent
-    found = (here / f"_dct{suffix}" for suffix in importlib.machinery.EXTENSION_SUFFIXES)
-    return next((path for path in found if path.exists()), None)
 
 
 def _libjpegs() -> list[str]:

@@ -1,0 +1,131 @@
+"""PNG files written faster than Pillow writes them, at the same size: filtered in C, compressed by zlib-ng.
+
+Pillow still writes everything around the pixels. Where the filters were not built, it writes the pixels too.
+"""
+
+import ctypes
+import struct
+from collections.abc import Callable, Iterator
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+from zlib_ng import zlib_ng
+
+from .compiled import library
+
+# How hard zlib-ng tries, chosen on photographs of 12 and pictures of 256 colours of 2 megapixels:
+FILTERED_LEVEL = 3  # 4 saves 1 % in 1.3 times the time; 2 takes 0.8 of the time and 3 to 5 % more
+PLAIN_LEVEL = 4  # 5 saves 1 % in 1.15 times the time; 3 takes 0.8 of the time and 4 % more
+_FILTERED, _PLAIN = 5, 1  # how many of the five filters are tried on a row; the first leaves it as it is
+_BAND = 1_000_000  # bytes of the picture that are worked on at once
+_SAMPLES, _SAMPLE = 4, 64_000  # how many parts of the picture are tried, of how many bytes
+_RAW = {"I;16": "I;16B"}  # the high byte comes first
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_Filter = Callable[[bytes, int, int, int, int, Any], None]
+
+
+def write_png(image: Image.Image, settings: dict[str, Any]) -> bytes:
+    """Return `image` as a PNG file with the metadata of `settings`, which are those of Pillow's writer.
+
+    Raises what Pillow's writer raises.
+    """
+    filter_rows = _filters()
+    if filter_rows is None:
+        return _by_pillow(image, settings)
+    rows = _Rows(image, filter_rows)
+    written = BytesIO()
+    written.write(_SIGNATURE)
+    # The file of one pixel has all the other chunks as they belong there.
+    for kind, data in _chunks(_by_pillow(Image.new(image.mode, (1, 1)), settings)):
+        if kind == b"IDAT":
+            for piece in _compressed(rows):
+                written.write(_chunk(kind, piece))
+        elif kind == b"IHDR":
+            written.write(_chunk(kind, struct.pack(">II", *image.size) + data[8:]))
+        else:
+            written.write(_chunk(kind, data))
+    return written.getvalue()
+
+
+def _by_pillow(image: Image.Image, settings: dict[str, Any]) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "PNG", **settings)
+    return buffer.getvalue()
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Return the kind and the content of every chunk of a file."""
+    at = len(_SIGNATURE)
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, data[at + 8 : at + 8 + size]
+        at += 12 + size
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib_ng.crc32(data, zlib_ng.crc32(kind)))
+
+
+class _Rows:
+    """The rows of a picture, filtered."""
+
+    def __init__(self, image: Image.Image, filter_rows: _Filter) -> None:
+        self._image, self._filter_rows = image, filter_rows
+        self._raw = _RAW.get(image.mode, image.mode)
+        self._step = 2 if image.mode == "I;16" else len(image.getbands())
+        self.width, self.count = image.size
+
+    def holding(self, size: int) -> int:
+        """Return how many rows have about `size` bytes, at least one."""
+        return max(size // (self.width * self._step), 1)
+
+    def part(self, top: int, count: int, filters: int, width: int) -> bytearray:
+        """Return the first `width` pixels of at most `count` rows from `top`.
+
+        Each row stands behind its filter, the best of the first `filters` ones.
+        """
+        bottom, size = min(top + count, self.count), width * self._step
+        pixels = self._image.crop((0, max(top - 1, 0), width, bottom)).tobytes("raw", self._raw)
+        if top == 0:
+            pixels = bytes(size) + pixels
+        out = bytearray((bottom - top) * (size + 1))
+        native = (ctypes.c_char * len(out)).from_buffer(out)
+        self._filter_rows(pixels, bottom - top, size, self._step, filters, native)
+        return out
+
+
+def _compressed(rows: _Rows) -> Iterator[bytes]:
+    """Return the compressed picture, piece by piece."""
+    filters, level = (_FILTERED, FILTERED_LEVEL) if _gains(rows) else (_PLAIN, PLAIN_LEVEL)
+    deflate = zlib_ng.compressobj(level, memLevel=9)
+    count = rows.holding(_BAND)
+    for top in range(0, rows.count, count):
+        if piece := deflate.compress(rows.part(top, count, filters, rows.width)):
+            yield piece
+    yield deflate.flush()
+
+
+def _gains(rows: _Rows) -> bool:
+    """Tell whether filters make the picture smaller, as they do with all but drawings and few colours."""
+    count, width = rows.holding(_SAMPLE), min(rows.width, _SAMPLE)
+    tops = range(0, rows.count, max(rows.count // _SAMPLES, count))
+    filtered, plain = (
+        sum(len(zlib_ng.compress(rows.part(top, count, filters, width), FILTERED_LEVEL)) for top in tops)
+        for filters in (_FILTERED, _PLAIN)
+    )
+    return filtered <= plain
+
+
+@cache
+def _filters() -> _Filter | None:
+    """Return the filters in C, or None when they were not built."""
+    compiled = library()
+    if compiled is None:
+        return None
+    size = ctypes.c_size_t
+    compiled.filter_rows.argtypes = (ctypes.c_char_p, size, size, size, ctypes.c_int, ctypes.c_void_p)
+    compiled.filter_rows.restype = None
+    return compiled.filter_rows
