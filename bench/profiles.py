@@ -1,7 +1,7 @@
 """python -m bench.profiles: where the processor time of the functions and of the database goes, by scenario.
 
-py-spy looks at every Python process a hundred times a second, while it is on a core; PostgreSQL counts its statements
-(pg_stat_statements). The lists are kept in profiles.md.
+py-spy looks at every Python process a hundred times a second, and what waits is left out; PostgreSQL counts its
+statements (pg_stat_statements). The lists are kept in profiles.md.
 """
 
 import asyncio
@@ -26,6 +26,12 @@ LINES, STATEMENTS = 12, 8
 SAMPLES_A_SECOND = 100
 TEXT = 100
 """Characters of a statement or a stack that are shown."""
+
+WAITS = (
+    *("Condition.wait (", "_worker (concurrent", "EpollSelector.select (", "poll2 (waitress", "SocketIO.readinto ("),
+    *("_renew_all (", "wait (", "accept ("),
+)
+"""How the places begin in which a thread waits: of a fork py-spy can't tell whether it is on a core."""
 
 STATISTICS = """
 SELECT calls, total_exec_time, regexp_replace(query, '\\s+', ' ', 'g')
@@ -89,7 +95,9 @@ def samples(platform: Platform) -> Iterator[dict[str, Counter[str]]]:
         for program, file in files:
             for line in file.read_text().splitlines():
                 stack, _, count = line.rpartition(" ")
-                found.setdefault(program, Counter())[stack.rpartition(";")[2]] += int(count)
+                place = stack.rpartition(";")[2]
+                if not place.startswith(WAITS):
+                    found.setdefault(program, Counter())[place] += int(count)
 
 
 @contextmanager

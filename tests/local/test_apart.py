@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,14 @@ from infra.local.apart import apart
 
 UNUSED = "this"
 """A module that nothing else imports."""
+
+
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """What a shell has started in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_it_is_done_and_what_it_imports_is_gone(tmp_path: Path) -> None:
@@ -40,7 +49,7 @@ def test_its_end_without_a_word_is_an_error() -> None:
         apart(lambda: os._exit(0))
 
 
-def test_who_interrupts_the_wait_ends_it() -> None:
+def test_who_interrupts_the_wait_ends_it(hears_interrupts: None) -> None:  # noqa: ARG001
     before = psutil.Process().children()
 
     def interrupt() -> None:
