@@ -90,11 +90,11 @@ def test_the_first_image_is_marked_while_the_others_are_still_sent(sender: Sende
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(sender: Sender, rows: Rows) -> None:
-    sender.begin("cut.jpg", picture())
+    sender.begin("cut off while it is sent.jpg", picture())
     sender.send(NEXT)
-    sender.begin("never.jpg", b"")
-    wait_until(lambda: states(rows, "cut.jpg"))
-    job = rows.one("SELECT job_id FROM images WHERE name = 'cut.jpg'")
+    sender.begin("never sent.jpg", b"")
+    wait_until(lambda: states(rows, "cut off while it is sent.jpg"))
+    job = rows.one("SELECT job_id FROM images WHERE name = 'cut off while it is sent.jpg'")
     sender.close()
     wait_until(lambda: rows.one("SELECT state FROM jobs WHERE id = :id", id=job) == "gone")
     assert rows.ask("SELECT key FROM ledger WHERE job_id = :id", id=job) == []
