@@ -10,7 +10,7 @@ from httpx import codes
 
 SHORTEST_POLL = 0.01
 LONGEST_POLL = 0.5
-"""Seconds between two looks at a job's status: for one user whose wait is measured, and as the page does for many."""
+"""Seconds between two looks at a job's status: when the wait for one image is measured, and as the page does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ async def measure(url: str, jobs: Sequence[Sequence[bytes]], *, at_once: int) ->
         AssertionError: an image was not marked.
     """
     places = asyncio.Semaphore(at_once)
-    poll = min(SHORTEST_POLL * at_once, LONGEST_POLL)
+    poll = min(SHORTEST_POLL * at_once * len(jobs[0]), LONGEST_POLL)
     ready: list[float] = []
     ended: list[str] = []
     async with httpx.AsyncClient(base_url=url, timeout=300, limits=httpx.Limits(max_connections=at_once)) as client:

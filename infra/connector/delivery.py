@@ -11,10 +11,10 @@ import aiohttp
 import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 
 from infra.connector.metrics import DEAD_LETTERS, DELIVERIES, IN_FLIGHT, LET_GO, SECONDS
+from infra.connector.pulling import Pulling
 from infra.connector.settings import ConnectorSettings
 from infra.connector.stack import Subscription
 from infra.connector.streams import stream_of
@@ -22,13 +22,6 @@ from infra.connector.verdict import TOO_MANY_REQUESTS, Verdict, is_over, judge, 
 
 log = structlog.get_logger()
 
-PullSubscription = JetStreamContext.PullSubscription
-
-FETCH_SECONDS = 5.0
-"""A lost server takes the pull request with it; this caps the gap."""
-FETCHES_IN_VAIN = 6
-"""After so many a worker subscribes again: of a subscription that was lost, nothing tells but that nothing comes."""
-SECONDS_AFTER_A_FAULT = 1.0
 ALONE_SECONDS = 20.0
 """After so long a call of a function with leases may be lost: whoever works has a lease, or has let it lapse."""
 SHORTEST_REST, LONGEST_REST = 0.1, 1.0
@@ -70,59 +63,26 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver with as many workers as messages may be in flight, until told to stop; then finish those in hand."""
+        pulling = Pulling(
+            self.stream,
+            stream_of(self.subscription.topic),
+            self.subscription.function,
+            stopping=self.stopping,
+            missing=self.missing,
+        )
         async with asyncio.TaskGroup() as group:
             for _ in range(self.subscription.concurrency):
-                group.create_task(self._work())
+                group.create_task(self._work(pulling))
 
-    async def _work(self) -> None:
+    async def _work(self, pulling: Pulling) -> None:
         """Take one message after the other. Whatever happens to one, the worker goes on."""
-        pull, vain, rest = None, 0, 0.0
+        rest = 0.0
         while not self.stopping.is_set():
-            try:
-                pull = pull or await self._subscribe()
-                message = await self._fetch(pull)
-            except Exception as error:
-                log.warning("the stream gives no messages", function=self.subscription.function, cause=str(error))
-                self.missing.set()
-                message, vain = None, FETCHES_IN_VAIN
-                await self._rest(SECONDS_AFTER_A_FAULT)
+            message = await pulling.next()
             if message is not None:
                 full = await self._deliver(message)
                 rest = min(max(rest * 2, SHORTEST_REST), LONGEST_REST) if full else 0.0
                 await self._rest(rest)
-            vain = 0 if message is not None else vain + 1
-            if vain >= FETCHES_IN_VAIN:
-                await self._unsubscribe(pull)
-                pull, vain = None, 0
-
-    async def _subscribe(self) -> PullSubscription:
-        name = self.subscription.function
-        return await self.stream.pull_subscribe_bind(consumer=name, stream=stream_of(self.subscription.topic))
-
-    async def _unsubscribe(self, pull: PullSubscription | None) -> None:
-        with suppress(Exception):  # it may be what was lost
-            if pull is not None:
-                await pull.unsubscribe()
-
-    async def _fetch(self, pull: PullSubscription) -> Msg | None:
-        """The next message, or none after a while or when told to stop.
-
-        Raises:
-            Exception: the stream, the consumer or the subscription is gone.
-        """
-        fetch = asyncio.ensure_future(pull.fetch(1, timeout=FETCH_SECONDS))
-        stop = asyncio.ensure_future(self.stopping.wait())
-        await asyncio.wait({fetch, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not fetch.done():
-            fetch.cancel()
-            return None
-        if fetch.cancelled():  # the client does so, and as its own cancellation it would end the worker without a word
-            raise ConnectionError("the subscription was lost")
-        try:
-            return fetch.result()[0]
-        except NatsTimeoutError:
-            return None
 
     async def _rest(self, seconds: float) -> None:
         if seconds:

@@ -20,7 +20,7 @@ from infra.connector.stack import Schedule, Subscription
 
 log = structlog.get_logger()
 
-SECONDS_BETWEEN_LOOKS = 2.0
+SECONDS_BETWEEN_LOOKS = 10.0
 SECONDS_BETWEEN_TRIES = 1.0
 
 

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 from prometheus_client import REGISTRY
 
-from infra.connector import delivery, upkeep, verdict
+from infra.connector import delivery, pulling, upkeep, verdict
 from infra.connector.settings import ConnectorSettings
 from infra.connector.stack import Subscription
 from infra.connector.streams import COUNTERMARK, DEAD_LETTERS
@@ -84,7 +84,7 @@ async def waiting(worker: Worker) -> int:
 
 
 def test_a_worker_that_lost_its_subscription_makes_a_new_one(own_flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "FETCH_SECONDS", 0.5)
+    monkeypatch.setattr(pulling, "FETCH_SECONDS", 0.5)
 
     async def run() -> None:
         async with working(own_flow) as worker:
@@ -102,7 +102,7 @@ def test_a_worker_that_lost_its_subscription_makes_a_new_one(own_flow: Flow, mon
 def test_a_lost_stream_is_made_again_as_soon_as_a_worker_notices(
     own_flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "FETCH_SECONDS", 0.5)
+    monkeypatch.setattr(pulling, "FETCH_SECONDS", 0.5)
     monkeypatch.setattr(upkeep, "SECONDS_BETWEEN_LOOKS", 1000)
 
     async def run() -> None:
