@@ -54,7 +54,7 @@ async def run(settings: ConnectorSettings, subscriptions: list[Subscription], sc
         stopping=stopping,
     )
     await upkeep.start()
-    runner = web.AppRunner(make_app(client, stream, settings), access_log=None)
+    runner = web.AppRunner(make_app(client, stream, settings, upkeep.measure), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, settings.bind, settings.port).start()
     log.info("delivering", functions=[subscription.function for subscription in subscriptions])

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
@@ -20,8 +21,10 @@ from infra.connector.webhook import read_notification
 log = structlog.get_logger()
 
 
-def make_app(client: Client, stream: JetStreamContext, settings: ConnectorSettings) -> web.Application:
-    """The web application."""
+def make_app(
+    client: Client, stream: JetStreamContext, settings: ConnectorSettings, measure: Callable[[], Awaitable[None]]
+) -> web.Application:
+    """The web application; ``measure`` brings the metrics of what waits up to date."""
 
     async def healthz(_request: web.Request) -> web.Response:
         if client.is_connected:
@@ -29,6 +32,7 @@ def make_app(client: Client, stream: JetStreamContext, settings: ConnectorSettin
         return web.json_response({"stream": "away"}, status=503)
 
     async def metrics(_request: web.Request) -> web.Response:
+        await measure()
         return web.Response(body=generate_latest(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def webhook(request: web.Request) -> web.Response:

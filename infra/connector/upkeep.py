@@ -5,6 +5,7 @@ Nothing is lost with it for long, for messages are hints: the sweep sends again 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -64,6 +65,12 @@ class Upkeep:
                 self.stopping.set()
             elif self.client.is_connected and not self.stopping.is_set():
                 await self._visit(self._make_if_missing)
+
+    async def measure(self) -> None:
+        """Read how many messages wait for each function; what can't be read stays as it was."""
+        with suppress(NatsError, OSError, TimeoutError):
+            for subscription in self.subscriptions if self.client.is_connected else ():
+                await self._measure(subscription)
 
     def _parts(self) -> list[Part]:
         """In the order in which they stand on each other."""
