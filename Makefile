@@ -38,7 +38,7 @@ FAST := tests/test_*.py tests/countermark tests/engine tests/functions tests/job
 	tests/connector/test_in_process.py tests/connector/test_verdict.py
 
 test-fast: .venv/.test check ## what a minute can tell before a commit: style, types, units, and a few orders of events
-	EXAMPLES=5 STEPS=10 $(BIN)/python -m pytest -q --numprocesses 2 --dist loadgroup --no-loadscope-reorder \
+	EXAMPLES=5 STEPS=10 $(BIN)/python -m pytest -q --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 		-m "not slow" $(FAST)
 
 test-large: .venv/.test .venv/.local ## send a job over 4 GiB and read its ZIP; minutes, 20 GB of disk for temporary files
