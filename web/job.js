@@ -8,8 +8,6 @@ import { watchTiles } from "./viewer.js";
 const QUICK = 500; // milliseconds between two questions while something happens
 const SLOW = 5000; // while nothing does
 const HIDDEN = 15000; // while nobody looks: the tab's title goes on
-const LISTED = 300; // jobs up to this size are asked with their images every time, larger ones every LIST_EVERY
-const LIST_EVERY = 4000; // milliseconds
 const SHOWN = 120; // tiles at first, and how many more one press adds
 const EDGE = 320; // pixels of a tile's picture, the longer side
 
@@ -17,9 +15,9 @@ const $ = (id) => document.getElementById(id);
 const article = $("job");
 const address = `/function/status/${article.dataset.job}`;
 let title = document.title; // without the progress
-let images = []; // as the status gives them
+let images = []; // those that have room, as the status gives them
+let total = 0; // of all images
 let pace = null; // {at, finished}: when the first image was seen finished, for the time left
-let listed = 0; // when the images were last asked for
 let room = SHOWN; // tiles that may be shown
 let interval = QUICK;
 let tag = {}; // address -> ETag
@@ -30,11 +28,8 @@ let timer = 0;
 async function ask() {
   clearTimeout(timer);
   try {
-    const due = performance.now() - listed > LIST_EVERY;
-    const small = Number($("progress")?.max ?? 0) <= LISTED;
-    const list = small || due || !images.length;
-    const job = await read(list ? address : `${address}?images=none`);
-    if (job) await update(job, list);
+    const job = await read(`${address}?first=${room}`);
+    if (job) await update(job);
     interval = job ? QUICK : Math.min(SLOW, interval * 1.5);
     lost(false);
   } catch (error) {
@@ -68,12 +63,10 @@ function lost(on) {
 
 // ---------------------------------------------------------------- showing
 
-async function update(job, list) {
-  if (list) {
-    images = job.images;
-    listed = performance.now();
-    showTiles();
-  }
+async function update(job) {
+  images = job.images;
+  total = job.total;
+  showTiles();
   if (job.state !== article.dataset.state) await changeState(job);
   if (!ended()) showProgress(job);
 }
@@ -147,16 +140,16 @@ function fill(list) {
     list.append(tile);
     showTile(tile, image);
   }
-  const count = images.length - list.children.length;
+  const count = total - list.children.length;
   $("hidden").hidden = $("more").hidden = count <= 0;
   $("hidden").textContent = say("job.more_hidden", { count });
 }
 
-function showMore() {
+async function showMore() {
   const list = $("tiles");
   const from = list.children.length;
-  room = from + SHOWN;
-  fill(list);
+  room += SHOWN;
+  await ask();
   list.children[from]?.querySelector("a")?.focus();
 }
 

@@ -7,13 +7,14 @@ from countermark.jobs.rows import Image, Job, Version
 from countermark.jobs.states import ENDED, ImageState, Source
 
 
-def status_etag(version: Version, which: str) -> str:
+def status_etag(version: Version, which: str, first: int) -> str:
     """Changes with every change that the document shows.
 
     Args:
         which: the images that it lists; only those that wait show whether somebody works on them.
+        first: the number up to which it lists them.
     """
-    parts = (version.row, which, version.worked_on if which == "all" else None)
+    parts = (version.row, which, str(first), version.worked_on if which == "all" else None)
     return '"' + "-".join(filter(None, parts)) + '"'
 
 

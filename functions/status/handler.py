@@ -10,7 +10,7 @@ from typing import Any
 
 from countermark.http.calls import Event, job_token, path_parts, prefers_html
 from countermark.http.problems import NotFound, Problem, WrongMethod
-from countermark.jobs.reading import first_images, job_images, see_job, see_version
+from countermark.jobs.reading import ALL, first_images, job_images, see_job, see_version
 from countermark.jobs.rows import Image
 from countermark.jobs.states import ImageState
 from countermark.services import Services, services
@@ -55,19 +55,17 @@ def render_problem(event: Event, problem: Problem) -> Response | None:
 
 def show(own: Services, event: Event, token: str) -> Response:
     """The job as a page or as JSON."""
-    which = event.query.get("images", "all")
-    if which not in LISTS:
-        raise Problem(f"images must be one of {', '.join(LISTS)}.")
+    which, first = asked(event)
     if prefers_html(event):
         job = see_job(own, token)
         document = status_document(job, first_images(own, job.id, pages.SHOWN_IMAGES))
         return page(pages.render_job(document, language_of(event)), 200)
     known = event.headers.get("If-None-Match")
-    if known and (version := see_version(own, token)) and known == status_etag(version, which):
+    if known and (version := see_version(own, token)) and known == status_etag(version, which, first):
         return Response(status=304, headers=cached(known))
     job = see_job(own, token)
-    text = json.dumps(status_document(job, listed(own, job.id, which)))
-    return Response(text, 200, cached(status_etag(job, which)), content_type="application/json")
+    text = json.dumps(status_document(job, listed(own, job.id, which, first)))
+    return Response(text, 200, cached(status_etag(job, which, first)), content_type="application/json")
 
 
 def cached(etag: str) -> dict[str, str]:
@@ -75,11 +73,25 @@ def cached(etag: str) -> dict[str, str]:
     return {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept", **SECRET}
 
 
-def listed(own: Services, job_id: str, which: str) -> list[Image]:
+def asked(event: Event) -> tuple[str, int]:
+    """Which images the caller wants to be listed, and up to which number.
+
+    Raises:
+        Problem: there is no such choice.
+    """
+    which, first = event.query.get("images", "all"), event.query.get("first", str(ALL))
+    if which not in LISTS:
+        raise Problem(f"images must be one of {', '.join(LISTS)}.")
+    if not (first.isascii() and first.isdecimal()):
+        raise Problem("first must be a number: images up to it are listed.")
+    return which, min(int(first[:10]), ALL)
+
+
+def listed(own: Services, job_id: str, which: str, first: int) -> list[Image]:
     """The images that the document lists."""
     if which == "none":
         return []
-    return job_images(own, job_id, ImageState.FAILED if which == "failed" else "")
+    return job_images(own, job_id, ImageState.FAILED if which == "failed" else "", first)
 
 
 def page(text: str, status: int) -> Response:

@@ -233,9 +233,16 @@ def test_fewer_images_can_be_asked_for(own: Services, client: FlaskClient) -> No
         told: Any = client.get(f"/{job.token}", query_string={"images": which}).json
         assert [image["number"] for image in told["images"]] == numbers
         assert told["total"] == 2
+    for first, numbers in {"0": [], "1": [1], "2": [1, 2], "9" * 99: [1, 2]}.items():
+        told = client.get(f"/{job.token}", query_string={"first": first}).json
+        assert [image["number"] for image in told["images"]] == numbers
     answer = client.get(f"/{job.token}", query_string={"images": "some"})
     assert answer.status_code == 400
     assert "images must be one of all, failed, none" in answer.text
+    for first in ("", "-1", "one", "²"):
+        answer = client.get(f"/{job.token}", query_string={"first": first})
+        assert answer.status_code == 400
+        assert "first must be a number" in answer.text
 
 
 def test_to_ask_again_is_cheap(own: Services, client: FlaskClient) -> None:
@@ -244,7 +251,8 @@ def test_to_ask_again_is_cheap(own: Services, client: FlaskClient) -> None:
     again = client.get(f"/{job.token}", headers={"If-None-Match": etag})
     assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", etag)
     assert again.headers["Cache-Control"] == "private, no-cache"
-    assert client.get(f"/{job.token}?images=none", headers={"If-None-Match": etag}).status_code == 200
+    for other in ("images=none", "first=1"):
+        assert client.get(f"/{job.token}?{other}", headers={"If-None-Match": etag}).status_code == 200
     first = taken(own, job.id)
     etag = changed(client, job, etag)
     images.release(own, job.id, 1, first.lease, counted=False)

@@ -20,6 +20,8 @@ from countermark.services import Services
 Opened = TypeVar("Opened", bound=Job)
 
 SHOWN = "state <> 'removed'"
+ALL = 2**31 - 1
+"""No image has a higher number."""
 
 
 def find_job(own: Services, token: str) -> Job:
@@ -95,13 +97,13 @@ def options_as_hashed(own: Services, job_id: str, options_hash: str) -> dict[str
     return options
 
 
-def job_images(own: Services, job_id: str, state: str = "") -> list[Image]:
-    """The job's images by number: all that have not left it, or those in one state."""
+def job_images(own: Services, job_id: str, state: str = "", first: int = ALL) -> list[Image]:
+    """The job's images by number: all that have not left it, or those in one state; up to the number ``first``."""
     sql = (
-        f"SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND {SHOWN} AND (:state = '' OR state = :state)"
-        " ORDER BY number"
+        f"SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND number <= :first AND {SHOWN}"
+        " AND (:state = '' OR state = :state) ORDER BY number"
     )
-    return own.database.query(lambda connection: fetch(Image, connection, sql, id=job_id, state=state))
+    return own.database.query(lambda connection: fetch(Image, connection, sql, id=job_id, state=state, first=first))
 
 
 def first_images(own: Services, job_id: str, first: int) -> list[Image]:
