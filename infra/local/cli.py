@@ -1,12 +1,14 @@
 """The commands of the one-machine platform."""
 
 import json
+import os
+import sys
 import tempfile
 import time
+from argparse import ArgumentParser, ArgumentTypeError
+from functools import partial
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Any, TextIO
 
 from infra.credentials import FOR_PEOPLE
 from infra.errors import InfraError, PlatformError
@@ -19,52 +21,42 @@ from infra.local.stores import Store
 from infra.local.watch import watch
 from infra.project import ROOT
 
-app = typer.Typer(
-    help="Countermark on one machine: real servers, the connector and the functions, without Docker.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-Data = Annotated[
-    Path, typer.Option("--data", envvar="COUNTERMARK_DATA", help="The folder with everything that is kept.")
-]
-Port = Annotated[int, typer.Option("--port", envvar="PORT", min=1, max=65535, help="The public port.")]
-StoreChoice = Annotated[
-    Store,
-    typer.Option("--store", envvar="STORE", help="The object store; minio is built at its first start."),
-]
-Host = Annotated[str, typer.Option("--host", envvar="HOST_ADDRESS", help="The address to listen on; 0.0.0.0 for all.")]
-
 SECONDS_BETWEEN_LOOKS = 5.0
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+RED, GREEN = 31, 32
+
+say = partial(print, flush=True)
+"""What is said is read at once, and by no fork said again."""
 
 
 def main() -> None:
     """Run the command line; what a person can fix is reported in a line."""
+    given = vars(_parser().parse_args())
+    command = given.pop("command")
     try:
-        app(prog_name="python -m infra.local")
+        command(**given)
     except InfraError as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        print(_colored(str(error), RED, sys.stderr), file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
 
 
-@app.command()
-def up(
-    data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK, store: StoreChoice = Store.SEAWEEDFS
-) -> None:
+def up(data: Path, port: int, host: str, store: Store) -> None:
     """Start everything and stay until Ctrl-C; data are kept for the next time."""
     folder, address = DataFolder(data.resolve()), PublicAddress(host, port)
     started = time.monotonic()
     try:
-        with running_platform(folder, address, store, typer.echo) as running:
+        with running_platform(folder, address, store, say) as running:
             _welcome(folder, address, time.monotonic() - started)
-            watching = watch(folder, running.processes, typer.echo)
+            watching = watch(folder, running.processes, say)
             while running.supervisor.poll() is None:
                 watching.look(supervise.states(folder))
                 time.sleep(SECONDS_BETWEEN_LOOKS)
             raise PlatformError(f"The supervisor ended; see {folder.logs / 'supervisord.log'}.")
     except KeyboardInterrupt:
-        typer.echo("Your data is kept.")
+        say("Your data is kept.")
 
 
 def _welcome(folder: DataFolder, address: PublicAddress, seconds: float) -> None:
@@ -82,47 +74,97 @@ def _welcome(folder: DataFolder, address: PublicAddress, seconds: float) -> None
             "            marked copies: s3://results/drop/wedding/, then s3://results/drop/wedding.zip",
         ]
     lines += [f"  Logs      {folder.logs}"]
-    typer.echo("\n".join(lines))
+    say("\n".join(lines))
 
 
-@app.command()
-def demo(
-    target: Annotated[Path, typer.Option(help="The ZIP that is written.")] = Path("countermark-demo.zip"),
-    store: StoreChoice = Store.SEAWEEDFS,
-) -> None:
+def demo(target: Path, store: Store) -> None:
     """Mark the sample photographs on a platform that starts and stops for it, and write the ZIP here."""
     from infra.local.demo import run_demo  # here and below: what others would keep in memory for nothing
 
     with tempfile.TemporaryDirectory(prefix="countermark-") as temporary:
         folder, address = DataFolder(Path(temporary) / "data"), PublicAddress(LOOPBACK, pick_free_port())
-        with running_platform(folder, address, store, typer.echo):
-            run_demo(address.url, target.resolve(), typer.echo)
+        with running_platform(folder, address, store, say):
+            run_demo(address.url, target.resolve(), say)
 
 
-@app.command()
-def status(data: Data = ROOT / ".countermark") -> None:
+def status(data: Path) -> None:
     """Say what runs, and where it is reached."""
     folder = DataFolder(data.resolve())
     found = supervise.states(folder)
     if not found:
         raise PlatformError(f"Nothing runs on {folder.root}.")
     for name, process in found.items():
-        typer.echo(f"  {name:<14}{process['statename'].lower():<10}{process['description']}")
+        say(f"  {name:<14}{process['statename'].lower():<10}{process['description']}")
     if folder.running.is_file():
-        typer.echo(f"  {'page':<14}{json.loads(folder.running.read_text())['url']}/")
-    typer.echo(f"  {'logs':<14}{folder.logs}")
+        say(f"  {'page':<14}{json.loads(folder.running.read_text())['url']}/")
+    say(f"  {'logs':<14}{folder.logs}")
 
 
-@app.command()
-def doctor(
-    data: Data = ROOT / ".countermark", port: Port = 8080, host: Host = LOOPBACK, store: StoreChoice = Store.SEAWEEDFS
-) -> None:
+def doctor(data: Path, port: int, host: str, store: Store) -> None:
     """Say what the platform needs on this machine, and what is missing."""
     from infra.local.doctor import examine
 
     findings = list(examine(DataFolder(data.resolve()), port, PublicAddress(host, port).hosts, store))
     for finding in findings:
-        mark = typer.style("ok  ", fg="green") if finding.good else typer.style("no  ", fg="red")
-        typer.echo(f"  {mark}{finding.name:<12}{finding.text}")
+        mark = _colored("ok  ", GREEN, sys.stdout) if finding.good else _colored("no  ", RED, sys.stdout)
+        say(f"  {mark}{finding.name:<12}{finding.text}")
     if not all(finding.good for finding in findings if finding.needed):
-        raise typer.Exit(1)
+        raise SystemExit(1)
+
+
+def _parser() -> ArgumentParser:
+    """What the commands are given. A larger library for it would stay in memory as long as the platform runs."""
+    parser = ArgumentParser(
+        prog="python -m infra.local",
+        description="Countermark on one machine: real servers, the connector and the functions, without Docker.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    options = _options()
+    for command, taken in (
+        (up, ("data", "port", "host", "store")),
+        (demo, ("target", "store")),
+        (status, ("data",)),
+        (doctor, ("data", "port", "host", "store")),
+    ):
+        own = commands.add_parser(command.__name__, help=command.__doc__, description=command.__doc__)
+        own.set_defaults(command=command)
+        for name in taken:
+            own.add_argument(f"--{name}", **options[name])
+    return parser
+
+
+def _options() -> dict[str, dict[str, Any]]:
+    """Each option; the environment stands for one that is not given."""
+    stores = " or ".join(Store)
+    return {
+        "data": _option("COUNTERMARK_DATA", ROOT / ".countermark", Path, "the folder with everything that is kept"),
+        "port": _option("PORT", 8080, _port, "the public port"),
+        "host": _option("HOST_ADDRESS", LOOPBACK, str, "the address to listen on; 0.0.0.0 for all"),
+        "store": _option("STORE", Store.SEAWEEDFS, _store, f"the object store, {stores}; minio is built at first"),
+        "target": {"type": Path, "default": Path("countermark-demo.zip"), "help": "the ZIP that is written"},
+    }
+
+
+def _option(variable: str, default: object, kind: Any, text: str) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "default": os.environ.get(variable) or str(default),  # a text, so that it is looked at as one that is given
+        "metavar": variable,
+        "help": f"{text} (%(default)s)",
+    }
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
+
+
+def _store(text: str) -> Store:
+    if text not in set(Store):
+        raise ArgumentTypeError(f"{text!r} is none of {', '.join(Store)}")
+    return Store(text)
+
+
+def _colored(text: str, color: int, stream: TextIO) -> str:
+    return f"\033[{color}m{text}\033[0m" if stream.isatty() else text

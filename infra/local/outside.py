@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from infra.errors import PlatformError
-from infra.local.process import SECONDS_TO_ANSWER
+from infra.local.checks import SECONDS_TO_ANSWER
 
 PORTS = {"NATS_URL": 4222, "DATABASE_URL": 5432}
 

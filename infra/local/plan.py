@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from countermark.settings import Settings
 
 from infra.errors import InvalidStack
+from infra.local.checks import SECONDS_TO_LIVE, Answers
 from infra.local.machine import LOOPBACK, Machine
-from infra.local.process import SECONDS_TO_LIVE, File, Process, answers
+from infra.local.process import File, Process
 from infra.local.servers import server_processes
 from infra.local.stores import Store
 from infra.project import BINARIES, ROOT, STACK, WEB
@@ -75,8 +76,8 @@ def _gateway_process(settings: Settings, stack: Stack, machine: Machine) -> Proc
         command=[str(BINARIES / "caddy"), "run", "--adapter", "caddyfile", "--config", str(configuration.path)],
         environment=machine.environment(),
         files=(configuration,),
-        check=answers(f"{address.local_url}/healthz"),
-        health=answers(f"{address.local_url}/healthz", SECONDS_TO_LIVE),
+        check=Answers(f"{address.local_url}/healthz"),
+        health=Answers(f"{address.local_url}/healthz", SECONDS_TO_LIVE),
     )
 
 
@@ -111,7 +112,7 @@ def _function_processes(name: str, function: Function, machine: Machine) -> Iter
                 FUNCTION_DIR=str(folder), FUNCTION_NAME=name, SECRETS_DIR=str(secrets), PORT=str(port)
             ),
             files=tuple(File(path=secrets / key, text=value) for key, value in known.items()),
-            check=answers(f"http://{LOOPBACK}:{port}/_/health"),
+            check=Answers(f"http://{LOOPBACK}:{port}/_/health"),
             stop_seconds=SECONDS_TO_DRAIN,
         )
 
@@ -132,7 +133,7 @@ def _connector_process(machine: Machine) -> Process:
             PORT=str(port),
         ),
         files=tuple(File(path=secrets / key, text=value) for key, value in known.items()),
-        check=answers(f"http://{LOOPBACK}:{port}/healthz"),
+        check=Answers(f"http://{LOOPBACK}:{port}/healthz"),
         starts_at_once=False,
         stop_seconds=SECONDS_TO_DRAIN,
     )

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
-
 from infra.credentials import write_private
 from infra.errors import PlatformError
 
@@ -108,6 +106,8 @@ def _reserve(port: int, reservations: ExitStack) -> bool:
 
 
 def _holder(port: int) -> str:
+    import psutil  # here: a program that has its ports need not keep it
+
     for connection in psutil.net_connections("tcp"):
         listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
         if listens and connection.pid:  # which is not known to everybody

@@ -1,15 +1,10 @@
 """A process of the platform: what it runs, what it may read, and how one sees that it works."""
 
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.project import ROOT
-
-SECONDS_TO_ANSWER = 2
-SECONDS_TO_LIVE = 5
-"""A server that is busy may answer late; one that takes longer than this again and again does not work."""
 
 GROUPS = ("servers", "gateway", "functions", "connector")
 """They start in this order and stop in the opposite one."""
@@ -52,12 +47,3 @@ class Process:
     stop_signal: str = "TERM"
     stop_seconds: int = 15
     """Time to stop in before it is killed."""
-
-
-def answers(url: str, seconds: float = SECONDS_TO_ANSWER) -> Callable[[], None]:
-    """A check that a URL is answered with success."""
-
-    def check() -> None:
-        urllib.request.urlopen(url, timeout=seconds).close()  # noqa: S310 -- our own address
-
-    return check

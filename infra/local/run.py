@@ -1,35 +1,32 @@
-"""The platform as a whole: its files are written, it starts, and it stops."""
+"""The platform as a whole: its files are written, it starts, and it stops.
+
+The process that stays, to watch, is a small one: whatever takes large libraries is done apart, in a process that ends.
+"""
 
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-
-from countermark.settings import InvalidSettings, Settings, load_settings
 
 from infra.credentials import generate_secrets, write_private
 from infra.errors import PlatformError
 from infra.local import postgres, supervise
 from infra.local.apart import apart
-from infra.local.assets import require_assets
 from infra.local.durable import write_through
 from infra.local.folder import DataFolder
 from infra.local.health import Wait
 from infra.local.interrupts import deaf, interruptible
-from infra.local.leftovers import kill_leftovers, stop_leftovers
 from infra.local.machine import SECRETS, Machine, PublicAddress
 from infra.local.outside import require_what_is_given
-from infra.local.plan import plan, port_names
 from infra.local.ports import pick_ports, require_free
 from infra.local.process import Process
 from infra.local.stores import Store, require_same_store, store_program
 from infra.project import BINARIES, STACK
 from infra.servers.seaweedfs import configuration as seaweedfs
-from infra.stack import read_stack
 
 SECONDS_TO_STOP = 180
 
@@ -57,7 +54,7 @@ def running_platform(folder: DataFolder, address: PublicAddress, store: Store, s
         folder.create()
         reservations.enter_context(folder.locked())
         folder.running.unlink(missing_ok=True)
-        if count := stop_leftovers(folder):
+        if count := apart(partial(_stop_leftovers, folder)):
             say(f"Stopped {count} processes that an earlier start had left behind.")
         require_free(address.port, address.hosts, reservations)
         machine, processes = _prepare(folder, address, store, reservations, say)
@@ -75,36 +72,65 @@ def _prepare(
     folder: DataFolder, address: PublicAddress, store: Store, reservations: ExitStack, say: Say
 ) -> tuple[Machine, list[Process]]:
     """Decide on ports, which are reserved, and secrets, make the plan, and write its files."""
-    environ = supervise.inherited(os.environ)
-    stack, cores = read_stack(STACK, environ), len(os.sched_getaffinity(0))
+    environ, cores = supervise.inherited(os.environ), len(os.sched_getaffinity(0))
     runs_store = not environ.get("S3_ENDPOINT")
     if runs_store:
         require_same_store(folder, store)
     require_what_is_given(environ)
-    apart(require_assets)
+    names = apart(partial(_port_names, environ, store, cores))
     machine = Machine(
         folder=folder,
         address=address,
         environ=environ,
-        ports=pick_ports(port_names(stack, store, cores), folder.ports, reservations, seaweedfs.PORT_OFFSETS),
+        ports=pick_ports(names, folder.ports, reservations, seaweedfs.PORT_OFFSETS),
         secrets=generate_secrets(folder.secrets, SECRETS),
         store=store,
         store_program=store_program(store, say) if runs_store else BINARIES,
         database_owner=postgres.SYSTEM_USER if os.geteuid() == 0 else None,
         cores=cores,
     )
-    try:
-        processes = plan(load_settings(Settings, **machine.settings), stack, machine)
-    except InvalidSettings as error:
-        raise PlatformError(str(error)) from None
+    processes = apart(partial(_plan, machine))
     say(f"Starting Countermark; data in {folder.root}")
-    write_files(folder, processes)
     for process in processes:
         if not all(map(write_through, process.synced_folders)):
             say(f"What {process.name} confirms can be lost with the power: its file system does not know chattr +S.")
     if machine.has_database:
         postgres.prepare(folder, machine.secrets["postgres-password"], machine.database_owner)
     return machine, processes
+
+
+def _stop_leftovers(folder: DataFolder) -> int:
+    from infra.local.leftovers import stop_leftovers
+
+    return stop_leftovers(folder)
+
+
+def _port_names(environ: Mapping[str, str], store: Store, cores: int) -> list[str]:
+    """What needs a port, when the functions can work at all."""
+    from infra.local.assets import require_assets
+    from infra.local.plan import port_names
+    from infra.stack import read_stack
+
+    stack = read_stack(STACK, environ)
+    require_assets()
+    return port_names(stack, store, cores)
+
+
+def _plan(machine: Machine) -> list[Process]:
+    """The processes, whose files are written."""
+    from countermark.settings import InvalidSettings, Settings, load_settings
+
+    from infra.local.plan import plan
+    from infra.stack import read_stack
+
+    try:
+        settings = load_settings(Settings, **machine.settings)
+    except InvalidSettings as error:
+        raise PlatformError(str(error)) from None
+    processes = plan(settings, read_stack(STACK, machine.environ), machine)
+    write_files(machine.folder, processes)
+    supervise.configure(machine.folder, processes)
+    return processes
 
 
 def write_files(folder: DataFolder, processes: Iterable[Process]) -> None:
@@ -138,6 +164,8 @@ def _bring_up(machine: Machine, processes: list[Process], supervisor: subprocess
 
 def _set_up_store(machine: Machine) -> None:
     """All of it in a store of ours; in another one the buckets, and who may do what there is its holder's business."""
+    from countermark.settings import load_settings
+
     from infra.store.settings import StoreSettings
     from infra.store.setup import SetUpError, set_up, set_up_what_every_store_has
 
@@ -153,6 +181,8 @@ def _set_up_store(machine: Machine) -> None:
 
 def _stop(folder: DataFolder, supervisor: subprocess.Popen[bytes], say: Say) -> None:
     """Stop what runs: the connector and the functions drain, then Caddy, then the servers."""
+    from infra.local.leftovers import kill_leftovers
+
     say("Stopping ...")
     folder.running.unlink(missing_ok=True)
     supervisor.terminate()

@@ -1,18 +1,13 @@
 """The servers that run here, as processes."""
 
-import shutil
-import socket
-import struct
-import urllib.request
 from collections import deque
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from urllib.error import HTTPError
+from collections.abc import Iterator
 
 from infra.credentials import FOR_PEOPLE, credentials_file
-from infra.local.machine import DATABASE, DATABASE_USER, LOOPBACK, Machine
+from infra.local.checks import SECONDS_TO_LIVE, Answers, AnswersClients, TakesClients, WritesEntries
+from infra.local.machine import LOOPBACK, Machine
 from infra.local.postgres import BINARIES as POSTGRES_BINARIES
-from infra.local.process import SECONDS_TO_ANSWER, SECONDS_TO_LIVE, File, Process, answers
+from infra.local.process import File, Process
 from infra.local.stores import Store
 from infra.project import BINARIES
 from infra.servers.minio import configuration as minio
@@ -27,10 +22,6 @@ again."""
 SEAWEEDFS_GARBAGE = "50"
 """Percent of what it needs that may be garbage. It has 340 MB under load, where the usual 100 make it 430, and what a
 request costs stays within two percent; with 25 it is no smaller."""
-LEAST_ROOM = 64 * 1024 * 1024
-"""Bytes that must be free on a disk for its server to be started again because it does not write."""
-PROTOCOL, ASKS_FOR_PASSWORD = 3 << 16, b"R"
-"""Of PostgreSQL: the version of a client's first message, and the kind of the answer of a server that takes it."""
 READABLE = 0o644
 """By PostgreSQL's own user; there is no secret in it."""
 
@@ -61,8 +52,8 @@ def nats_process(machine: Machine) -> Process:
         command=[str(BINARIES / "nats-server"), "--config", str(configuration.path)],
         environment=machine.environment(),
         files=(configuration, File(path=folder.secrets / "nats-url", text=machine.nats_url("connector"))),
-        check=answers(health),
-        health=answers(health, SECONDS_TO_LIVE),
+        check=Answers(health),
+        health=Answers(health, SECONDS_TO_LIVE),
     )
 
 
@@ -83,8 +74,8 @@ def postgres_process(machine: Machine) -> Process:
         environment=machine.environment(),
         files=(access, configuration, File(path=folder.secrets / "database-url", text=machine.database_url)),
         directory=data,
-        check=_takes_clients(machine),
-        health=_answers_clients(machine),
+        check=TakesClients(machine.ports["postgres"]),
+        health=AnswersClients(machine.ports["postgres"]),
         user=machine.database_owner,
         stop_signal="INT",  # end the clients' sessions; TERM would wait for them
     )
@@ -113,8 +104,10 @@ def seaweedfs_process(machine: Machine) -> Process:
         files=(identities, notification, _for_people(machine)),
         synced_folders=(data,),  # an object is acknowledged when it is written, and no option says that it be synced
         directory=notification.path.parent,  # where it looks for the file
-        check=answers(f"{machine.store_url}/healthz"),
-        health=_writes_entries(machine, data),
+        check=Answers(f"{machine.store_url}/healthz"),
+        health=WritesEntries(
+            f"http://{LOOPBACK}:{machine.ports['filer']}", data, deque(seaweedfs.directories_of_databases())
+        ),
         # Its filer waits ten seconds for streams that nobody ends. By then nothing writes any more, and what was
         # acknowledged is in its files.
         stop_seconds=3,
@@ -145,59 +138,10 @@ def minio_process(machine: Machine) -> Process:
         folders=(certificates,),
         # It syncs what is in an object, but not the name under which that becomes one, and no event.
         synced_folders=(data, events),
-        check=answers(f"{machine.store_url}/minio/health/ready"),
-        health=answers(f"{machine.store_url}/minio/health/live", SECONDS_TO_LIVE),
+        check=Answers(f"{machine.store_url}/minio/health/ready"),
+        health=Answers(f"{machine.store_url}/minio/health/live", SECONDS_TO_LIVE),
     )
 
 
 def _for_people(machine: Machine) -> File:
     return File(path=machine.folder.secrets / FOR_PEOPLE, text=credentials_file(machine.pairs["people"]))
-
-
-def _takes_clients(machine: Machine) -> Callable[[], None]:
-    def check() -> None:
-        if (answer := _first_answer(machine, SECONDS_TO_ANSWER)) != ASKS_FOR_PASSWORD:
-            raise ConnectionError(f"PostgreSQL answers {answer!r}")
-
-    return check
-
-
-def _answers_clients(machine: Machine) -> Callable[[], None]:
-    """Whatever PostgreSQL answers, it lives: it may have too many connections, or read its log after a crash."""
-
-    def health() -> None:
-        if not _first_answer(machine, SECONDS_TO_LIVE):
-            raise ConnectionError("PostgreSQL answers nothing")
-
-    return health
-
-
-def _first_answer(machine: Machine, seconds: float) -> bytes:
-    """The kind of PostgreSQL's first answer to a client, as pg_isready asks for it: one without a password leaves."""
-    start = struct.pack("!I", PROTOCOL) + f"user\0{DATABASE_USER}\0database\0{DATABASE}\0\0".encode()
-    with socket.create_connection((LOOPBACK, machine.ports["postgres"]), timeout=seconds) as connection:
-        connection.sendall(struct.pack("!I", len(start) + 4) + start)
-        return connection.recv(1)
-
-
-def _writes_entries(machine: Machine, data: Path) -> Callable[[], None]:
-    """SeaweedFS writes to each of its filer's databases, to one after the other.
-
-    One that could not write once, as on a full disk, never does so again until it is opened anew, and nothing else
-    tells so. After a failure the same one is asked until it writes. While the disk has no room a new start is of no
-    help.
-    """
-    filer = f"http://{LOOPBACK}:{machine.ports['filer']}"
-    directories = deque(seaweedfs.directories_of_databases())
-
-    def health() -> None:
-        request = urllib.request.Request(f"{filer}{directories[0]}/health", data=b"", method="PUT")  # noqa: S310 -- ours
-        try:
-            urllib.request.urlopen(request, timeout=SECONDS_TO_LIVE).close()  # noqa: S310 -- our own address
-        except HTTPError:
-            if shutil.disk_usage(data).free < LEAST_ROOM:
-                return
-            raise
-        directories.rotate()
-
-    return health

@@ -7,7 +7,6 @@ from pathlib import Path
 from infra.errors import PlatformError
 from infra.local.folder import DataFolder
 from infra.project import BINARIES
-from infra.tools import ToolError, install
 
 
 class Store(StrEnum):
@@ -28,6 +27,8 @@ def store_program(store: Store, say: Callable[[str], object]) -> Path:
     """
     if store is Store.SEAWEEDFS:
         return BINARIES / "weed"
+    from infra.tools import ToolError, install  # here: SeaweedFS has no use for it
+
     try:
         return install("minio", say)
     except ToolError as error:

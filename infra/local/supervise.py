@@ -4,14 +4,15 @@ import ctypes
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
-from xmlrpc.client import Fault, ServerProxy
-
-from supervisor.xmlrpc import SupervisorTransport
+from xmlrpc.client import Fault, ServerProxy, Transport
 
 from infra.credentials import write_private
 from infra.errors import PlatformError
@@ -36,30 +37,58 @@ OTHERS_SETTINGS = (
 """Variables for the caller's own clients and servers, which ours would read as well."""
 
 
+class _Connection(HTTPConnection):
+    """A connection to a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect, as the base class would to its host."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self._path))
+
+
+class _Transport(Transport):
+    """The way to a Unix socket. The supervisor's own one would bring half of the supervisor with it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> HTTPConnection:
+        """The connection, which is made when the first question is asked."""
+        if self._connection[1] is None:
+            self._connection = host, _Connection(self._path)
+        return self._connection[1]  # type: ignore[return-value]
+
+
 @contextmanager
 def connected(folder: DataFolder) -> Iterator[Any]:
     """The supervisor's interface; its methods raise OSError while it does not run."""
-    transport = SupervisorTransport(None, None, f"unix://{folder.socket}")
-    try:
-        yield ServerProxy("http://127.0.0.1", transport).supervisor
-    finally:
-        transport.close()
+    with ServerProxy("http://localhost", _Transport(folder.socket)) as proxy:
+        yield proxy.supervisor
 
 
-def start(folder: DataFolder, processes: list[Process]) -> subprocess.Popen[bytes]:
-    """Start the supervisor, which starts the processes.
-
-    It gets SIGTERM when this process ends in whatever way, and then stops them all.
+def configure(folder: DataFolder, processes: list[Process]) -> None:
+    """Write what the supervisor reads.
 
     Raises:
         PlatformError: something can't be told to it.
     """
-    configuration = folder.configuration / "supervisord.conf"
-    write_private(configuration, _configuration(folder, processes))
+    write_private(_file(folder), _configuration(folder, processes))
+
+
+def start(folder: DataFolder, processes: list[Process]) -> subprocess.Popen[bytes]:
+    """Start the supervisor, which was configured for these processes and starts them.
+
+    It gets SIGTERM when this process ends in whatever way, and then stops them all.
+    """
     libc = ctypes.CDLL(None)
     with (folder.logs / ERRORS).open("wb") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", "infra.local.supervisor", "--configuration", str(configuration)],
+            [sys.executable, "-m", "infra.local.supervisor", "--configuration", str(_file(folder))],
             env=_common(processes) | MALLOC,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -87,6 +116,10 @@ def states(folder: DataFolder) -> dict[str, dict[str, Any]]:
             return {state["name"]: state for state in supervisor.getAllProcessInfo()}
     except (OSError, Fault):
         return {}
+
+
+def _file(folder: DataFolder) -> Path:
+    return folder.configuration / "supervisord.conf"
 
 
 def _common(processes: list[Process]) -> dict[str, str]:

@@ -49,14 +49,32 @@ def main() -> None:
 
 
 def _load() -> None:
+    # structlog would load it for the colours of a terminal, which no function has.
+    sys.modules["rich"] = None  # type: ignore[assignment]
     for package in (countermark, infra.connector):
         for folder in package.__path__:
             for path in sorted(Path(folder).rglob("*.py")):
                 words = [package.__name__, *path.relative_to(folder).with_suffix("").parts]
                 if words[-1] not in LEFT_OUT:
                     importlib.import_module(".".join(words).removesuffix(".__init__"))
+    _rehearse()
     gc.collect()
     gc.freeze()  # a collection writes to whatever it looks at, and what is written to is shared no more
+
+
+def _rehearse() -> None:
+    """Do once what every function does first, so that what the interpreter and the libraries keep of it is shared."""
+    from wsgiref.util import setup_testing_defaults
+
+    from countermark.http.application import make_app
+    from countermark.http.leaving import Leaving
+    from countermark.settings import LimitSettings, load_settings
+    from flask import Response
+
+    load_settings(LimitSettings)
+    request = {"PATH_INFO": "/_/health"}
+    setup_testing_defaults(request)
+    Response.from_app(make_app(lambda _event, _context: "", name="rehearsal", leaving=Leaving()), request)
 
 
 def _run(words: Sequence[str], env: Mapping[str, str]) -> int:

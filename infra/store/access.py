@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countermark.jobs.keys import OPTIONS_NAME
-from countermark.servers.objects import DROP, RESULTS, UPLOADS
+from countermark.servers.buckets import DROP, RESULTS, UPLOADS
 
 OBJECT_ACTIONS = {
     "read": ["s3:GetObject"],

@@ -59,6 +59,7 @@ def supervised(folder: DataFolder, *words: str) -> Iterator[int]:
         check=lambda: None,
         directory=folder.root,
     )
+    supervise.configure(folder, [process])
     supervisor = supervise.start(folder, [process])
     try:
         wait_until(lambda: (folder.root / "told").exists() and (folder.root / "told").read_text())

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 
-from countermark.servers.objects import DROP
+from countermark.servers.buckets import DROP
 
 OPTIONS_NAME = "countermark.json"
 """The file of a drop folder that has its options."""

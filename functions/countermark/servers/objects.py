@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote_plus
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
+from countermark.servers.buckets import DROP, RESULTS, UPLOADS
 from countermark.servers.object_errors import (
     NO_KEY,
     NoSuchObject,
@@ -43,14 +44,6 @@ __all__ = [
     "Refused",
     "Replaced",
 ]
-
-UPLOADS = "uploads"
-"""The bucket of what people upload: ``posted/<job>/<number>`` through a function, ``direct/<job>/<number>`` by a
-presigned link. Only what is below ``direct/`` is announced by a bucket notification."""
-RESULTS = "results"
-"""The bucket of what was made: ``<job>/<number>``, ``<job>.zip``, and below ``drop/`` the copies of the drop bucket."""
-DROP = "drop"
-"""The bucket that people drop files in: ``<folder>/<name>``."""
 
 SECONDS_TO_ANSWER = 30.0
 MIB = 1024 * 1024
