@@ -115,6 +115,17 @@ static inline void put_end(struct output *output) {
   put(output, (1u << padding) - 1, padding);
 }
 
+/* Copy the bits from `from` up to `to`. */
+static inline void copy_bits(struct output *output, const struct input *input, size_t from, size_t to) {
+  if ((from & 7) == 0 && output->count == 0 && to - from >= 512) {
+    memcpy(output->bytes + output->used, input->bits + from / 8, (to - from) / 8);
+    output->used += (to - from) / 8;
+    from += (to - from) / 8 * 8;
+  }
+  for (; to - from >= 32; from += 32) put(output, window(input, from) >> 32, 32);
+  if (to > from) put(output, window(input, from) >> (64 - (to - from)), (int)(to - from));
+}
+
 static inline int32_t extended(uint32_t bits, int size) {
   return bits >> (size - 1) ? (int32_t)bits : (int32_t)bits - (1 << size) + 1;
 }

@@ -4,7 +4,8 @@
  * alone are in memory. Its touched blocks are blended, and it is put into the same scans again: as symbols, which get
  * their codes when all have been counted. libjpeg, which goes over the whole picture once for each scan that it reads
  * and twice for each that it writes, takes several times as long. The blocks that no mark touches keep their
- * coefficients.
+ * coefficients. Where most strips have no other blocks, the scans that refine coefficients, which are most of a file,
+ * keep their tables, and the bits of such strips are copied.
  *
  * A file with restart markers, or whose scans do not make up whole coefficients, is left to libjpeg.
  */
@@ -43,13 +44,17 @@ struct scan {
   int parts;
   struct part_of_scan part[MOST_COMPONENTS];
   struct input input;
-  uint32_t run_in; /* blocks to come that have nothing new */
-  uint32_t *items;       /* in the order of the file */
+  uint32_t run_in, run;      /* blocks to come that have nothing new, and how many its symbol stands for */
+  size_t run_at, run_behind; /* where in the input that symbol begins and ends */
+  uint32_t *items;           /* in the order of the file */
   size_t items_used, items_size;
-  uint32_t times[256];   /* that a symbol comes */
-  struct codes *best[4]; /* the tables made of that */
-  struct output output;  /* the scan's data, in the end */
-  uint32_t run_out;
+  uint32_t times[256];             /* that a symbol comes */
+  struct codes *best[4];           /* the tables made of that, or kept */
+  uint32_t codes[NO_SYMBOL + 1];   /* of these tables, by the symbols of items: length << 16 | code */
+  struct output output;            /* the scan's data */
+  int keeps, copies;               /* whether it keeps its table, and whether this strip of it is copied */
+  size_t copied;                   /* where in the input that began */
+  uint32_t run_out, longest_run;
   uint32_t put_off[MOST_PUT_OFF + 64]; /* items: the correction bits of that run */
   int items_put_off, bits_put_off;
 };
@@ -194,8 +199,51 @@ static int read_file(struct file *file) {
   return file->count ? DONE : NOT_FOR_US;
 }
 
+/* Tell whether a mark touches blocks of a component in a strip. */
+static int is_touched(const struct component *component, const struct part *part, int32_t strip) {
+  for (int32_t each = 0; each < component->places; each++) {
+    const struct place *place = component->place + each;
+    const struct stencil *stencil = component->stencils + place->stencil;
+    for (int32_t line = 0; line < part->vertical; line++) {
+      int32_t inside = strip * part->vertical + line - place->y;
+      if (inside >= 0 && inside < stencil->rows && stencil->starts[inside] < stencil->starts[inside + 1]) return 1;
+    }
+  }
+  return 0;
+}
+
+/* Tell whether the table of a scan that refines has all symbols that any blocks need, if no run is longer than it has
+ * symbols for. */
+static int has_all_symbols(struct scan *scan) {
+  const uint32_t *code = scan->part->codes->code;
+  int width = scan->last - scan->first + 1, sizes = 0;
+  for (int run = 0; run < 16 && run < width; run++)
+    if (code[run << 4 | 1] == 0) return 0;
+  if (width > 16 && code[0xF0] == 0) return 0;
+  while (sizes < 15 && code[sizes << 4]) sizes++;
+  for (int size = sizes; size < 15; size++)
+    if (code[size << 4]) return 0; /* part of a longer run may be of a size that is not there */
+  scan->longest_run = (1u << sizes) - 1;
+  return sizes > 0;
+}
+
+/* Choose the scans that keep their tables. Where a mark touches much, a table made for it is shorter. */
+static void choose_kept(struct file *file, const struct component *components) {
+  int32_t touched[MOST_COMPONENTS] = {0};
+  for (int each = 0; each < file->frame.parts; each++)
+    for (int32_t strip = 0; strip < file->frame.units_down; strip++)
+      touched[each] += is_touched(components + each, file->frame.part + each, strip);
+  for (struct scan *scan = file->scans; scan < file->scans + file->count; scan++) {
+    scan->keeps = scan->kind == REST_NEXT && 2 * touched[scan->part->number] <= file->frame.units_down &&
+                  has_all_symbols(scan);
+    if (scan->keeps) memcpy(scan->codes, scan->part->codes->code, sizeof scan->part->codes->code);
+    else scan->longest_run = LONGEST_RUN;
+  }
+}
+
 static int prepare(struct file *file, const struct component *components, int count) {
   if (!prepare_frame(&file->frame, components, count)) return NOT_FOR_US;
+  choose_kept(file, components);
   for (int each = 0; each < count; each++) {
     const struct part *part = file->frame.part + each;
     size_t blocks = (size_t)part->line * part->vertical;
@@ -276,8 +324,8 @@ ALWAYS struct bits begin(const struct input *input) {
   return bits;
 }
 
-ALWAYS void end(struct input *input, const struct bits *bits) {
-  input->position = 8 * (size_t)(bits->at - input->bits) - bits->have;
+ALWAYS size_t position_of(const struct bits *bits, const struct input *input) {
+  return 8 * (size_t)(bits->at - input->bits) - bits->have;
 }
 
 /* Return so many bits, at most 63. */
@@ -322,7 +370,7 @@ ALWAYS int read_first(struct scan *scan, const struct codes *codes, struct block
     there |= FIRST_BIT >> coefficient;
     drop(&bits, size);
   }
-  end(&scan->input, &bits);
+  scan->input.position = position_of(&bits, &scan->input);
   block->there |= there;
   return 1;
 }
@@ -340,7 +388,9 @@ ALWAYS int read_next(struct scan *scan, struct block *block, int quick) {
     if (found == 0 || size > 1) return 0;
     drop(&bits, found >> 8);
     if (size == 0 && run != 15) {
-      scan->run_in = take_run(&bits, run);
+      scan->run_at = position_of(&bits, &scan->input) - (found >> 8);
+      scan->run_in = scan->run = take_run(&bits, run);
+      scan->run_behind = position_of(&bits, &scan->input);
       break;
     }
     uint64_t zeros = left & ~known, stop = 0, passed = left;
@@ -370,7 +420,7 @@ ALWAYS int read_next(struct scan *scan, struct block *block, int quick) {
     brought |= spread(take(&bits, __builtin_popcountll(left)), left, quick);
     scan->run_in--;
   }
-  end(&scan->input, &bits);
+  scan->input.position = position_of(&bits, &scan->input);
   block->refined[scan->low] |= brought;
   block->negative |= negative;
   return 1;
@@ -441,7 +491,7 @@ ALWAYS void write_first(struct scan *scan, const struct block *block) {
     before = coefficient;
     left &= ~(FIRST_BIT >> coefficient);
   }
-  if (before != scan->last && ++scan->run_out == LONGEST_RUN) end_run(scan);
+  if (before != scan->last && ++scan->run_out == scan->longest_run) end_run(scan);
 }
 
 /* Write a symbol, bits of its own, and those that later scans bring of the coefficients `which`. */
@@ -470,7 +520,8 @@ ALWAYS void write_next(struct scan *scan, const struct block *block, int quick) 
       left &= sixteenth - 1;
       zeros &= sixteenth - 1;
     }
-    put_corrected(scan, (uint32_t)run << 4 | 1, (block->negative & stop) == 0, 1, bits, left & known & ~(stop - 1), quick);
+    uint64_t positive = (block->negative & stop) == 0;
+    put_corrected(scan, (uint32_t)run << 4 | 1, positive, 1, bits, left & known & ~(stop - 1), quick);
     left &= stop - 1;
     fresh &= stop - 1;
   }
@@ -480,7 +531,7 @@ ALWAYS void write_next(struct scan *scan, const struct block *block, int quick) 
   uint32_t *to = scan->put_off + scan->items_put_off;
   scan->items_put_off = (int)(put_bits(to, gather(bits, corrected, quick), count) - scan->put_off);
   scan->bits_put_off += count;
-  if (++scan->run_out == LONGEST_RUN || scan->bits_put_off > MOST_PUT_OFF) end_run(scan);
+  if (++scan->run_out == scan->longest_run || scan->bits_put_off > MOST_PUT_OFF) end_run(scan);
 }
 
 ALWAYS void write_block(struct scan *scan, struct part_of_scan *part, const struct block *block, int quick) {
@@ -493,7 +544,7 @@ ALWAYS void write_block(struct scan *scan, struct part_of_scan *part, const stru
   }
 }
 
-/* Make room for the items of a block; return 0 when there is none. */
+/* Make room for the items of a block; return 0 when there is no memory. */
 ALWAYS int make_room(struct scan *scan) {
   if (scan->items_used + ROOM <= scan->items_size) return 1;
   size_t larger = scan->items_size + scan->items_size / 2;
@@ -501,6 +552,17 @@ ALWAYS int make_room(struct scan *scan) {
   if (items == NULL) return 0;
   scan->items = items;
   scan->items_size = larger;
+  return 1;
+}
+
+/* Make room for so many bits of data; return 0 when there is no memory. */
+static int make_output_room(struct output *output, size_t bits) {
+  size_t size = output->used + bits / 8 + 16;
+  if (size <= output->size) return 1;
+  uint8_t *bytes = realloc(output->bytes, size);
+  if (bytes == NULL) return 0;
+  output->bytes = bytes;
+  output->size = size;
   return 1;
 }
 
@@ -550,6 +612,7 @@ ALWAYS int pass_strip(struct file *file, int32_t strip, enum way way, int quick)
   int result = DONE;
   for (int each = 0; each < file->count && result == DONE; each++) {
     struct scan *scan = file->scans + each;
+    if (way == WRITE && scan->copies) continue;
     result = scan->parts > 1 ? pass_units(file, scan, way, quick) : pass_rows(file, scan, strip, way, quick);
   }
   return result;
@@ -629,21 +692,34 @@ static void mark_strip(struct file *file, int number, const struct component *co
 
 /* ---- codes for the symbols ---- */
 
-/* Write the items of a scan, with the codes of their symbols. */
-static void put_items(const struct scan *scan, const uint32_t codes[NO_SYMBOL + 1], struct output *result) {
-  struct output output = *result; /* a copy of our own stays in registers */
-  for (const uint32_t *item = scan->items, *end = item + scan->items_used; item < end; item++) {
-    uint32_t code = codes[*item >> 23];
+/* Write the items that a scan has, with the codes of their symbols; return 0 when there is no memory. */
+static int put_items(struct scan *scan) {
+  const uint32_t *item = scan->items, *end = item + scan->items_used;
+  size_t bits = 0;
+  for (const uint32_t *each = item; each < end; each++)
+    bits += (scan->codes[*each >> 23] >> 16) + (*each >> MOST_BITS & 31);
+  if (!make_output_room(&scan->output, bits)) return 0;
+  struct output output = scan->output; /* a copy of our own stays in registers */
+  for (; item < end; item++) {
+    uint32_t code = scan->codes[*item >> 23];
     int count = *item >> MOST_BITS & 31;
-    uint64_t bits = (uint64_t)(code & 0xFFFF) << count | (*item & ((1u << MOST_BITS) - 1));
-    put(&output, bits, (int)(code >> 16) + count);
+    uint64_t behind = *item & ((1u << MOST_BITS) - 1);
+    put(&output, (uint64_t)(code & 0xFFFF) << count | behind, (int)(code >> 16) + count);
   }
-  put_end(&output);
-  *result = output;
+  scan->output = output;
+  scan->items_used = 0;
+  return 1;
+}
+
+/* The same, with what was put off. */
+static int put_all(struct scan *scan) {
+  if (!make_room(scan)) return 0;
+  if (scan->kind >= REST_FIRST) end_run(scan);
+  return put_items(scan);
 }
 
 /* Make the tables of a scan and gather their codes by the symbols of its items; return 0 when there is no table. */
-static int make_tables(struct scan *scan, uint32_t codes[NO_SYMBOL + 1]) {
+static int make_tables(struct scan *scan) {
   int most = takes_means(scan) ? MEANS_OF : 256;
   for (int each = 0; each < scan->parts; each++) {
     int table = scan->part[each].table, from = takes_means(scan) ? table * MEANS_OF : 0;
@@ -652,28 +728,59 @@ static int make_tables(struct scan *scan, uint32_t codes[NO_SYMBOL + 1]) {
     memcpy(times, scan->times + from, (size_t)most * sizeof *times);
     struct codes *best = scan->best[table] = malloc(sizeof *best);
     if (best == NULL || !make_best_codes(best, times, takes_means(scan))) return 0;
-    memcpy(codes + from, best->code, (size_t)most * sizeof *codes);
+    memcpy(scan->codes + from, best->code, (size_t)most * sizeof *best->code);
   }
   return 1;
 }
 
-/* Turn the items of a scan into its data. */
+/* Begin to copy a scan, before a strip and between the runs of its input. */
+static int begin_copy(struct scan *scan) {
+  scan->copies = 1;
+  scan->copied = scan->input.position;
+  return put_all(scan);
+}
+
+/* Copy a scan up to here. A run that goes on is cut: its bits so far come behind a symbol for its blocks so far. */
+static int end_copy(struct scan *scan) {
+  size_t position = scan->input.position;
+  scan->copies = 0;
+  if (!make_output_room(&scan->output, position - scan->copied)) return 0;
+  copy_bits(&scan->output, &scan->input, scan->copied, scan->run_in ? scan->run_at : position);
+  if (scan->run_in == 0) return 1;
+  scan->run_out = scan->run - scan->run_in;
+  if (!put_all(scan) || !make_output_room(&scan->output, position - scan->run_behind)) return 0;
+  copy_bits(&scan->output, &scan->input, scan->run_behind, position);
+  return 1;
+}
+
+/* Turn what is left of a scan into its data. */
 static int end_scan(struct scan *scan) {
   if (scan->input.end - scan->input.position >= 8 || scan->run_in) return DAMAGED;
+  if (scan->copies && !end_copy(scan)) return NO_MEMORY;
   if (!make_room(scan)) return NO_MEMORY;
   if (scan->kind >= REST_FIRST) end_run(scan);
-  uint32_t codes[NO_SYMBOL + 1] = {0};
-  if (scan->kind != MEAN_NEXT && !make_tables(scan, codes)) return NO_MEMORY;
-  size_t bits = 0;
-  for (const uint32_t *item = scan->items; item < scan->items + scan->items_used; item++)
-    bits += (codes[*item >> 23] >> 16) + (*item >> MOST_BITS & 31);
-  scan->output.size = bits / 8 + 16;
-  scan->output.bytes = malloc(scan->output.size);
-  if (scan->output.bytes == NULL) return NO_MEMORY;
-  put_items(scan, codes, &scan->output);
+  if (scan->keeps) {
+    scan->best[scan->part->table] = scan->part->codes;
+    scan->part->codes = NULL;
+  } else if (scan->kind != MEAN_NEXT && !make_tables(scan)) {
+    return NO_MEMORY;
+  }
+  if (!put_items(scan)) return NO_MEMORY;
+  put_end(&scan->output);
   free(scan->items);
   scan->items = NULL;
   return DONE;
+}
+
+/* Before a strip, tell each scan whether to copy it; return 0 when there is no memory. */
+static int begin_strip(struct file *file, const struct component *components, int32_t strip) {
+  for (struct scan *scan = file->scans; scan < file->scans + file->count; scan++) {
+    if (!scan->keeps) continue;
+    int number = scan->part->number, touched = is_touched(components + number, file->frame.part + number, strip);
+    if (scan->copies && touched && !end_copy(scan)) return 0;
+    if (!scan->copies && !touched && scan->run_in == 0 && !begin_copy(scan)) return 0;
+  }
+  return 1;
 }
 
 static int walk(struct file *file, const struct component *components, double end) {
@@ -685,6 +792,7 @@ static int walk(struct file *file, const struct component *components, double en
       int32_t blocks = file->frame.part[each].line * file->frame.part[each].vertical;
       for (int32_t block = 0; block < blocks; block++) memset(file->strip[each] + block, 0, offsetof(struct block, first));
     }
+    if (!begin_strip(file, components, strip)) return NO_MEMORY;
     int result = pass(file, strip, READ);
     if (result != DONE) return result;
     for (int each = 0; each < file->frame.parts; each++) mark_strip(file, each, components + each, strip, blend);
