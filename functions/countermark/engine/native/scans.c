@@ -24,7 +24,7 @@
 
 /* What is written is kept as items until all symbols have been counted: symbol << 23 | count of bits << 18 | bits,
  * which come behind its code. */
-#define MOST_BITS 18
+#define MOST_BITS 18  /* behind one code: a sign and the corrections that mostly follow it, or a value, or a run */
 #define NO_SYMBOL 256 /* in the place of one: bits alone */
 #define MEANS_OF 32   /* symbols of means, of which no table has more, are counted from its number times this */
 
@@ -48,12 +48,13 @@ struct scan {
   size_t run_at, run_behind; /* where in the input that symbol begins and ends */
   uint32_t *items;           /* in the order of the file */
   size_t items_used, items_size;
-  uint32_t times[256];             /* that a symbol comes */
-  struct codes *best[4];           /* the tables made of that, or kept */
-  uint32_t codes[NO_SYMBOL + 1];   /* of these tables, by the symbols of items: length << 16 | code */
-  struct output output;            /* the scan's data */
-  int keeps, copies;               /* whether it keeps its table, and whether this strip of it is copied */
-  size_t copied;                   /* where in the input that began */
+  uint32_t times[256];           /* that a symbol comes */
+  struct codes *best[4];         /* the tables made of that, or kept */
+  uint32_t codes[NO_SYMBOL + 1]; /* of these tables, by the symbols of items: length << 16 | code */
+  struct output output;          /* the scan's data */
+  int keeps, copies;             /* whether it keeps its table, and whether this strip of it is copied */
+  size_t copied;                 /* where in the input that began */
+  int at_once;                   /* whether what is read of this strip is written at once: no mark touches it */
   uint32_t run_out, longest_run;
   uint32_t put_off[MOST_PUT_OFF + 64]; /* items: the correction bits of that run */
   int items_put_off, bits_put_off;
@@ -295,9 +296,63 @@ ALWAYS uint64_t known_of(const struct block *block, int low) {
   return known;
 }
 
+/* ---- items ---- */
+
+ALWAYS uint32_t item_of(uint32_t symbol, uint64_t bits, int count) {
+  return symbol << 23 | (uint32_t)count << MOST_BITS | (uint32_t)bits;
+}
+
+/* Put the items of bits, at most 63, without a symbol to `to`; return where they end. */
+ALWAYS uint32_t *put_bits(uint32_t *to, uint64_t bits, int count) {
+  for (int some; count > 0; count -= some) {
+    some = count < MOST_BITS ? count : MOST_BITS;
+    *to++ = item_of(NO_SYMBOL, bits >> (count - some) & ((1u << some) - 1), some);
+  }
+  return to;
+}
+
+ALWAYS void put_item(struct scan *scan, uint32_t symbol, uint64_t bits, int count) {
+  scan->items[scan->items_used++] = item_of(symbol, bits, count);
+  scan->times[symbol]++;
+}
+
+/* Write a symbol for `value` behind other things that it stands for. */
+ALWAYS void put_value_of(struct scan *scan, uint32_t before, int32_t value) {
+  uint32_t magnitude = (uint32_t)(value < 0 ? -value : value);
+  int size = magnitude ? 32 - __builtin_clz(magnitude) : 0;
+  put_item(scan, before | (uint32_t)size, (uint32_t)(value + (value >> 31)) & ((1u << size) - 1), size);
+}
+
+/* Write what ends the blocks of a run, and the bits that were put off to there. */
+ALWAYS void end_run(struct scan *scan) {
+  if (scan->run_out == 0) return;
+  int size = 31 - __builtin_clz(scan->run_out);
+  put_item(scan, (uint32_t)size << 4, scan->run_out & ((1u << size) - 1), size);
+  memcpy(scan->items + scan->items_used, scan->put_off, (size_t)scan->items_put_off * sizeof *scan->items);
+  scan->items_used += (size_t)scan->items_put_off;
+  scan->run_out = 0;
+  scan->items_put_off = scan->bits_put_off = 0;
+}
+
+/* Write a block that has nothing more. */
+ALWAYS void put_end_of_block(struct scan *scan) {
+  if (++scan->run_out == scan->longest_run) end_run(scan);
+}
+
+/* Make room for the items of a block; return 0 when there is no memory. */
+ALWAYS int make_room(struct scan *scan) {
+  if (scan->items_used + ROOM <= scan->items_size) return 1;
+  size_t larger = scan->items_size + scan->items_size / 2;
+  uint32_t *items = realloc(scan->items, larger * sizeof *items);
+  if (items == NULL) return 0;
+  scan->items = items;
+  scan->items_size = larger;
+  return 1;
+}
+
 /* ---- blocks read ---- */
 
-/* The next bits of a scan, while a block is read. They are filled up before each symbol, whether that is needed or
+/* The next bits of a scan, while a strip is read. They are filled up before each symbol, whether that is needed or
  * not: nobody can predict when it is, and what is loaded does not have to be waited for. */
 struct bits {
   const uint8_t *at; /* the bytes behind them */
@@ -348,49 +403,56 @@ ALWAYS uint32_t take_run(struct bits *bits, uint32_t size) {
 }
 
 /* Read the coefficients that come for the first time. */
-ALWAYS int read_first(struct scan *scan, const struct codes *codes, struct block *block) {
-  if (scan->run_in) return scan->run_in--, 1;
-  struct bits bits = begin(&scan->input);
+ALWAYS int read_first(struct scan *scan, struct bits *bits, struct block *block) {
+  if (scan->run_in) {
+    scan->run_in--;
+    if (scan->at_once) put_end_of_block(scan);
+    return 1;
+  }
+  const struct codes *codes = scan->part->codes;
   uint64_t there = 0;
   int low = scan->low, last = scan->last;
   for (int coefficient = scan->first; coefficient <= last; coefficient++) {
-    fill(&bits);
-    uint32_t found = find_code(codes, bits.next);
+    fill(bits);
+    uint32_t found = find_code(codes, bits->next);
     if (found == 0) return 0;
     uint32_t size = found & 15, run = found >> 4 & 15;
-    drop(&bits, found >> 8);
+    drop(bits, found >> 8);
     if (size == 0 && run != 15) {
-      scan->run_in = take_run(&bits, run) - 1;
+      scan->run_in = take_run(bits, run) - 1;
+      if (scan->at_once) put_end_of_block(scan);
       break;
+    }
+    if (scan->at_once) {
+      end_run(scan);
+      put_item(scan, found & 255, bits->next >> 1 >> (63 - size), (int)size);
     }
     coefficient += (int)run;
     if (size == 0) continue;
     if (coefficient > last || (int)size + low > 15) return 0;
-    block->first[coefficient] = (int16_t)extended((uint32_t)(bits.next >> (64 - size)), (int)size);
+    block->first[coefficient] = (int16_t)extended((uint32_t)(bits->next >> (64 - size)), (int)size);
     there |= FIRST_BIT >> coefficient;
-    drop(&bits, size);
+    drop(bits, size);
   }
-  scan->input.position = position_of(&bits, &scan->input);
   block->there |= there;
   return 1;
 }
 
 /* Read one more bit of the coefficients: for those that are known what it is, for the others which become one. */
-ALWAYS int read_next(struct scan *scan, struct block *block, int quick) {
+ALWAYS int read_next(struct scan *scan, struct bits *bits, struct block *block, int quick) {
   uint64_t left = band_of(scan), known = known_of(block, scan->low) & left; /* `left` to go over */
   uint64_t brought = 0, negative = 0;
   const struct codes *codes = scan->part->codes;
-  struct bits bits = begin(&scan->input);
   while (scan->run_in == 0 && left) {
-    fill(&bits);
-    uint32_t found = find_code(codes, bits.next);
+    fill(bits);
+    uint32_t found = find_code(codes, bits->next);
     uint32_t size = found & 15, run = found >> 4 & 15;
     if (found == 0 || size > 1) return 0;
-    drop(&bits, found >> 8);
+    drop(bits, found >> 8);
     if (size == 0 && run != 15) {
-      scan->run_at = position_of(&bits, &scan->input) - (found >> 8);
-      scan->run_in = scan->run = take_run(&bits, run);
-      scan->run_behind = position_of(&bits, &scan->input);
+      scan->run_at = position_of(bits, &scan->input) - (found >> 8);
+      scan->run_in = scan->run = take_run(bits, run);
+      scan->run_behind = position_of(bits, &scan->input);
       break;
     }
     uint64_t zeros = left & ~known, stop = 0, passed = left;
@@ -404,80 +466,50 @@ ALWAYS int read_next(struct scan *scan, struct block *block, int quick) {
       left = 0;
     }
     brought |= stop & -(uint64_t)size;
-    negative |= stop & -(uint64_t)(size & (bits.next >> 63 ^ 1)); /* no jump: its sign is anybody's guess */
-    drop(&bits, size);
+    negative |= stop & -(uint64_t)(size & (bits->next >> 63 ^ 1)); /* no jump: its sign is anybody's guess */
+    drop(bits, size);
     passed &= known;
     int corrected = __builtin_popcountll(passed);
     if (corrected <= 39) { /* they are there still: 56 less a code of 16 and a sign */
-      brought |= spread(bits.next >> 1 >> (63 - corrected), passed, quick);
-      drop(&bits, (uint32_t)corrected);
+      brought |= spread(bits->next >> 1 >> (63 - corrected), passed, quick);
+      drop(bits, (uint32_t)corrected);
     } else {
-      brought |= spread(take(&bits, corrected), passed, quick);
+      brought |= spread(take(bits, corrected), passed, quick);
     }
   }
   if (scan->run_in) {
     left &= known;
-    brought |= spread(take(&bits, __builtin_popcountll(left)), left, quick);
+    brought |= spread(take(bits, __builtin_popcountll(left)), left, quick);
     scan->run_in--;
   }
-  scan->input.position = position_of(&bits, &scan->input);
   block->refined[scan->low] |= brought;
   block->negative |= negative;
   return 1;
 }
 
-ALWAYS int read_block(struct scan *scan, struct part_of_scan *part, struct block *block, int quick) {
+/* Read the difference of a mean to the one before. */
+ALWAYS int read_first_mean(struct scan *scan, struct bits *bits, struct part_of_scan *part, struct block *block) {
+  fill(bits);
+  uint32_t found = find_code(part->codes, bits->next), size = found & 15; /* which its table has none above */
+  if (found == 0) return 0;
+  drop(bits, found >> 8);
+  if (size) part->mean_in += extended((uint32_t)(bits->next >> (64 - size)), (int)size);
+  drop(bits, size);
+  if (part->mean_in > 32767 >> scan->low || part->mean_in < -(32767 >> scan->low)) return 0;
+  block->mean = (int16_t)(part->mean_in * (1 << scan->low));
+  return 1;
+}
+
+ALWAYS int read_block(struct scan *scan, struct bits *bits, struct part_of_scan *part, struct block *block, int quick) {
   switch (scan->kind) {
-    case REST_FIRST: return read_first(scan, part->codes, block);
-    case REST_NEXT: return read_next(scan, block, quick);
-    case MEAN_NEXT:
-      block->mean = (int16_t)(block->mean | (window(&scan->input, scan->input.position++) >> 63) << scan->low);
-      return 1;
-    default:
-      if (!read_mean(&scan->input, part->codes, &part->mean_in)) return 0;
-      if (part->mean_in > 32767 >> scan->low || part->mean_in < -(32767 >> scan->low)) return 0;
-      block->mean = (int16_t)(part->mean_in * (1 << scan->low));
-      return 1;
+    case REST_FIRST: return read_first(scan, bits, block);
+    case REST_NEXT: return read_next(scan, bits, block, quick);
+    case MEAN_NEXT: block->mean = (int16_t)(block->mean | take(bits, 1) << scan->low); return 1;
+    default: return read_first_mean(scan, bits, part, block);
   }
 }
 
 /* ---- blocks written ---- */
-
-ALWAYS uint32_t item_of(uint32_t symbol, uint64_t bits, int count) {
-  return symbol << 23 | (uint32_t)count << MOST_BITS | (uint32_t)bits;
-}
-
-/* Put the items of bits, at most 63, without a symbol to `to`; return where they end. */
-ALWAYS uint32_t *put_bits(uint32_t *to, uint64_t bits, int count) {
-  for (int some; count > 0; count -= some) {
-    some = count < MOST_BITS ? count : MOST_BITS;
-    *to++ = item_of(NO_SYMBOL, bits >> (count - some) & ((1u << some) - 1), some);
-  }
-  return to;
-}
-
-ALWAYS void put_item(struct scan *scan, uint32_t symbol, uint64_t bits, int count) {
-  scan->items[scan->items_used++] = item_of(symbol, bits, count);
-  scan->times[symbol]++;
-}
-
-/* Write a symbol for `value` behind other things that it stands for. */
-ALWAYS void put_value_of(struct scan *scan, uint32_t before, int32_t value) {
-  uint32_t magnitude = (uint32_t)(value < 0 ? -value : value);
-  int size = magnitude ? 32 - __builtin_clz(magnitude) : 0;
-  put_item(scan, before | (uint32_t)size, (uint32_t)(value + (value >> 31)) & ((1u << size) - 1), size);
-}
-
-/* Write what ends the blocks of a run, and the bits that were put off to there. */
-ALWAYS void end_run(struct scan *scan) {
-  if (scan->run_out == 0) return;
-  int size = 31 - __builtin_clz(scan->run_out);
-  put_item(scan, (uint32_t)size << 4, scan->run_out & ((1u << size) - 1), size);
-  memcpy(scan->items + scan->items_used, scan->put_off, (size_t)scan->items_put_off * sizeof *scan->items);
-  scan->items_used += (size_t)scan->items_put_off;
-  scan->run_out = 0;
-  scan->items_put_off = scan->bits_put_off = 0;
-}
 
 ALWAYS void write_first(struct scan *scan, const struct block *block) {
   int before = scan->first - 1;
@@ -491,7 +523,7 @@ ALWAYS void write_first(struct scan *scan, const struct block *block) {
     before = coefficient;
     left &= ~(FIRST_BIT >> coefficient);
   }
-  if (before != scan->last && ++scan->run_out == scan->longest_run) end_run(scan);
+  if (before != scan->last) put_end_of_block(scan);
 }
 
 /* Write a symbol, bits of its own, and those that later scans bring of the coefficients `which`. */
@@ -544,17 +576,6 @@ ALWAYS void write_block(struct scan *scan, struct part_of_scan *part, const stru
   }
 }
 
-/* Make room for the items of a block; return 0 when there is no memory. */
-ALWAYS int make_room(struct scan *scan) {
-  if (scan->items_used + ROOM <= scan->items_size) return 1;
-  size_t larger = scan->items_size + scan->items_size / 2;
-  uint32_t *items = realloc(scan->items, larger * sizeof *items);
-  if (items == NULL) return 0;
-  scan->items = items;
-  scan->items_size = larger;
-  return 1;
-}
-
 /* Make room for so many bits of data; return 0 when there is no memory. */
 static int make_output_room(struct output *output, size_t bits) {
   size_t size = output->used + bits / 8 + 16;
@@ -570,37 +591,36 @@ static int make_output_room(struct output *output, size_t bits) {
 
 enum way { READ, WRITE };
 
-ALWAYS int pass_block(struct scan *scan, int each, struct block *block, enum way way, int quick) {
+ALWAYS int pass_block(struct scan *scan, struct bits *bits, int each, struct block *block, enum way way, int quick) {
   struct part_of_scan *part = scan->part + each;
-  if (way == READ)
-    return read_block(scan, part, block, quick) && scan->input.position <= scan->input.end ? DONE : DAMAGED;
-  if (!make_room(scan)) return NO_MEMORY;
-  write_block(scan, part, block, quick);
-  return DONE;
+  if ((way == WRITE || scan->at_once) && !make_room(scan)) return NO_MEMORY;
+  if (way == WRITE) write_block(scan, part, block, quick);
+  else if (!read_block(scan, bits, part, block, quick)) return DAMAGED;
+  return position_of(bits, &scan->input) <= scan->input.end ? DONE : DAMAGED;
 }
 
 /* Read or write what a scan of one component has of a strip: blocks that only fill the last unit are not in it. */
-ALWAYS int pass_rows(struct file *file, struct scan *scan, int32_t strip, enum way way, int quick) {
+ALWAYS int pass_rows(struct file *file, struct scan *scan, struct bits *bits, int32_t strip, enum way way, int quick) {
   const struct part *part = file->frame.part + scan->part->number;
   int32_t across = (part->width + 7) / 8, down = (part->height + 7) / 8;
   for (int32_t line = 0; line < part->vertical && strip * part->vertical + line < down; line++) {
     struct block *blocks = file->strip[scan->part->number] + (size_t)line * part->line;
     for (int32_t column = 0; column < across; column++) {
-      int result = pass_block(scan, 0, blocks + column, way, quick);
+      int result = pass_block(scan, bits, 0, blocks + column, way, quick);
       if (result != DONE) return result;
     }
   }
   return DONE;
 }
 
-ALWAYS int pass_units(struct file *file, struct scan *scan, enum way way, int quick) {
+ALWAYS int pass_units(struct file *file, struct scan *scan, struct bits *bits, enum way way, int quick) {
   for (int32_t unit = 0; unit < file->frame.units_across; unit++)
     for (int each = 0; each < scan->parts; each++) {
       const struct part *part = file->frame.part + scan->part[each].number;
       struct block *blocks = file->strip[scan->part[each].number] + unit * part->horizontal;
       for (int32_t line = 0; line < part->vertical; line++, blocks += part->line)
         for (int32_t column = 0; column < part->horizontal; column++) {
-          int result = pass_block(scan, each, blocks + column, way, quick);
+          int result = pass_block(scan, bits, each, blocks + column, way, quick);
           if (result != DONE) return result;
         }
     }
@@ -612,8 +632,11 @@ ALWAYS int pass_strip(struct file *file, int32_t strip, enum way way, int quick)
   int result = DONE;
   for (int each = 0; each < file->count && result == DONE; each++) {
     struct scan *scan = file->scans + each;
-    if (way == WRITE && scan->copies) continue;
-    result = scan->parts > 1 ? pass_units(file, scan, way, quick) : pass_rows(file, scan, strip, way, quick);
+    if (way == WRITE && (scan->copies || scan->at_once)) continue;
+    struct bits bits = begin(&scan->input); /* of our own, and so in registers */
+    if (scan->parts > 1) result = pass_units(file, scan, &bits, way, quick);
+    else result = pass_rows(file, scan, &bits, strip, way, quick);
+    if (way == READ) scan->input.position = position_of(&bits, &scan->input);
   }
   return result;
 }
@@ -695,10 +718,7 @@ static void mark_strip(struct file *file, int number, const struct component *co
 /* Write the items that a scan has, with the codes of their symbols; return 0 when there is no memory. */
 static int put_items(struct scan *scan) {
   const uint32_t *item = scan->items, *end = item + scan->items_used;
-  size_t bits = 0;
-  for (const uint32_t *each = item; each < end; each++)
-    bits += (scan->codes[*each >> 23] >> 16) + (*each >> MOST_BITS & 31);
-  if (!make_output_room(&scan->output, bits)) return 0;
+  if (!make_output_room(&scan->output, scan->items_used * (LONGEST + MOST_BITS))) return 0;
   struct output output = scan->output; /* a copy of our own stays in registers */
   for (; item < end; item++) {
     uint32_t code = scan->codes[*item >> 23];
@@ -772,11 +792,12 @@ static int end_scan(struct scan *scan) {
   return DONE;
 }
 
-/* Before a strip, tell each scan whether to copy it; return 0 when there is no memory. */
+/* Before a strip, tell each scan what need not be written by blocks; return 0 when there is no memory. */
 static int begin_strip(struct file *file, const struct component *components, int32_t strip) {
   for (struct scan *scan = file->scans; scan < file->scans + file->count; scan++) {
-    if (!scan->keeps) continue;
     int number = scan->part->number, touched = is_touched(components + number, file->frame.part + number, strip);
+    scan->at_once = scan->kind == REST_FIRST && !touched;
+    if (!scan->keeps) continue;
     if (scan->copies && touched && !end_copy(scan)) return 0;
     if (!scan->copies && !touched && scan->run_in == 0 && !begin_copy(scan)) return 0;
   }
