@@ -659,18 +659,23 @@ static passing *best_passing(void) { return pass_anywhere; }
 
 /* ---- marks ---- */
 
+/* Bits of coefficients are put where they belong without asking what they are, which nobody can predict. */
 static void to_coefficients(const struct block *block, int16_t coefficients[64], const int8_t first_bit[64]) {
+  uint64_t negative = block->negative;
   memset(coefficients, 0, 64 * sizeof *coefficients);
   coefficients[0] = block->mean;
-  for (uint64_t left = known_of(block, -1); left;) {
+  for (uint64_t left = block->there; left;) {
     int each = __builtin_clzll(left);
-    uint64_t bit = FIRST_BIT >> each;
-    int16_t value = block->there & bit ? (int16_t)(block->first[each] * (1 << first_bit[each])) : 0;
-    int below = 0, negative = block->there & bit ? value < 0 : (block->negative & bit) != 0;
-    for (int weight = 0; weight < DEPTH; weight++) below |= (block->refined[weight] & bit ? 1 : 0) << weight;
-    coefficients[NATURAL[each]] = (int16_t)(negative ? value - below : value + below);
-    left &= ~bit;
+    coefficients[NATURAL[each]] = (int16_t)(block->first[each] * (1 << first_bit[each]));
+    negative |= (uint64_t)(block->first[each] < 0) << (63 - each);
+    left &= ~(FIRST_BIT >> each);
   }
+  for (int weight = 0; weight < DEPTH; weight++)
+    for (uint64_t left = block->refined[weight]; left;) {
+      int each = __builtin_clzll(left), sign = 1 - 2 * (int)(negative >> (63 - each) & 1);
+      coefficients[NATURAL[each]] = (int16_t)(coefficients[NATURAL[each]] + sign * (1 << weight));
+      left &= ~(FIRST_BIT >> each);
+    }
 }
 
 static void from_coefficients(struct block *block, const int16_t coefficients[64], const int8_t first_bit[64]) {
@@ -679,15 +684,13 @@ static void from_coefficients(struct block *block, const int16_t coefficients[64
   block->mean = coefficients[0];
   for (int each = 1; each < 64; each++) left |= (uint64_t)(coefficients[NATURAL[each]] != 0) << (63 - each);
   while (left) {
-    int each = __builtin_clzll(left), low = first_bit[each];
+    int each = __builtin_clzll(left), low = first_bit[each], place = 63 - each;
     int value = coefficients[NATURAL[each]], magnitude = value < 0 ? -value : value, first = magnitude >> low;
-    uint64_t bit = FIRST_BIT >> each;
-    if (first) block->there |= bit;
+    block->there |= (uint64_t)(first != 0) << place;
     block->first[each] = (int16_t)(value < 0 ? -first : first);
-    for (int weight = 0; weight < low; weight++)
-      if (magnitude >> weight & 1) block->refined[weight] |= bit;
-    if (value < 0 && first == 0) block->negative |= bit;
-    left &= ~bit;
+    for (int weight = 0; weight < low; weight++) block->refined[weight] |= (uint64_t)(magnitude >> weight & 1) << place;
+    block->negative |= (uint64_t)(value < 0 && first == 0) << place;
+    left &= ~(FIRST_BIT >> each);
   }
 }
 
