@@ -1,14 +1,19 @@
 """The ways of the kernel agree: what it copies as bits or encodes itself is what libjpeg would have encoded."""
 
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from countermark import engine
 from countermark.engine import dct, lossless
 from countermark.engine.decode import open_image
+from countermark.engine.stencil import Stencil
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
+SAMPLES = sorted((Path(__file__).parent / "samples").glob("* scans.jpg"))
 BASELINE, PROGRESSIVE = ["mark_scan", "mark_coefficients"], ["mark_scans", "mark_coefficients"]
 MARKS = ({}, {"position": "bottom-right", "color": "red"}, {"tiling": "diagonal", "size": "0.2"})
 NOT_FOR_US, DAMAGED = 1, 2
@@ -58,8 +63,8 @@ def test_every_way_gives_the_same_pixels(photograph, monkeypatch, subsampling, q
     pixels = np.asarray(image, dtype=np.int16) + np.random.default_rng(1).integers(-40, 40, (size[1], size[0], 3))
     noisy = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
     for fields in MARKS:
-        for settings, ways in (({}, BASELINE), ({"progressive": True}, PROGRESSIVE)):
-            source = jpeg(noisy, quality=quality, subsampling=subsampling, **settings)
+        for saved, ways in (({}, BASELINE), ({"progressive": True}, PROGRESSIVE)):
+            source = jpeg(noisy, quality=quality, subsampling=subsampling, **saved)
             first, *others = (opened(data) for data in marked(source, fields, ways))
             assert all((first == other).all() for other in others)
 
@@ -83,6 +88,52 @@ def test_a_marked_file_is_not_larger_than_libjpeg_makes_it(photograph, fields):
     data, best = marked(source, fields, ["mark_scans", "mark_coefficients"])
     assert scans(data) == scans(source)
     assert len(data) <= len(best)
+
+
+def smudges(draw: st.DrawFn, sampling: list[tuple[int, int]], size: tuple[int, int]) -> list[dct.Component]:
+    """Draw marks that darken or cover blocks: a few of each component, at any place or beyond the picture."""
+    components = []
+    for factors in sampling:
+        across = draw(st.integers(1, 5))
+        stencil = Stencil(
+            starts=np.array([0, across, across, across + 1], np.int32),  # its second row has no blocks
+            columns=np.array([*range(across), 0], np.int32),
+            keep=np.full((across + 1, 64), draw(st.sampled_from([0, 40_000])), np.uint16),
+            add=np.full((across + 1, 64), draw(st.integers(-9000, 9000)), np.int16),
+        )
+        x, y = (st.integers(-2, length // 8 + 1) for length in size)
+        places = [(0, *place) for place in draw(st.lists(st.tuples(x, y), max_size=3))]
+        components.append(dct.Component(sampling=factors, stencils=[stencil], places=places))
+    return components
+
+
+@st.composite
+def progressive_files(draw: st.DrawFn) -> tuple[bytes, list[dct.Component]]:
+    """Draw a progressive file, mostly higher than wide, with plain parts and noisy ones, and marks on it."""
+    source = draw(st.sampled_from([*(path.read_bytes() for path in SAMPLES), None]))
+    if source is None:
+        size = draw(st.tuples(st.integers(1, 90), st.integers(1, 500)))
+        noise = np.random.default_rng(draw(st.integers(0, 99)))
+        pixels = np.repeat(np.linspace(30, 220, size[1], dtype=np.int16)[:, None, None], size[0], axis=1)
+        pixels = pixels + noise.normal(0, 1, (size[1], size[0], 3)) * draw(st.sampled_from([0, 2, 40]))
+        pixels[draw(st.integers(0, size[1])) :] = draw(st.integers(0, 255))
+        image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).convert(draw(st.sampled_from(["L", "RGB"])))
+        fields = {"subsampling": draw(st.sampled_from([0, 1, 2]))} if image.mode == "RGB" else {}
+        source = jpeg(image, progressive=True, quality=draw(st.sampled_from([20, 75, 95])), **fields)
+    image = Image.open(BytesIO(source))
+    sampling = [(across, down) for _, across, down, _ in image.layer]
+    return source, smudges(draw, sampling, image.size)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(progressive_files())
+def test_scans_that_are_copied_around_a_mark_are_as_if_they_were_encoded(drawn):
+    source, components = drawn
+    kernel = dct.kernel()
+    (result, data), (_, best) = (way(source, components, 60) for way in (kernel.mark_scans, kernel.mark_coefficients))
+    assert result == dct.DONE
+    assert scans(data) == scans(source)
+    assert (opened(data) == opened(best)).all()
 
 
 def test_a_damaged_progressive_file_is_marked_or_given_back(photograph):

@@ -79,21 +79,25 @@ struct output {
   int count;
 };
 
-/* The next bits, at least 57 of them. */
-ALWAYS uint64_t window(const struct input *input, size_t position) {
+ALWAYS uint64_t eight_bytes(const uint8_t *at) {
   uint64_t value;
-  memcpy(&value, input->bits + (position >> 3), sizeof value);
+  memcpy(&value, at, sizeof value);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   value = __builtin_bswap64(value);
 #endif
-  return value << (position & 7);
+  return value;
+}
+
+/* The next bits, at least 57 of them. */
+ALWAYS uint64_t window(const struct input *input, size_t position) {
+  return eight_bytes(input->bits + (position >> 3)) << (position & 7);
 }
 
 typedef uint64_t __attribute__((aligned(1))) unaligned; /* unlike bytes, it is known not to be a counter of ours */
 
-/* Write the lowest `bits`, at most 32, of `value`, which has no others. Eight bytes are stored each time, of which
+/* Write the lowest `bits`, at most 56, of `value`, which has no others. Eight bytes are stored each time, of which
  * the whole ones count: that spares a jump that nobody can predict. */
-ALWAYS void put(struct output *output, uint32_t value, int bits) {
+ALWAYS void put(struct output *output, uint64_t value, int bits) {
   output->held = output->held << bits | value;
   output->count += bits;
   uint64_t word = output->held << 1 << (63 - output->count);
@@ -109,6 +113,17 @@ ALWAYS void put(struct output *output, uint32_t value, int bits) {
 static inline void put_end(struct output *output) {
   int padding = (8 - output->count) % 8;
   put(output, (1u << padding) - 1, padding);
+}
+
+/* Copy the bits from `from` up to `to`. */
+static inline void copy_bits(struct output *output, const struct input *input, size_t from, size_t to) {
+  if ((from & 7) == 0 && output->count == 0 && to - from >= 512) {
+    memcpy(output->bytes + output->used, input->bits + from / 8, (to - from) / 8);
+    output->used += (to - from) / 8;
+    from += (to - from) / 8 * 8;
+  }
+  for (; to - from >= 32; from += 32) put(output, window(input, from) >> 32, 32);
+  if (to > from) put(output, window(input, from) >> (64 - (to - from)), (int)(to - from));
 }
 
 static inline int32_t extended(uint32_t bits, int size) {

@@ -123,16 +123,8 @@ static int read_input(struct scan *scan) {
 }
 
 /* Copy the source's bits up to `to`. */
-static void copy_bits(struct scan *scan, size_t to) {
-  struct output *output = &scan->output;
-  size_t from = scan->copied;
-  if ((from & 7) == 0 && output->count == 0 && to - from >= 512) {
-    memcpy(output->bytes + output->used, scan->input.bits + from / 8, (to - from) / 8);
-    output->used += (to - from) / 8;
-    from += (to - from) / 8 * 8;
-  }
-  for (; to - from >= 32; from += 32) put(output, (uint32_t)(window(&scan->input, from) >> 32), 32);
-  if (to > from) put(output, (uint32_t)(window(&scan->input, from) >> (64 - (to - from))), (int)(to - from));
+static void copy_up_to(struct scan *scan, size_t to) {
+  copy_bits(&scan->output, &scan->input, scan->copied, to);
   scan->copied = to;
 }
 
@@ -170,7 +162,7 @@ ALWAYS int skip_rest(struct input *input, const struct codes *codes, const struc
 
 static int mark_block(struct scan *scan, struct lane *lane, blender *blend, int32_t link, size_t began) {
   int16_t block[64] __attribute__((aligned(16))) = {0};
-  copy_bits(scan, began);
+  copy_up_to(scan, began);
   block[0] = (int16_t)lane->mean_in;
   if (!read_rest(&scan->input, lane->rest, block)) return DAMAGED;
   for (; link; link = scan->links[link].next)
@@ -189,7 +181,7 @@ static int walk_block(struct scan *scan, struct lane *lane, blender *blend, int3
   size_t rest = scan->input.position;
   if (!skip_rest(&scan->input, lane->rest, lane->skips)) return DAMAGED;
   if (lane->mean_out != before) {
-    copy_bits(scan, began);
+    copy_up_to(scan, began);
     scan->copied = rest;
     if (!put_value(&scan->output, lane->means, 0, lane->mean_in - lane->mean_out)) return NOT_FOR_US;
   }
@@ -276,7 +268,7 @@ static int walk(struct scan *scan, const struct component *components, double en
   }
   struct input *input = &scan->input;
   if (input->position > input->end || input->end - input->position >= 8) return DAMAGED;
-  copy_bits(scan, input->position);
+  copy_up_to(scan, input->position);
   put_end(&scan->output);
   return DONE;
 }

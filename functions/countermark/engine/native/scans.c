@@ -4,7 +4,8 @@
  * alone are in memory. Its touched blocks are blended, and it is put into the same scans again: as symbols, which get
  * their codes when all have been counted. libjpeg, which goes over the whole picture once for each scan that it reads
  * and twice for each that it writes, takes several times as long. The blocks that no mark touches keep their
- * coefficients.
+ * coefficients. Where most strips have no other blocks, the scans that refine coefficients, which are most of a file,
+ * keep their tables, and the bits of such strips are copied.
  *
  * A file with restart markers, or whose scans do not make up whole coefficients, is left to libjpeg.
  */
@@ -16,11 +17,16 @@
 
 #define MOST_SCANS 200 /* a file with more is an attack */
 #define MARGIN 1024    /* zero bytes behind a scan: more than a block can read */
-#define ROOM 1024      /* bytes that a block takes at most, with what was put off before it */
+#define ROOM 2048      /* items that a block takes at most, with those that were put off before it */
 #define MOST_PUT_OFF 937 /* correction bits that are put off, as libjpeg does: 1000 less those of a block */
 #define LONGEST_RUN 0x7FFF /* of blocks that end at once */
-#define COPY 256           /* plus a number: in the place of a symbol, so many bits without one */
 #define DEPTH 4            /* lowest bits of coefficients that may come in scans of their own */
+
+/* What is written is kept as items until all symbols have been counted: symbol << 23 | count of bits << 18 | bits,
+ * which come behind its code. */
+#define MOST_BITS 18  /* behind one code: a sign and the corrections that mostly follow it, or a value, or a run */
+#define NO_SYMBOL 256 /* in the place of one: bits alone */
+#define MEANS_OF 32   /* symbols of means, of which no table has more, are counted from its number times this */
 
 enum kind { MEAN_FIRST, MEAN_NEXT, REST_FIRST, REST_NEXT };
 
@@ -38,15 +44,20 @@ struct scan {
   int parts;
   struct part_of_scan part[MOST_COMPONENTS];
   struct input input;
-  uint32_t run_in; /* blocks to come that have nothing new */
-  struct output output;       /* the bits behind the symbols; in the end the scan's data */
-  uint16_t *symbols;          /* in the order of the file */
-  size_t symbols_used, symbols_size;
-  uint32_t times[4][256];     /* that a symbol of a table comes */
-  struct codes *best[4];      /* the tables made of that */
-  uint32_t run_out;
-  uint32_t put_off[MOST_PUT_OFF / 32 + 4]; /* correction bits of that run */
-  int bits_put_off;
+  uint32_t run_in, run;      /* blocks to come that have nothing new, and how many its symbol stands for */
+  size_t run_at, run_behind; /* where in the input that symbol begins and ends */
+  uint32_t *items;           /* in the order of the file */
+  size_t items_used, items_size;
+  uint32_t times[256];           /* that a symbol comes */
+  struct codes *best[4];         /* the tables made of that, or kept */
+  uint32_t codes[NO_SYMBOL + 1]; /* of these tables, by the symbols of items: length << 16 | code */
+  struct output output;          /* the scan's data */
+  int keeps, copies;             /* whether it keeps its table, and whether this strip of it is copied */
+  size_t copied;                 /* where in the input that began */
+  int at_once;                   /* whether what is read of this strip is written at once: no mark touches it */
+  uint32_t run_out, longest_run;
+  uint32_t put_off[MOST_PUT_OFF + 64]; /* items: the correction bits of that run */
+  int items_put_off, bits_put_off;
 };
 
 /* A block as its scans have it. In a mask coefficient 0 of the file's order is the highest bit, 63 the lowest. */
@@ -147,10 +158,9 @@ static int read_scan(struct file *file, size_t *at, size_t behind) {
   if (marker == NULL || marker + 1 >= end) return DAMAGED;
   size_t size = (size_t)(marker - data);
   uint8_t *to = scan->input.bits = malloc(size + MARGIN);
-  scan->output.size = scan->symbols_size = size + 2 * ROOM;
-  scan->output.bytes = malloc(scan->output.size);
-  scan->symbols = malloc(scan->symbols_size * sizeof *scan->symbols);
-  if (to == NULL || scan->output.bytes == NULL || scan->symbols == NULL) return NO_MEMORY;
+  scan->items_size = size + 2 * ROOM;
+  scan->items = malloc(scan->items_size * sizeof *scan->items);
+  if (to == NULL || scan->items == NULL) return NO_MEMORY;
   if (unstuff(&from, end, &to) == 0) return DAMAGED;
   memset(to, 0, MARGIN);
   scan->input.end = 8 * (size_t)(to - scan->input.bits);
@@ -190,8 +200,51 @@ static int read_file(struct file *file) {
   return file->count ? DONE : NOT_FOR_US;
 }
 
+/* Tell whether a mark touches blocks of a component in a strip. */
+static int is_touched(const struct component *component, const struct part *part, int32_t strip) {
+  for (int32_t each = 0; each < component->places; each++) {
+    const struct place *place = component->place + each;
+    const struct stencil *stencil = component->stencils + place->stencil;
+    for (int32_t line = 0; line < part->vertical; line++) {
+      int32_t inside = strip * part->vertical + line - place->y;
+      if (inside >= 0 && inside < stencil->rows && stencil->starts[inside] < stencil->starts[inside + 1]) return 1;
+    }
+  }
+  return 0;
+}
+
+/* Tell whether the table of a scan that refines has all symbols that any blocks need, if no run is longer than it has
+ * symbols for. */
+static int has_all_symbols(struct scan *scan) {
+  const uint32_t *code = scan->part->codes->code;
+  int width = scan->last - scan->first + 1, sizes = 0;
+  for (int run = 0; run < 16 && run < width; run++)
+    if (code[run << 4 | 1] == 0) return 0;
+  if (width > 16 && code[0xF0] == 0) return 0;
+  while (sizes < 15 && code[sizes << 4]) sizes++;
+  for (int size = sizes; size < 15; size++)
+    if (code[size << 4]) return 0; /* part of a longer run may be of a size that is not there */
+  scan->longest_run = (1u << sizes) - 1;
+  return sizes > 0;
+}
+
+/* Choose the scans that keep their tables. Where a mark touches much, a table made for it is shorter. */
+static void choose_kept(struct file *file, const struct component *components) {
+  int32_t touched[MOST_COMPONENTS] = {0};
+  for (int each = 0; each < file->frame.parts; each++)
+    for (int32_t strip = 0; strip < file->frame.units_down; strip++)
+      touched[each] += is_touched(components + each, file->frame.part + each, strip);
+  for (struct scan *scan = file->scans; scan < file->scans + file->count; scan++) {
+    scan->keeps = scan->kind == REST_NEXT && 2 * touched[scan->part->number] <= file->frame.units_down &&
+                  has_all_symbols(scan);
+    if (scan->keeps) memcpy(scan->codes, scan->part->codes->code, sizeof scan->part->codes->code);
+    else scan->longest_run = LONGEST_RUN;
+  }
+}
+
 static int prepare(struct file *file, const struct component *components, int count) {
   if (!prepare_frame(&file->frame, components, count)) return NOT_FOR_US;
+  choose_kept(file, components);
   for (int each = 0; each < count; each++) {
     const struct part *part = file->frame.part + each;
     size_t blocks = (size_t)part->line * part->vertical;
@@ -243,71 +296,163 @@ ALWAYS uint64_t known_of(const struct block *block, int low) {
   return known;
 }
 
+/* ---- items ---- */
+
+ALWAYS uint32_t item_of(uint32_t symbol, uint64_t bits, int count) {
+  return symbol << 23 | (uint32_t)count << MOST_BITS | (uint32_t)bits;
+}
+
+/* Put the items of bits, at most 63, without a symbol to `to`; return where they end. */
+ALWAYS uint32_t *put_bits(uint32_t *to, uint64_t bits, int count) {
+  for (int some; count > 0; count -= some) {
+    some = count < MOST_BITS ? count : MOST_BITS;
+    *to++ = item_of(NO_SYMBOL, bits >> (count - some) & ((1u << some) - 1), some);
+  }
+  return to;
+}
+
+ALWAYS void put_item(struct scan *scan, uint32_t symbol, uint64_t bits, int count) {
+  scan->items[scan->items_used++] = item_of(symbol, bits, count);
+  scan->times[symbol]++;
+}
+
+/* Write a symbol for `value` behind other things that it stands for. */
+ALWAYS void put_value_of(struct scan *scan, uint32_t before, int32_t value) {
+  uint32_t magnitude = (uint32_t)(value < 0 ? -value : value);
+  int size = magnitude ? 32 - __builtin_clz(magnitude) : 0;
+  put_item(scan, before | (uint32_t)size, (uint32_t)(value + (value >> 31)) & ((1u << size) - 1), size);
+}
+
+/* Write what ends the blocks of a run, and the bits that were put off to there. */
+ALWAYS void end_run(struct scan *scan) {
+  if (scan->run_out == 0) return;
+  int size = 31 - __builtin_clz(scan->run_out);
+  put_item(scan, (uint32_t)size << 4, scan->run_out & ((1u << size) - 1), size);
+  memcpy(scan->items + scan->items_used, scan->put_off, (size_t)scan->items_put_off * sizeof *scan->items);
+  scan->items_used += (size_t)scan->items_put_off;
+  scan->run_out = 0;
+  scan->items_put_off = scan->bits_put_off = 0;
+}
+
+/* Write a block that has nothing more. */
+ALWAYS void put_end_of_block(struct scan *scan) {
+  if (++scan->run_out == scan->longest_run) end_run(scan);
+}
+
+/* Make room for the items of a block; return 0 when there is no memory. */
+ALWAYS int make_room(struct scan *scan) {
+  if (scan->items_used + ROOM <= scan->items_size) return 1;
+  size_t larger = scan->items_size + scan->items_size / 2;
+  uint32_t *items = realloc(scan->items, larger * sizeof *items);
+  if (items == NULL) return 0;
+  scan->items = items;
+  scan->items_size = larger;
+  return 1;
+}
+
 /* ---- blocks read ---- */
 
-/* Return so many bits, at most 64, of the scan. */
-ALWAYS uint64_t take(struct input *input, int bits) {
+/* The next bits of a scan, while a strip is read. They are filled up before each symbol, whether that is needed or
+ * not: nobody can predict when it is, and what is loaded does not have to be waited for. */
+struct bits {
+  const uint8_t *at; /* the bytes behind them */
+  uint64_t next;     /* from the highest bit on; below the `have` ones that count may be some of those behind */
+  uint32_t have;
+};
+
+/* Make the next bits at least 56. */
+ALWAYS void fill(struct bits *bits) {
+  bits->next |= eight_bytes(bits->at) >> bits->have;
+  bits->at += (63 - bits->have) >> 3;
+  bits->have |= 56;
+}
+
+ALWAYS void drop(struct bits *bits, uint32_t count) {
+  bits->next <<= count;
+  bits->have -= count;
+}
+
+ALWAYS struct bits begin(const struct input *input) {
+  struct bits bits = {.at = input->bits + (input->position >> 3)};
+  fill(&bits);
+  drop(&bits, input->position & 7);
+  return bits;
+}
+
+ALWAYS size_t position_of(const struct bits *bits, const struct input *input) {
+  return 8 * (size_t)(bits->at - input->bits) - bits->have;
+}
+
+/* Return so many bits, at most 63. */
+ALWAYS uint64_t take(struct bits *bits, int count) {
   uint64_t value = 0;
-  if (bits > 57) {
-    value = window(input, input->position) >> 32;
-    input->position += 32;
-    bits -= 32;
+  for (int some; count > 0; count -= some) {
+    some = count < 32 ? count : 32;
+    fill(bits);
+    value = value << some | bits->next >> (64 - some);
+    drop(bits, (uint32_t)some);
   }
-  value = value << bits | window(input, input->position) >> 1 >> (63 - bits);
-  input->position += (size_t)bits;
   return value;
 }
 
+/* Return how many blocks a symbol ends, its own with them. */
+ALWAYS uint32_t take_run(struct bits *bits, uint32_t size) {
+  uint32_t run = (1u << size) + (uint32_t)(bits->next >> 1 >> (63 - size));
+  drop(bits, size);
+  return run;
+}
+
 /* Read the coefficients that come for the first time. */
-ALWAYS int read_first(struct scan *scan, const struct codes *codes, struct block *block) {
-  if (scan->run_in) return scan->run_in--, 1;
-  struct input *input = &scan->input;
-  size_t position = input->position;
-  uint64_t next = window(input, position), there = 0;
-  uint32_t used = 0;
+ALWAYS int read_first(struct scan *scan, struct bits *bits, struct block *block) {
+  if (scan->run_in) {
+    scan->run_in--;
+    if (scan->at_once) put_end_of_block(scan);
+    return 1;
+  }
+  const struct codes *codes = scan->part->codes;
+  uint64_t there = 0;
   int low = scan->low, last = scan->last;
   for (int coefficient = scan->first; coefficient <= last; coefficient++) {
-    if (used > REFILL_WITH_VALUE) {
-      position += used;
-      next = window(input, position);
-      used = 0;
-    }
-    uint32_t found = find_code(codes, next);
+    fill(bits);
+    uint32_t found = find_code(codes, bits->next);
     if (found == 0) return 0;
-    uint32_t length = found >> 8, size = found & 15, run = found >> 4 & 15;
-    next <<= length;
-    used += length;
+    uint32_t size = found & 15, run = found >> 4 & 15;
+    drop(bits, found >> 8);
     if (size == 0 && run != 15) {
-      if (run) scan->run_in = (1u << run) - 1 + (uint32_t)(next >> (64 - run));
-      used += run;
+      scan->run_in = take_run(bits, run) - 1;
+      if (scan->at_once) put_end_of_block(scan);
       break;
+    }
+    if (scan->at_once) {
+      end_run(scan);
+      put_item(scan, found & 255, bits->next >> 1 >> (63 - size), (int)size);
     }
     coefficient += (int)run;
     if (size == 0) continue;
     if (coefficient > last || (int)size + low > 15) return 0;
-    block->first[coefficient] = (int16_t)extended((uint32_t)(next >> (64 - size)), (int)size);
+    block->first[coefficient] = (int16_t)extended((uint32_t)(bits->next >> (64 - size)), (int)size);
     there |= FIRST_BIT >> coefficient;
-    next <<= size;
-    used += size;
+    drop(bits, size);
   }
-  input->position = position + used;
   block->there |= there;
   return 1;
 }
 
 /* Read one more bit of the coefficients: for those that are known what it is, for the others which become one. */
-ALWAYS int read_next(struct scan *scan, struct block *block, int quick) {
-  uint64_t left = band_of(scan), known = known_of(block, scan->low) & left, brought = 0; /* `left` to go over */
-  struct input *input = &scan->input;
+ALWAYS int read_next(struct scan *scan, struct bits *bits, struct block *block, int quick) {
+  uint64_t left = band_of(scan), known = known_of(block, scan->low) & left; /* `left` to go over */
+  uint64_t brought = 0, negative = 0;
+  const struct codes *codes = scan->part->codes;
   while (scan->run_in == 0 && left) {
-    uint64_t next = window(input, input->position);
-    uint32_t found = find_code(scan->part->codes, next);
-    uint32_t length = found >> 8, size = found & 15, run = found >> 4 & 15;
+    fill(bits);
+    uint32_t found = find_code(codes, bits->next);
+    uint32_t size = found & 15, run = found >> 4 & 15;
     if (found == 0 || size > 1) return 0;
-    next <<= length;
+    drop(bits, found >> 8);
     if (size == 0 && run != 15) {
-      scan->run_in = (1u << run) + (run ? (uint32_t)(next >> (64 - run)) : 0);
-      input->position += length + run;
+      scan->run_at = position_of(bits, &scan->input) - (found >> 8);
+      scan->run_in = scan->run = take_run(bits, run);
+      scan->run_behind = position_of(bits, &scan->input);
       break;
     }
     uint64_t zeros = left & ~known, stop = 0, passed = left;
@@ -320,199 +465,162 @@ ALWAYS int read_next(struct scan *scan, struct block *block, int quick) {
       if (size) return 0;
       left = 0;
     }
-    input->position += length + size;
+    brought |= stop & -(uint64_t)size;
+    negative |= stop & -(uint64_t)(size & (bits->next >> 63 ^ 1)); /* no jump: its sign is anybody's guess */
+    drop(bits, size);
     passed &= known;
     int corrected = __builtin_popcountll(passed);
-    if (corrected <= 40) { /* they are in the window still: 57 less a code of 16 and a sign */
-      brought |= spread(next << size >> 1 >> (63 - corrected), passed, quick);
-      input->position += (size_t)corrected;
+    if (corrected <= 39) { /* they are there still: 56 less a code of 16 and a sign */
+      brought |= spread(bits->next >> 1 >> (63 - corrected), passed, quick);
+      drop(bits, (uint32_t)corrected);
     } else {
-      brought |= spread(take(input, corrected), passed, quick);
+      brought |= spread(take(bits, corrected), passed, quick);
     }
-    if (size == 0) continue;
-    brought |= stop;
-    if (next >> 63 == 0) block->negative |= stop;
   }
   if (scan->run_in) {
     left &= known;
-    brought |= spread(take(input, __builtin_popcountll(left)), left, quick);
+    brought |= spread(take(bits, __builtin_popcountll(left)), left, quick);
     scan->run_in--;
   }
   block->refined[scan->low] |= brought;
+  block->negative |= negative;
   return 1;
 }
 
-ALWAYS int read_block(struct scan *scan, struct part_of_scan *part, struct block *block, int quick) {
+/* Read the difference of a mean to the one before. */
+ALWAYS int read_first_mean(struct scan *scan, struct bits *bits, struct part_of_scan *part, struct block *block) {
+  fill(bits);
+  uint32_t found = find_code(part->codes, bits->next), size = found & 15; /* which its table has none above */
+  if (found == 0) return 0;
+  drop(bits, found >> 8);
+  if (size) part->mean_in += extended((uint32_t)(bits->next >> (64 - size)), (int)size);
+  drop(bits, size);
+  if (part->mean_in > 32767 >> scan->low || part->mean_in < -(32767 >> scan->low)) return 0;
+  block->mean = (int16_t)(part->mean_in * (1 << scan->low));
+  return 1;
+}
+
+ALWAYS int read_block(struct scan *scan, struct bits *bits, struct part_of_scan *part, struct block *block, int quick) {
   switch (scan->kind) {
-    case REST_FIRST: return read_first(scan, part->codes, block);
-    case REST_NEXT: return read_next(scan, block, quick);
-    case MEAN_NEXT: block->mean = (int16_t)(block->mean | (int16_t)(take(&scan->input, 1) << scan->low)); return 1;
-    default:
-      if (!read_mean(&scan->input, part->codes, &part->mean_in)) return 0;
-      if (part->mean_in > 32767 >> scan->low || part->mean_in < -(32767 >> scan->low)) return 0;
-      block->mean = (int16_t)(part->mean_in * (1 << scan->low));
-      return 1;
+    case REST_FIRST: return read_first(scan, bits, block);
+    case REST_NEXT: return read_next(scan, bits, block, quick);
+    case MEAN_NEXT: block->mean = (int16_t)(block->mean | take(bits, 1) << scan->low); return 1;
+    default: return read_first_mean(scan, bits, part, block);
   }
 }
 
 /* ---- blocks written ---- */
 
-ALWAYS void put_symbol_of(struct scan *scan, int table, uint32_t symbol, uint32_t extra, int size) {
-  scan->symbols[scan->symbols_used++] = (uint16_t)symbol;
-  scan->times[table][symbol]++;
-  put(&scan->output, extra, size);
-}
-
-/* Write a symbol for `value` behind `run` zeros. */
-ALWAYS void put_value_of(struct scan *scan, int table, uint32_t run, int32_t value) {
-  uint32_t magnitude = (uint32_t)(value < 0 ? -value : value);
-  int size = magnitude ? 32 - __builtin_clz(magnitude) : 0;
-  put_symbol_of(scan, table, run << 4 | (uint32_t)size, (uint32_t)(value + (value >> 31)) & ((1u << size) - 1), size);
-}
-
-/* Write bits, at most 32, without a symbol. */
-ALWAYS void put_bits(struct scan *scan, uint32_t bits, int count) {
-  scan->symbols[scan->symbols_used] = (uint16_t)(COPY + count);
-  scan->symbols_used += count > 0;
-  put(&scan->output, bits, count);
-}
-
-/* Write what ends the blocks of a run, and the bits that were put off to there. */
-ALWAYS void end_run(struct scan *scan, int table) {
-  if (scan->run_out == 0) return;
-  int size = 31 - __builtin_clz(scan->run_out);
-  put_symbol_of(scan, table, (uint32_t)size << 4, scan->run_out & ((1u << size) - 1), size);
-  scan->run_out = 0;
-  for (int each = 0; 32 * each < scan->bits_put_off; each++) {
-    int bits = scan->bits_put_off - 32 * each;
-    put_bits(scan, scan->put_off[each] >> (bits < 32 ? 32 - bits : 0), bits < 32 ? bits : 32);
-    scan->put_off[each] = 0;
-  }
-  scan->bits_put_off = 0;
-}
-
-ALWAYS void write_first(struct scan *scan, int table, const struct block *block) {
+ALWAYS void write_first(struct scan *scan, const struct block *block) {
   int before = scan->first - 1;
   uint64_t left = block->there & band_of(scan);
-  if (left) end_run(scan, table);
+  if (left) end_run(scan);
   while (left) {
     int coefficient = __builtin_clzll(left), value = block->first[coefficient];
     uint32_t run = (uint32_t)(coefficient - before - 1);
-    for (; run > 15; run -= 16) put_symbol_of(scan, table, 0xF0, 0, 0);
-    put_value_of(scan, table, run, value);
+    for (; run > 15; run -= 16) put_item(scan, 0xF0, 0, 0);
+    put_value_of(scan, run << 4, value);
     before = coefficient;
     left &= ~(FIRST_BIT >> coefficient);
   }
-  if (before != scan->last && ++scan->run_out == LONGEST_RUN) end_run(scan, table);
+  if (before != scan->last) put_end_of_block(scan);
 }
 
-/* Put the correction bits of a block, at most 63, off to the end of the run. */
-ALWAYS void put_off(struct scan *scan, uint64_t bits, int count) {
-  while (count > 0) {
-    uint32_t *word = scan->put_off + scan->bits_put_off / 32;
-    int room = 32 - scan->bits_put_off % 32, some = count < room ? count : room;
-    *word |= (uint32_t)(bits >> (count - some) & (((uint64_t)1 << some) - 1)) << (room - some);
-    scan->bits_put_off += some;
-    count -= some;
+/* Write a symbol, bits of its own, and those that later scans bring of the coefficients `which`. */
+ALWAYS void put_corrected(struct scan *scan, uint32_t symbol, uint64_t own, int owned, uint64_t bits, uint64_t which,
+                          int quick) {
+  int count = __builtin_popcountll(which);
+  bits = gather(bits, which, quick);
+  if (owned + count <= MOST_BITS) {
+    put_item(scan, symbol, own << count | bits, owned + count);
+  } else {
+    put_item(scan, symbol, own, owned);
+    scan->items_used = (size_t)(put_bits(scan->items + scan->items_used, bits, count) - scan->items);
   }
 }
 
-/* Write the bits that later scans bring of the coefficients `which`. */
-ALWAYS void put_corrections(struct scan *scan, uint64_t bits, uint64_t which, int quick) {
-  int count = __builtin_popcountll(which);
-  bits = gather(bits, which, quick);
-  if (count > 32) put_bits(scan, (uint32_t)(bits >> 32), count - 32);
-  put_bits(scan, (uint32_t)bits, count < 32 ? count : 32);
-}
-
-ALWAYS void write_next(struct scan *scan, int table, const struct block *block, int quick) {
+ALWAYS void write_next(struct scan *scan, const struct block *block, int quick) {
   uint64_t left = band_of(scan), known = known_of(block, scan->low) & left, bits = block->refined[scan->low];
   uint64_t fresh = bits & left & ~known;
-  if (fresh) end_run(scan, table);
+  if (fresh) end_run(scan);
   while (fresh) {
     uint64_t stop = FIRST_BIT >> __builtin_clzll(fresh), zeros = left & ~known & ~(stop | (stop - 1));
     int run = __builtin_popcountll(zeros);
     for (; run > 15; run -= 16) { /* up to the sixteenth zero, which a code of its own stands for */
       uint64_t sixteenth = spread((uint64_t)1 << (run - 16), zeros, quick);
-      put_symbol_of(scan, table, 0xF0, 0, 0);
-      put_corrections(scan, bits, left & known & ~(sixteenth - 1), quick);
+      put_corrected(scan, 0xF0, 0, 0, bits, left & known & ~(sixteenth - 1), quick);
       left &= sixteenth - 1;
       zeros &= sixteenth - 1;
     }
-    put_symbol_of(scan, table, (uint32_t)run << 4 | 1, (block->negative & stop) == 0, 1);
-    put_corrections(scan, bits, left & known & ~(stop - 1), quick);
+    uint64_t positive = (block->negative & stop) == 0;
+    put_corrected(scan, (uint32_t)run << 4 | 1, positive, 1, bits, left & known & ~(stop - 1), quick);
     left &= stop - 1;
     fresh &= stop - 1;
   }
   if (left == 0) return;
   uint64_t corrected = left & known;
-  put_off(scan, gather(bits, corrected, quick), __builtin_popcountll(corrected));
-  if (++scan->run_out == LONGEST_RUN || scan->bits_put_off > MOST_PUT_OFF) end_run(scan, table);
+  int count = __builtin_popcountll(corrected);
+  uint32_t *to = scan->put_off + scan->items_put_off;
+  scan->items_put_off = (int)(put_bits(to, gather(bits, corrected, quick), count) - scan->put_off);
+  scan->bits_put_off += count;
+  if (++scan->run_out == scan->longest_run || scan->bits_put_off > MOST_PUT_OFF) end_run(scan);
 }
 
 ALWAYS void write_block(struct scan *scan, struct part_of_scan *part, const struct block *block, int quick) {
   int32_t mean = block->mean >> scan->low;
   switch (scan->kind) {
-    case REST_FIRST: write_first(scan, part->table, block); break;
-    case REST_NEXT: write_next(scan, part->table, block, quick); break;
-    case MEAN_NEXT: put(&scan->output, mean & 1, 1); break;
-    default: put_value_of(scan, part->table, 0, mean - part->mean_out), part->mean_out = mean;
+    case REST_FIRST: write_first(scan, block); break;
+    case REST_NEXT: write_next(scan, block, quick); break;
+    case MEAN_NEXT: scan->items[scan->items_used++] = item_of(NO_SYMBOL, mean & 1, 1); break;
+    default: put_value_of(scan, part->table * MEANS_OF, mean - part->mean_out), part->mean_out = mean;
   }
 }
 
-/* Return a larger buffer of items of a width when a block may have no room in it, else the same. */
-static void *with_room(void *buffer, size_t width, size_t used, size_t *size) {
-  if (used + ROOM <= *size) return buffer;
-  void *larger = realloc(buffer, (*size + *size / 2) * width);
-  if (larger) *size += *size / 2;
-  return larger;
-}
-
-ALWAYS int make_room(struct scan *scan) {
-  struct output *output = &scan->output;
-  if (output->used + ROOM <= output->size && scan->symbols_used + ROOM <= scan->symbols_size) return 1;
-  void *bytes = with_room(output->bytes, 1, output->used, &output->size);
-  if (bytes) output->bytes = bytes;
-  void *symbols = with_room(scan->symbols, sizeof *scan->symbols, scan->symbols_used, &scan->symbols_size);
-  if (symbols) scan->symbols = symbols;
-  return bytes && symbols;
+/* Make room for so many bits of data; return 0 when there is no memory. */
+static int make_output_room(struct output *output, size_t bits) {
+  size_t size = output->used + bits / 8 + 16;
+  if (size <= output->size) return 1;
+  uint8_t *bytes = realloc(output->bytes, size);
+  if (bytes == NULL) return 0;
+  output->bytes = bytes;
+  output->size = size;
+  return 1;
 }
 
 /* ---- strips ---- */
 
 enum way { READ, WRITE };
 
-ALWAYS int pass_block(struct scan *scan, int each, struct block *block, enum way way, int quick) {
+ALWAYS int pass_block(struct scan *scan, struct bits *bits, int each, struct block *block, enum way way, int quick) {
   struct part_of_scan *part = scan->part + each;
-  if (way == READ)
-    return read_block(scan, part, block, quick) && scan->input.position <= scan->input.end ? DONE : DAMAGED;
-  if (!make_room(scan)) return NO_MEMORY;
-  write_block(scan, part, block, quick);
-  return DONE;
+  if ((way == WRITE || scan->at_once) && !make_room(scan)) return NO_MEMORY;
+  if (way == WRITE) write_block(scan, part, block, quick);
+  else if (!read_block(scan, bits, part, block, quick)) return DAMAGED;
+  return position_of(bits, &scan->input) <= scan->input.end ? DONE : DAMAGED;
 }
 
 /* Read or write what a scan of one component has of a strip: blocks that only fill the last unit are not in it. */
-ALWAYS int pass_rows(struct file *file, struct scan *scan, int32_t strip, enum way way, int quick) {
+ALWAYS int pass_rows(struct file *file, struct scan *scan, struct bits *bits, int32_t strip, enum way way, int quick) {
   const struct part *part = file->frame.part + scan->part->number;
   int32_t across = (part->width + 7) / 8, down = (part->height + 7) / 8;
   for (int32_t line = 0; line < part->vertical && strip * part->vertical + line < down; line++) {
     struct block *blocks = file->strip[scan->part->number] + (size_t)line * part->line;
     for (int32_t column = 0; column < across; column++) {
-      int result = pass_block(scan, 0, blocks + column, way, quick);
+      int result = pass_block(scan, bits, 0, blocks + column, way, quick);
       if (result != DONE) return result;
     }
   }
   return DONE;
 }
 
-ALWAYS int pass_units(struct file *file, struct scan *scan, enum way way, int quick) {
+ALWAYS int pass_units(struct file *file, struct scan *scan, struct bits *bits, enum way way, int quick) {
   for (int32_t unit = 0; unit < file->frame.units_across; unit++)
     for (int each = 0; each < scan->parts; each++) {
       const struct part *part = file->frame.part + scan->part[each].number;
       struct block *blocks = file->strip[scan->part[each].number] + unit * part->horizontal;
       for (int32_t line = 0; line < part->vertical; line++, blocks += part->line)
         for (int32_t column = 0; column < part->horizontal; column++) {
-          int result = pass_block(scan, each, blocks + column, way, quick);
+          int result = pass_block(scan, bits, each, blocks + column, way, quick);
           if (result != DONE) return result;
         }
     }
@@ -524,7 +632,11 @@ ALWAYS int pass_strip(struct file *file, int32_t strip, enum way way, int quick)
   int result = DONE;
   for (int each = 0; each < file->count && result == DONE; each++) {
     struct scan *scan = file->scans + each;
-    result = scan->parts > 1 ? pass_units(file, scan, way, quick) : pass_rows(file, scan, strip, way, quick);
+    if (way == WRITE && (scan->copies || scan->at_once)) continue;
+    struct bits bits = begin(&scan->input); /* of our own, and so in registers */
+    if (scan->parts > 1) result = pass_units(file, scan, &bits, way, quick);
+    else result = pass_rows(file, scan, &bits, strip, way, quick);
+    if (way == READ) scan->input.position = position_of(&bits, &scan->input);
   }
   return result;
 }
@@ -547,18 +659,23 @@ static passing *best_passing(void) { return pass_anywhere; }
 
 /* ---- marks ---- */
 
+/* Bits of coefficients are put where they belong without asking what they are, which nobody can predict. */
 static void to_coefficients(const struct block *block, int16_t coefficients[64], const int8_t first_bit[64]) {
+  uint64_t negative = block->negative;
   memset(coefficients, 0, 64 * sizeof *coefficients);
   coefficients[0] = block->mean;
-  for (uint64_t left = known_of(block, -1); left;) {
+  for (uint64_t left = block->there; left;) {
     int each = __builtin_clzll(left);
-    uint64_t bit = FIRST_BIT >> each;
-    int16_t value = block->there & bit ? (int16_t)(block->first[each] * (1 << first_bit[each])) : 0;
-    int below = 0, negative = block->there & bit ? value < 0 : (block->negative & bit) != 0;
-    for (int weight = 0; weight < DEPTH; weight++) below |= (block->refined[weight] & bit ? 1 : 0) << weight;
-    coefficients[NATURAL[each]] = (int16_t)(negative ? value - below : value + below);
-    left &= ~bit;
+    coefficients[NATURAL[each]] = (int16_t)(block->first[each] * (1 << first_bit[each]));
+    negative |= (uint64_t)(block->first[each] < 0) << (63 - each);
+    left &= ~(FIRST_BIT >> each);
   }
+  for (int weight = 0; weight < DEPTH; weight++)
+    for (uint64_t left = block->refined[weight]; left;) {
+      int each = __builtin_clzll(left), sign = 1 - 2 * (int)(negative >> (63 - each) & 1);
+      coefficients[NATURAL[each]] = (int16_t)(coefficients[NATURAL[each]] + sign * (1 << weight));
+      left &= ~(FIRST_BIT >> each);
+    }
 }
 
 static void from_coefficients(struct block *block, const int16_t coefficients[64], const int8_t first_bit[64]) {
@@ -567,15 +684,13 @@ static void from_coefficients(struct block *block, const int16_t coefficients[64
   block->mean = coefficients[0];
   for (int each = 1; each < 64; each++) left |= (uint64_t)(coefficients[NATURAL[each]] != 0) << (63 - each);
   while (left) {
-    int each = __builtin_clzll(left), low = first_bit[each];
+    int each = __builtin_clzll(left), low = first_bit[each], place = 63 - each;
     int value = coefficients[NATURAL[each]], magnitude = value < 0 ? -value : value, first = magnitude >> low;
-    uint64_t bit = FIRST_BIT >> each;
-    if (first) block->there |= bit;
+    block->there |= (uint64_t)(first != 0) << place;
     block->first[each] = (int16_t)(value < 0 ? -first : first);
-    for (int weight = 0; weight < low; weight++)
-      if (magnitude >> weight & 1) block->refined[weight] |= bit;
-    if (value < 0 && first == 0) block->negative |= bit;
-    left &= ~bit;
+    for (int weight = 0; weight < low; weight++) block->refined[weight] |= (uint64_t)(magnitude >> weight & 1) << place;
+    block->negative |= (uint64_t)(value < 0 && first == 0) << place;
+    left &= ~(FIRST_BIT >> each);
   }
 }
 
@@ -603,80 +718,93 @@ static void mark_strip(struct file *file, int number, const struct component *co
 
 /* ---- codes for the symbols ---- */
 
-struct written { /* how a symbol, or COPY, is written */
-  uint32_t code;
-  uint8_t length, behind; /* bits of the code, and behind it */
-};
-
-/* Work out how the symbols of a table are written. */
-static void make_written(struct written written[COPY + 33], const struct codes *codes, enum kind kind) {
-  memset(written, 0, (COPY + 33) * sizeof *written);
-  for (int symbol = 0; symbol < COPY; symbol++) {
-    int low = symbol & 15, high = symbol >> 4;
-    written[symbol].code = codes->code[symbol] & 0xFFFF;
-    written[symbol].length = (uint8_t)(codes->code[symbol] >> 16);
-    written[symbol].behind = (uint8_t)(low || kind == MEAN_FIRST ? low : high == 15 ? 0 : high);
+/* Write the items that a scan has, with the codes of their symbols; return 0 when there is no memory. */
+static int put_items(struct scan *scan) {
+  const uint32_t *item = scan->items, *end = item + scan->items_used;
+  if (!make_output_room(&scan->output, scan->items_used * (LONGEST + MOST_BITS))) return 0;
+  struct output output = scan->output; /* a copy of our own stays in registers */
+  for (; item < end; item++) {
+    uint32_t code = scan->codes[*item >> 23];
+    int count = *item >> MOST_BITS & 31;
+    uint64_t behind = *item & ((1u << MOST_BITS) - 1);
+    put(&output, (uint64_t)(code & 0xFFFF) << count | behind, (int)(code >> 16) + count);
   }
-  for (int bits = 1; bits <= 32; bits++) written[COPY + bits].behind = (uint8_t)bits;
-}
-
-ALWAYS void put_written(struct output *output, struct input *behind, const struct written *written) {
-  uint64_t extra = window(behind, behind->position) >> 1 >> (63 - written->behind);
-  behind->position += written->behind;
-  put(output, (uint32_t)((uint64_t)written->code << written->behind | extra), written->length + written->behind);
-}
-
-/* Write the symbols of a scan, each with its code and the bits behind it. */
-static void put_codes(const struct scan *scan, const struct frame *frame, struct output *result) {
-  struct written written[MOST_COMPONENTS][COPY + 33];
-  struct input behind = {.bits = scan->output.bytes};
-  struct output output = *result; /* a copy of our own stays in registers */
-  for (int each = 0; each < scan->parts; each++)
-    make_written(written[each], scan->best[scan->part[each].table], scan->kind);
-  const uint16_t *symbol = scan->symbols, *end = symbol + scan->symbols_used;
-  if (scan->parts == 1)
-    for (; symbol < end; symbol++) put_written(&output, &behind, written[0] + *symbol);
-  while (symbol < end)
-    for (int each = 0; each < scan->parts; each++) {
-      const struct part *part = frame->part + scan->part[each].number;
-      for (int count = part->horizontal * part->vertical; count > 0; count--)
-        put_written(&output, &behind, written[each] + *symbol++);
-    }
-  put_end(&output);
-  *result = output;
-}
-
-/* Make the tables of a scan; return the bits that its codes take, 0 when there is no table. */
-static size_t make_tables(struct scan *scan) {
-  size_t bits = 0;
-  for (int each = 0; each < scan->parts; each++) {
-    int table = scan->part[each].table;
-    if (scan->best[table]) continue;
-    struct codes *codes = scan->best[table] = malloc(sizeof *codes);
-    if (codes == NULL || !make_best_codes(codes, scan->times[table], takes_means(scan))) return 0;
-    for (int symbol = 0; symbol < 256; symbol++) bits += (size_t)scan->times[table][symbol] * (codes->code[symbol] >> 16);
-  }
-  return bits;
-}
-
-/* Turn the symbols of a scan into its data. */
-static int end_scan(const struct file *file, struct scan *scan) {
-  if (scan->input.end - scan->input.position >= 8 || scan->run_in) return DAMAGED;
-  if (!make_room(scan)) return NO_MEMORY;
-  if (scan->kind >= REST_FIRST) end_run(scan, scan->part->table);
-  put_end(&scan->output);
-  if (scan->kind == MEAN_NEXT) return DONE;
-  if (!make_room(scan)) return NO_MEMORY; /* for what a window reads behind the last bits */
-  size_t bits = make_tables(scan);
-  struct output output = {.size = bits / 8 + scan->output.used + 16};
-  output.bytes = bits ? malloc(output.size) : NULL;
-  if (output.bytes == NULL) return NO_MEMORY;
-  put_codes(scan, &file->frame, &output);
-  free(scan->output.bytes);
-  free(scan->symbols);
-  scan->symbols = NULL;
   scan->output = output;
+  scan->items_used = 0;
+  return 1;
+}
+
+/* The same, with what was put off. */
+static int put_all(struct scan *scan) {
+  if (!make_room(scan)) return 0;
+  if (scan->kind >= REST_FIRST) end_run(scan);
+  return put_items(scan);
+}
+
+/* Make the tables of a scan and gather their codes by the symbols of its items; return 0 when there is no table. */
+static int make_tables(struct scan *scan) {
+  int most = takes_means(scan) ? MEANS_OF : 256;
+  for (int each = 0; each < scan->parts; each++) {
+    int table = scan->part[each].table, from = takes_means(scan) ? table * MEANS_OF : 0;
+    if (scan->best[table]) continue;
+    uint32_t times[256] = {0};
+    memcpy(times, scan->times + from, (size_t)most * sizeof *times);
+    struct codes *best = scan->best[table] = malloc(sizeof *best);
+    if (best == NULL || !make_best_codes(best, times, takes_means(scan))) return 0;
+    memcpy(scan->codes + from, best->code, (size_t)most * sizeof *best->code);
+  }
+  return 1;
+}
+
+/* Begin to copy a scan, before a strip and between the runs of its input. */
+static int begin_copy(struct scan *scan) {
+  scan->copies = 1;
+  scan->copied = scan->input.position;
+  return put_all(scan);
+}
+
+/* Copy a scan up to here. A run that goes on is cut: its bits so far come behind a symbol for its blocks so far. */
+static int end_copy(struct scan *scan) {
+  size_t position = scan->input.position;
+  scan->copies = 0;
+  if (!make_output_room(&scan->output, position - scan->copied)) return 0;
+  copy_bits(&scan->output, &scan->input, scan->copied, scan->run_in ? scan->run_at : position);
+  if (scan->run_in == 0) return 1;
+  scan->run_out = scan->run - scan->run_in;
+  if (!put_all(scan) || !make_output_room(&scan->output, position - scan->run_behind)) return 0;
+  copy_bits(&scan->output, &scan->input, scan->run_behind, position);
+  return 1;
+}
+
+/* Turn what is left of a scan into its data. */
+static int end_scan(struct scan *scan) {
+  if (scan->input.end - scan->input.position >= 8 || scan->run_in) return DAMAGED;
+  if (scan->copies && !end_copy(scan)) return NO_MEMORY;
+  if (!make_room(scan)) return NO_MEMORY;
+  if (scan->kind >= REST_FIRST) end_run(scan);
+  if (scan->keeps) {
+    scan->best[scan->part->table] = scan->part->codes;
+    scan->part->codes = NULL;
+  } else if (scan->kind != MEAN_NEXT && !make_tables(scan)) {
+    return NO_MEMORY;
+  }
+  if (!put_items(scan)) return NO_MEMORY;
+  put_end(&scan->output);
+  free(scan->items);
+  scan->items = NULL;
   return DONE;
+}
+
+/* Before a strip, tell each scan what need not be written by blocks; return 0 when there is no memory. */
+static int begin_strip(struct file *file, const struct component *components, int32_t strip) {
+  for (struct scan *scan = file->scans; scan < file->scans + file->count; scan++) {
+    int number = scan->part->number, touched = is_touched(components + number, file->frame.part + number, strip);
+    scan->at_once = scan->kind == REST_FIRST && !touched;
+    if (!scan->keeps) continue;
+    if (scan->copies && touched && !end_copy(scan)) return 0;
+    if (!scan->copies && !touched && scan->run_in == 0 && !begin_copy(scan)) return 0;
+  }
+  return 1;
 }
 
 static int walk(struct file *file, const struct component *components, double end) {
@@ -688,6 +816,7 @@ static int walk(struct file *file, const struct component *components, double en
       int32_t blocks = file->frame.part[each].line * file->frame.part[each].vertical;
       for (int32_t block = 0; block < blocks; block++) memset(file->strip[each] + block, 0, offsetof(struct block, first));
     }
+    if (!begin_strip(file, components, strip)) return NO_MEMORY;
     int result = pass(file, strip, READ);
     if (result != DONE) return result;
     for (int each = 0; each < file->frame.parts; each++) mark_strip(file, each, components + each, strip, blend);
@@ -695,7 +824,7 @@ static int walk(struct file *file, const struct component *components, double en
     if (result != DONE) return result;
   }
   int result = DONE;
-  for (int each = 0; each < file->count && result == DONE; each++) result = end_scan(file, file->scans + each);
+  for (int each = 0; each < file->count && result == DONE; each++) result = end_scan(file->scans + each);
   return result;
 }
 
@@ -754,7 +883,7 @@ static uint8_t *finish(const struct file *file, size_t *size) {
 static void release_scan(struct scan *scan) {
   for (int each = 0; each < scan->parts; each++) free(scan->part[each].codes);
   for (int each = 0; each < 4; each++) free(scan->best[each]);
-  free(scan->symbols);
+  free(scan->items);
   free(scan->input.bits);
   free(scan->output.bytes);
 }
