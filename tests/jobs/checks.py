@@ -12,6 +12,7 @@ from typing import Any
 from countermark import engine
 from countermark.http.edit import engine_limits
 from countermark.jobs.keys import OPTIONS_NAME, options_key, split_drop_key, view_archive, view_prefix
+from countermark.jobs.reading import ALL
 from countermark.jobs.rows import Seen
 from countermark.names import fold
 from countermark.servers.objects import DROP, RESULTS, UPLOADS
@@ -194,7 +195,7 @@ class Checks:
         seen = self.seen[job.id]
         for which, shown in {"all": its, "failed": [i for i in its if i.state == "failed"], "none": []}.items():
             document = {**status_document(seen, shown), "now": ""}
-            before = self.told.setdefault((job.id, status_etag(seen, which)), document)
+            before = self.told.setdefault((job.id, status_etag(seen, which, ALL)), document)
             if before != document:
                 yield f"is told as {document} and as {before} with one ETag"
 
