@@ -22,7 +22,6 @@ class Row:
     """The median from a job's first byte until its ZIP is ready."""
     p50_s: float
     """The median until the ZIP is downloaded."""
-    p95_s: float
     images_a_second: float
 
     @property

@@ -12,6 +12,9 @@ SHORTEST_POLL = 0.01
 LONGEST_POLL = 0.5
 """Seconds between two looks at a job's status: when the wait for one image is measured, and as the page does."""
 
+SHOWN = 120
+"""Images that the page asks for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
@@ -68,7 +71,7 @@ async def _until_ready(client: httpx.AsyncClient, images: Sequence[bytes], poll:
     job = answer.json()["job"]
     known: dict[str, str] = {}
     while True:
-        answer = await client.get(f"/function/status/{job}?images=none", headers=known)
+        answer = await client.get(f"/function/status/{job}?first={SHOWN}", headers=known)
         if answer.status_code != codes.NOT_MODIFIED:
             status = answer.json()
             assert status["state"] != "failed", status

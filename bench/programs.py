@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -31,7 +32,8 @@ def cpu_seconds(pid: int) -> dict[str, float]:
     """The processor time that each program has used so far, that of ended children included."""
     seconds: dict[str, float] = defaultdict(float)
     for name, process in _programs(pid):
-        seconds[name] += sum(process.cpu_times()[:4])  # user, system, and the same of children that have ended
+        with suppress(psutil.NoSuchProcess):
+            seconds[name] += sum(process.cpu_times()[:4])  # user, system, and the same of children that have ended
     return dict(seconds)
 
 
@@ -39,7 +41,8 @@ def memory(pid: int) -> dict[str, float]:
     """MiB that each program has now."""
     used: dict[str, float] = defaultdict(float)
     for name, process in _programs(pid):
-        used[name] += process.memory_full_info().pss / MIB
+        with suppress(psutil.NoSuchProcess):  # it has ended in this moment
+            used[name] += process.memory_full_info().pss / MIB
     return dict(used)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from countermark.http.calls import Event, job_token, path_parts, prefers_html
 from countermark.http.problems import NotFound, Problem, WrongMethod
-from countermark.jobs.reading import ALL, first_images, job_images, see_job, see_version
+from countermark.jobs.reading import ALL, first_images, job_images, see_job
 from countermark.jobs.rows import Image
 from countermark.jobs.states import ImageState
 from countermark.services import Services, services
@@ -60,12 +60,12 @@ def show(own: Services, event: Event, token: str) -> Response:
         job = see_job(own, token)
         document = status_document(job, first_images(own, job.id, pages.SHOWN_IMAGES))
         return page(pages.render_job(document, language_of(event)), 200)
-    known = event.headers.get("If-None-Match")
-    if known and (version := see_version(own, token)) and known == status_etag(version, which, first):
-        return Response(status=304, headers=cached(known))
     job = see_job(own, token)
+    etag = status_etag(job, which, first)
+    if event.headers.get("If-None-Match") == etag:
+        return Response(status=304, headers=cached(etag))
     text = json.dumps(status_document(job, listed(own, job.id, which, first)))
-    return Response(text, 200, cached(status_etag(job, which, first)), content_type="application/json")
+    return Response(text, 200, cached(etag), content_type="application/json")
 
 
 def cached(etag: str) -> dict[str, str]:

@@ -68,7 +68,8 @@ def render_job(job: Mapping[str, Any], language: str = "en") -> str:
     """The page of a job.
 
     Args:
-        job: the status document, as its JSON has it; of its images those up to `SHOWN_IMAGES`, and the failed ones.
+        job: the status document, as its JSON has it; of its images those up to `SHOWN_IMAGES`, and as many
+            failed ones beyond.
         language: one of `LANGUAGES`.
     """
     images = job.get("images") or []

@@ -68,9 +68,10 @@ class Upkeep:
 
     async def measure(self) -> None:
         """Read how many messages wait for each function; what can't be read stays as it was."""
-        with suppress(NatsError, OSError, TimeoutError):
-            for subscription in self.subscriptions if self.client.is_connected else ():
-                await self._measure(subscription)
+        for subscription in self.subscriptions:
+            if self.client.is_connected:
+                with suppress(NatsError, OSError, TimeoutError):
+                    await self._measure(subscription)
 
     def _parts(self) -> list[Part]:
         """In the order in which they stand on each other."""

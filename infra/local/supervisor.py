@@ -78,9 +78,10 @@ def _rehearse() -> None:
 
 
 def _run(words: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run `script ...` or `-m module ...` as the interpreter would, to its end; returns the exit code.
+    """Run `script ...` or `-m module ...` as the interpreter would; returns the exit code, with which the caller exits.
 
-    The caller's frames stay below, with all that supervisord has: nothing of it is cleaned up here.
+    The caller's frames stay below, with all that supervisord has: nothing of it is cleaned up here, so nothing that was
+    registered with atexit is called.
     """
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)

@@ -71,11 +71,11 @@ def set_up_buckets(client: Any) -> None:
     for bucket in BUCKETS:
         if bucket not in there:
             client.create_bucket(Bucket=bucket)
-        _abort_what_is_incomplete(client, bucket)
+        _end_unfinished_uploads_in_time(client, bucket)
         _allow_browsers(client, bucket)
 
 
-def _abort_what_is_incomplete(client: Any, bucket: str) -> None:
+def _end_unfinished_uploads_in_time(client: Any, bucket: str) -> None:
     try:
         client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=LIFECYCLE)
     except ClientError as error:  # MinIO has no such rule, and does it by itself after a day

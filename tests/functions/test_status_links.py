@@ -294,3 +294,20 @@ def test_only_reading_is_possible(own: Services, client: FlaskClient) -> None:
     job = ready(own)
     assert client.head(f"/{job.token}").status_code == 200
     assert {client.open(f"/{job.token}", method=method).status_code for method in ("POST", "PUT", "DELETE")} == {405}
+
+
+def test_a_page_is_as_large_for_any_job(own: Services, client: FlaskClient) -> None:
+    """Also for one whose images have all failed, each of which has a reason."""
+    sizes = {}
+    for count in (300, 900):
+        job = uploaded(own, *(f"{number:04}.png" for number in range(count)))
+        change(own, f"UPDATE images SET state = 'failed', code = 'bad', reason = 'Bad.' WHERE job_id = '{job.id}'")
+        change(
+            own,
+            f"UPDATE jobs SET state = 'failed', done = 0, failed = total, expires_at = now() + interval '1 hour'"
+            f" WHERE id = '{job.id}'",
+        )
+        page = client.get(f"/{job.token}", headers={"Accept": "text/html"}).text
+        assert f"{count} images were not marked" in page
+        sizes[count] = len(page)
+    assert abs(sizes[900] - sizes[300]) < 100

@@ -58,7 +58,7 @@ def test_each_step_is_one(own: Services, waits: Waits) -> None:
     assert waits() == 1
     images.fail(own, taken(own, job.id, 2), "bad", "It is none.")
     assert waits() == 2
-    for which in (reading.find_job, reading.see_job, reading.see_version):
+    for which in (reading.find_job, reading.see_job):
         which(own, job.token)
         assert waits() == 1
     endings.delete_objects(own, endings.expire_at_once(own, job.token))

@@ -7,7 +7,8 @@ Environment:
     FUNCTION_DIR    the folder with handler.py (default: function, beside index.py)
     FUNCTION_NAME   for logs and metrics; on OpenFaaS OPENFAAS_NAME says it, on Knative K_SERVICE
     PORT            default 5000; BIND is the address, default 127.0.0.1
-    max_inflight    requests that are worked on at the same time (default 4)
+    max_inflight    requests that are worked on at the same time (default 4); of a function with a receiver, bodies that
+                    are coming, of which one address has at most max_inflight_per_caller
     max_body_bytes  bytes in one request (default 100 MiB)
 
 A handler.py has ``handle(event, context)``, and may have

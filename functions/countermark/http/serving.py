@@ -27,7 +27,7 @@ class Serving:
     port: int
     """0: any that is free."""
     max_inflight: int
-    """Requests that are worked on at the same time."""
+    """Requests that are worked on at the same time; where bodies are taken as they come, bodies that are coming."""
     max_inflight_per_caller: int
     """Of these requests, bodies that one address sends while they are taken as they come."""
     max_body_bytes: int

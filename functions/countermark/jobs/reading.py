@@ -7,11 +7,9 @@ from countermark.jobs.rows import (
     IMAGE_COLUMNS,
     JOB_COLUMNS,
     SEEN_COLUMNS,
-    VERSION_COLUMNS,
     Image,
     Job,
     Seen,
-    Version,
     fetch,
     fetch_one,
 )
@@ -41,15 +39,6 @@ def see_job(own: Services, token: str) -> Seen:
         NotFound, Expired: as above.
     """
     return _open(own, Seen, SEEN_COLUMNS, token)
-
-
-def see_version(own: Services, token: str) -> Version | None:
-    """What tells whether a job has changed that can be seen; None if it can't be."""
-    sql = (
-        f"SELECT {VERSION_COLUMNS} FROM jobs WHERE token = :token AND state NOT IN ('expired', 'gone')"
-        " AND (expires_at IS NULL OR expires_at > now())"
-    )
-    return own.database.query(lambda connection: fetch_one(Version, connection, sql, token=token))
 
 
 def _open(own: Services, kind: type[Opened], columns: str, token: str) -> Opened:
@@ -107,10 +96,10 @@ def job_images(own: Services, job_id: str, state: str = "", first: int = ALL) ->
 
 
 def first_images(own: Services, job_id: str, first: int) -> list[Image]:
-    """The job's images up to a number, and after that the failed ones: few, also in a large job."""
+    """The job's images up to a number, and after that as many failed ones: a page of it, however large it is."""
     sql = (
         f"SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND {SHOWN} AND number <= :first"
-        f" UNION ALL SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND number > :first AND state = 'failed'"
-        " ORDER BY number"
+        f" UNION ALL (SELECT {IMAGE_COLUMNS} FROM images WHERE job_id = :id AND number > :first AND state = 'failed'"
+        " ORDER BY number LIMIT :first) ORDER BY number"
     )
     return own.database.query(lambda connection: fetch(Image, connection, sql, id=job_id, first=first))

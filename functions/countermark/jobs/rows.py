@@ -100,7 +100,6 @@ def columns(kind: type[Any]) -> str:
 
 JOB_COLUMNS = columns(Job)
 SEEN_COLUMNS = columns(Seen)
-VERSION_COLUMNS = columns(Version)
 IMAGE_COLUMNS = columns(Image)
 
 
