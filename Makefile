@@ -41,7 +41,7 @@ test-fast: .venv/.test check ## what a minute can tell before a commit: style, t
 	EXAMPLES=5 STEPS=10 $(BIN)/python -m pytest -q --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 		-m "not slow" $(FAST)
 
-test-large: .venv/.test .venv/.local ## send a job over 4 GiB and read its ZIP; minutes, 20 GB of disk for temporary files
+test-large: .venv/.test .venv/.local ## send a job over 4 GiB and one of 10,000 images; minutes, 20 GB of disk for temporary files
 	$(BIN)/python -m pytest tests/large
 
 test-images: .venv/.test .venv/.local ## build the images with buildah and run them (root, Debian)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ import pytest
 from PIL import Image
 
 from tests.client import Caller, caller_of
+from tests.large.conftest import Tell
+from tests.large.memory import MIB, grown, peaks
 from tests.platform_driver import Platform, temporary_folder, temporary_platform
 from tests.system.objects import Objects
 
 GIB = 1024**3
-MIB = 1024**2
 BORDER = 4 * GIB
 """From here on a position does not fit into 32 bits."""
 FREE_BYTES = 20 * 10**9
@@ -36,20 +37,8 @@ SECONDS = 3000
 PARTS = 6
 """Parts of 8 MiB that a stream may hold at a time, with what the libraries copy."""
 NUMBERS_A_NAME = 2
+FUNCTIONS = ("upload", "archive")
 CHECKERS = (["unzip", "-tqq"], ["7z", "t", "-bso0"])
-
-Tell = Callable[[str, object], None]
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Prints a figure among the results."""
-
-    def told(name: str, figure: object) -> None:
-        with capsys.disabled():
-            print(f"\n  {name}: {figure}", flush=True)
-
-    return told
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +79,7 @@ def job(caller: Caller, platform: Platform, photographs: list[bytes]) -> dict[st
     warm = caller.upload([("warm.jpg", photographs[0])])
     caller.wait(warm)
     caller.delete(warm)
-    before, started = peaks(platform), time.monotonic()
+    before, started = peaks(platform, *FUNCTIONS), time.monotonic()
     order = caller.order(files)
     for upload, (_, data) in zip(order["uploads"], files, strict=True):
         assert caller.put(upload, data) == 200
@@ -126,21 +115,6 @@ def name(number: int) -> str:
     """Every second name differs from the one before it in case only."""
     text = f"Photograph {number // NUMBERS_A_NAME}.jpg"
     return text if number % NUMBERS_A_NAME else text.upper()
-
-
-def peaks(platform: Platform) -> dict[str, int]:
-    """The most memory that these functions have had, in bytes, as the kernel keeps it."""
-    return {each: _peak(pid) for each in ("upload", "archive") for pid in platform.pids(each)}
-
-
-def _peak(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
-
-
-def grown(platform: Platform, before: dict[str, int]) -> dict[str, int]:
-    """By how many MiB the peaks are higher now."""
-    return {each: (after - before[each]) // MIB for each, after in peaks(platform).items()}
 
 
 def test_every_image_of_it_is_marked_and_no_memory_grows_with_it(job: dict[str, Any], tell: Tell) -> None:
@@ -207,7 +181,7 @@ def test_a_gigabyte_is_posted_with_the_memory_of_few_parts(
     caller: Caller, platform: Platform, photographs: list[bytes], tell: Tell
 ) -> None:
     count = GIB // len(photographs[0]) + 1
-    before = peaks(platform)
+    before = peaks(platform, *FUNCTIONS)
     posted = caller.upload([(f"{number}.jpg", photographs[number % DISTINCT]) for number in range(count)])
     ended = caller.wait(posted, SECONDS)
     assert ended["done"] == count
