@@ -10,7 +10,7 @@ BIN := .venv/bin
 DATA := $(or $(COUNTERMARK_DATA),.countermark)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: .venv/.local ## start everything on this machine and stay until Ctrl-C
 	@exec $(BIN)/python -m infra.local up

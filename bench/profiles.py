@@ -22,7 +22,10 @@ from tests.platform_driver import Platform, temporary_platform, wait_until
 
 RESULTS = Path(__file__).with_name("profiles.md")
 PROGRAMS = ("upload", "watermark", "archive", "status", "connector")
+ROUNDS = 5
 LINES, STATEMENTS = 12, 8
+FEWEST = 100
+"""With fewer samples a share says nothing."""
 SAMPLES_A_SECOND = 100
 TEXT = 100
 """Characters of a statement or a stack that are shown."""
@@ -40,9 +43,15 @@ FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT :count
 
 
 def main() -> None:
-    """Profile the three scenarios of many images."""
+    """Profile the scenarios of many images."""
     large, small = (photographs(size, COUNT) for size in SIZES.values())
-    lines = ["# Where the time goes", ""]
+    lines = [
+        "# The profiles",
+        "",
+        "By `python -m bench.profiles`: of the samples that py-spy took of a program at work, the share of each place",
+        "in the code; and what PostgreSQL says of its statements. What the object store and Caddy do is not in it.",
+        "",
+    ]
     with temporary_platform() as platform:
         count_statements(platform)
         connection = connect(platform)
@@ -52,7 +61,7 @@ def main() -> None:
                 continue  # one by one: mostly waiting
             connection.run("SELECT pg_stat_statements_reset()")
             with samples(platform) as found:
-                images = asyncio.run(measure(platform.url, jobs, at_once=at_once)).images
+                images = sum(asyncio.run(measure(platform.url, jobs, at_once=at_once)).images for _ in range(ROUNDS))
             lines += [f"## {name}", "", *functions(found), *statements(connection, images)]
         connection.close()
     RESULTS.write_text("\n".join(lines))
@@ -115,7 +124,9 @@ def recording(pid: int, file: Path) -> Iterator[None]:
 def functions(found: dict[str, Counter[str]]) -> Iterator[str]:
     """A table for each program: the functions with the most samples."""
     for program, counter in found.items():
-        yield from (f"| {program} | % |", "|---|--:|")
+        if counter.total() < FEWEST:
+            continue
+        yield from (f"| {program}, {counter.total()} samples | % |", "|---|--:|")
         for place, count in counter.most_common(LINES):
             yield f"| `{place[-TEXT:]}` | {100 * count / counter.total():.0f} |"
         yield ""

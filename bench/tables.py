@@ -22,8 +22,7 @@ def _scenarios(now: Figures, before: Figures) -> Iterator[str]:
     yield "|---|--:|--:|--:|--:|--:|--:|"
     for row in now.rows:
         yield (
-            f"| {row.name} | {_cost(row)} | {_cost(old.get(row.name))}"
-            f" | {row.images_a_second:.1f} | {row.p50_s:.2f} |"
+            f"| {row.name} | {_cost(row)} | {_cost(old.get(row.name))} | {row.images_a_second:.1f} | {row.p50_s:.2f} |"
         )
 
 

@@ -118,7 +118,7 @@ def _parser() -> ArgumentParser:
         prog="python -m infra.local",
         description="Countermark on one machine: real servers, the connector and the functions, without Docker.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="up|demo|status|doctor")
     options = _options()
     for command, taken in (
         (up, ("data", "port", "host", "store")),
@@ -137,32 +137,65 @@ def _options() -> dict[str, dict[str, Any]]:
     """Each option; the environment stands for one that is not given."""
     stores = " or ".join(Store)
     return {
-        "data": _option("COUNTERMARK_DATA", ROOT / ".countermark", Path, "the folder with everything that is kept"),
-        "port": _option("PORT", 8080, _port, "the public port"),
-        "host": _option("HOST_ADDRESS", LOOPBACK, str, "the address to listen on; 0.0.0.0 for all"),
-        "store": _option("STORE", Store.SEAWEEDFS, _store, f"the object store, {stores}; minio is built at first"),
-        "target": {"type": Path, "default": Path("countermark-demo.zip"), "help": "the ZIP that is written"},
+        "data": _option("FOLDER", "COUNTERMARK_DATA", ROOT / ".countermark", _folder, "the folder for all data"),
+        "port": _option("PORT", "PORT", 8080, _port, "the public port"),
+        "host": _option("ADDRESS", "HOST_ADDRESS", LOOPBACK, str, "the address to listen on, 0.0.0.0 for all"),
+        "store": _option(
+            "NAME",
+            "STORE",
+            Store.SEAWEEDFS,
+            _store,
+            f"the object store, {stores}; the first start builds minio in minutes",
+        ),
+        "target": {
+            "type": _file,
+            "default": Path("countermark-demo.zip"),
+            "metavar": "FILE",
+            "help": "the ZIP to write (default: %(default)s)",
+        },
     }
 
 
-def _option(variable: str, default: object, kind: Any, text: str) -> dict[str, Any]:
+def _option(name: str, variable: str, default: object, kind: Any, text: str) -> dict[str, Any]:
     return {
         "type": kind,
         "default": os.environ.get(variable) or str(default),  # a text, so that it is looked at as one that is given
-        "metavar": variable,
-        "help": f"{text} (%(default)s)",
+        "metavar": name,
+        "help": f"{text} (default: {default}; environment: {variable})".replace("%", "%%"),
     }
 
 
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not text:
+        raise ArgumentTypeError("the name of the folder is empty")
+    if path.exists() and not path.is_dir():
+        raise ArgumentTypeError(f"{text} is a file, not a folder")
+    return path
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir():
+        raise ArgumentTypeError(f"{text} is a folder, not a file")
+    if not os.access(path.parent, os.W_OK):
+        raise ArgumentTypeError(f"there is no folder {path.parent}, or nothing can be written there")
+    return path
+
+
 def _port(text: str) -> int:
-    if not (text.isdecimal() and 1 <= int(text) <= 65535):
-        raise ArgumentTypeError(f"{text!r} is no port")
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65535):
+        raise ArgumentTypeError(
+            f"{text!r} is no port: give a number from 1 to 65535 (--port, or PORT in the environment)"
+        )
     return int(text)
 
 
 def _store(text: str) -> Store:
     if text not in set(Store):
-        raise ArgumentTypeError(f"{text!r} is none of {', '.join(Store)}")
+        raise ArgumentTypeError(
+            f"{text!r} is no store: give {' or '.join(Store)} (--store, or STORE in the environment)"
+        )
     return Store(text)
 
 

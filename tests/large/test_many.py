@@ -31,7 +31,8 @@ def test_memory_does_not_grow_with_the_number_of_images(tell: Tell) -> None:
 
 def play(caller: Caller, count: int) -> None:
     """A job from its upload, as one ZIP, until it is deleted."""
-    job = caller.upload([("all.zip", packed(count))])
+    answer = caller.http.post("/function/upload", files={"files": ("all.zip", packed(count))}, timeout=SECONDS)
+    job = answer.json()["job"]
     ended = caller.wait(job, SECONDS)
     assert (ended["done"], ended["failed"]) == (count, 0)
     answer = caller.http.get(ended["archive"]["url"], follow_redirects=True, timeout=300)

@@ -79,7 +79,7 @@ class NotFound(Problem):
 
 
 class Expired(Problem):
-    """The job's time is over and its files are deleted. Upload the images again to get new copies."""
+    """The job's time is over, or it was deleted; its files are gone. Upload the images again to get new copies."""
 
     status, code, title = 410, "job_expired", "Expired"
 
