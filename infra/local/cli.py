@@ -145,7 +145,7 @@ def _options() -> dict[str, dict[str, Any]]:
             "STORE",
             Store.SEAWEEDFS,
             _store,
-            f"the object store, {stores}; the first start builds minio in minutes",
+            f"the object store, {stores}, which is built first",
         ),
         "target": {
             "type": _file,
@@ -185,17 +185,13 @@ def _file(text: str) -> Path:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65535):
-        raise ArgumentTypeError(
-            f"{text!r} is no port: give a number from 1 to 65535 (--port, or PORT in the environment)"
-        )
+        raise ArgumentTypeError(f"{text!r} is no port: give a number from 1 to 65535, here or as PORT")
     return int(text)
 
 
 def _store(text: str) -> Store:
     if text not in set(Store):
-        raise ArgumentTypeError(
-            f"{text!r} is no store: give {' or '.join(Store)} (--store, or STORE in the environment)"
-        )
+        raise ArgumentTypeError(f"{text!r} is no store: give {' or '.join(Store)}, here or as STORE")
     return Store(text)
 
 
