@@ -31,7 +31,9 @@ class AtOnce(Executor):
 def at_once(room: Room | None = None) -> Workers:
     """Workers that are no threads."""
     each = AtOnce()
-    return Workers(storing=each, writing=each, unpacking=each, room=room or Room(disk=1024 * MIB))
+    return Workers(
+        storing=each, writing=each, unpacking=each, entries=asyncio.Semaphore(2), room=room or Room(disk=1024 * MIB)
+    )
 
 
 async def pieces(event: Event) -> AsyncIterator[bytes]:

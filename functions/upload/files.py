@@ -1,7 +1,7 @@
 """The files of a posted job as they come: images, and ZIPs of images."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import closing
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -192,9 +192,8 @@ class PostedZip:
         limit = self._job.services.settings.max_files - self._job.rows.count
         try:
             with closing(entries(self._held.open(), limit=limit)) as listed:
-                while entry := await self._unpack(next, listed, None):
+                while await self._next_entry(listed):
                     self._job.check()
-                    await self._take(entry)
         except BrokenZip as error:
             image = await self._job.new_image(self._name)
             await image.fail("broken_zip", str(error))
@@ -207,6 +206,14 @@ class PostedZip:
     async def _flush(self) -> None:
         data, self._next = bytes(self._next), bytearray()
         await self._unpack(self._held.write, data)
+
+    async def _next_entry(self, listed: Iterator[Entry]) -> bool:
+        """Take the next entry; whether there was one. ZIPs take turns."""
+        async with self._job.workers.entries:
+            entry = await self._unpack(next, listed, None)
+            if entry is not None:
+                await self._take(entry)
+        return entry is not None
 
     async def _take(self, entry: Entry) -> None:
         image = await self._job.new_image(entry.name)

@@ -9,8 +9,10 @@ from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Field, File, Mu
 
 __all__ = ["BUFFER_BYTES", "Data", "Field", "File", "read_parts"]
 
-BUFFER_BYTES = 1024 * 1024
-"""The decoder keeps no more; what comes before the first part, or is the head of one, has to fit."""
+PIECE_BYTES = 64 * 1024
+BUFFER_BYTES = 2 * PIECE_BYTES
+"""The decoder keeps no more; what comes before the first part, or is the head of one, has to fit. To read a head of
+a megabyte takes it a second, in which nobody else is served."""
 BROKEN = "The multipart body is broken: it is cut off, or a part has no Content-Disposition with a name."
 
 
@@ -22,8 +24,9 @@ async def read_parts(chunks: AsyncIterator[bytes], content_type: str) -> AsyncIt
     """
     decoder = MultipartDecoder(_boundary(content_type), max_form_memory_size=BUFFER_BYTES)
     async for chunk in chunks:
-        for event in _decoded(decoder, chunk):
-            yield event
+        for start in range(0, len(chunk), PIECE_BYTES):
+            for event in _decoded(decoder, chunk[start : start + PIECE_BYTES]):
+                yield event
     for event in _decoded(decoder, None):
         yield event
 

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from countermark import engine
 from countermark.http.calls import Event, owner_of
-from countermark.http.problems import BadOptions, Expired, Problem, TooLarge
+from countermark.http.problems import BadOptions, Expired, Problem, TooLarge, Unavailable
 from countermark.jobs.opening import NewJob
 from countermark.services import Services
 
@@ -20,10 +20,11 @@ log = structlog.get_logger()
 
 AT_ONCE = 4
 """Images of a job that are being stored at a time, while the next one comes."""
-MAX_FIELD_BYTES = 8 * 1024 * 1024
+MAX_FIELD_BYTES = 3 * 1024 * 1024
 """Room for an option; a logo is sent as one."""
-MAX_OPTION_LENGTH = 16 * 1024 * 1024
-"""Characters of all options of a job, which are kept in memory."""
+MAX_OPTION_BYTES = 6 * 1024 * 1024
+"""Of all options of a job, which are kept in memory."""
+MAX_FIELDS = 100
 
 
 class PostedJob:
@@ -32,8 +33,8 @@ class PostedJob:
     def __init__(self, services: Services, owner: str, workers: Workers) -> None:
         self.services, self.workers = services, workers
         self.rows = JobRows(services, owner, workers)
-        self._bytes = self._option_length = 0
-        self._fields: dict[str, str] = {}
+        self._bytes = self._option_bytes = 0
+        self._fields: dict[str, bytes] = {}
         self._part: _Option | PostedFile | None = None
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,6 +56,7 @@ class PostedJob:
             self.check()
             await self._seal()
         except BaseException as error:
+            self._drop_options()
             if self._part is not None:
                 await self._part.drop()
             await self._stored()  # what comes to the store later would stay there
@@ -72,9 +74,11 @@ class PostedJob:
         """
         if self.rows.options is None:
             try:
-                options = await done_by(self.workers.unpacking, engine.parse_options, self._fields)
+                options = await done_by(self.workers.storing, _parsed, self._fields)
             except engine.InvalidOptions as error:
                 raise BadOptions(str(error), errors=error.errors) from error
+            finally:
+                self._drop_options()
             self.rows.options = options.model_dump(mode="json")
         return PostedImage(self, name)
 
@@ -101,17 +105,33 @@ class PostedJob:
         if self._error is not None:
             raise self._error
 
-    def keep_option(self, name: str, value: str) -> None:
+    def count_option(self, size: int) -> None:
+        """Count the next bytes of an option.
+
+        Raises:
+            TooLarge: all of them are too large.
+            Unavailable: there is no room for them.
+        """
+        if self._option_bytes + size > MAX_OPTION_BYTES:
+            raise TooLarge(f"The options have more than the {MAX_OPTION_BYTES} bytes that they may have.")
+        if not self.workers.room.take_memory(size):
+            raise Unavailable("There are too many large uploads just now.")
+        self._option_bytes += size
+
+    def keep_option(self, name: str, value: bytes) -> None:
         """Keep an option; an empty one is none.
 
         Raises:
-            TooLarge: all of them are too long.
+            Problem: there are too many.
         """
-        self._option_length += len(name) + len(value)
-        if self._option_length > MAX_OPTION_LENGTH:
-            raise TooLarge(f"The options have more than the {MAX_OPTION_LENGTH} characters that they may have.")
-        if value != "":
+        if value:
             self._fields[name] = value
+        if len(self._fields) > MAX_FIELDS:
+            raise Problem(f"There are more than {MAX_FIELDS} options.")
+
+    def _drop_options(self) -> None:
+        self.workers.room.give_back(memory=self._option_bytes)
+        self._fields, self._option_bytes = {}, 0
 
     async def _seal(self) -> None:
         if self.rows.count == 0:
@@ -156,20 +176,33 @@ class _Option:
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes."""
+        self._job.count_option(len(data))
         self._value += data
         if len(self._value) > MAX_FIELD_BYTES:
             raise Problem(f"The field {self._name} has more than {MAX_FIELD_BYTES} bytes.")
 
     async def close(self) -> None:
         """All bytes are there."""
-        try:
-            value = self._value.decode()
-        except UnicodeDecodeError:
-            raise Problem(f"The field {self._name} is not UTF-8 text.") from None
-        self._job.keep_option(self._name, value)
+        self._job.keep_option(self._name, bytes(self._value))
 
     async def drop(self) -> None:
         """There is nothing to let go of."""
+
+
+def _parsed(fields: dict[str, bytes]) -> engine.Options:
+    """The options.
+
+    Raises:
+        Problem: one is not text.
+        InvalidOptions: they are wrong.
+    """
+    texts = {}
+    for name, value in fields.items():
+        try:
+            texts[name] = value.decode()
+        except UnicodeDecodeError:
+            raise Problem(f"The field {name} is not UTF-8 text.") from None
+    return engine.parse_options(texts)
 
 
 async def receive_posted(

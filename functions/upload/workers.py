@@ -26,6 +26,8 @@ class Workers:
     storing: Executor
     writing: Executor
     unpacking: Executor
+    entries: asyncio.Semaphore
+    """Entries of ZIPs that are open at a time, each with what its unpacker keeps: up to 128 MiB."""
     room: Room
 
 
@@ -36,6 +38,7 @@ def workers(disk: int) -> Workers:
         storing=ThreadPoolExecutor(STORING, "storing"),
         writing=ThreadPoolExecutor(WRITING, "writing"),
         unpacking=ThreadPoolExecutor(UNPACKING, "unpacking"),
+        entries=asyncio.Semaphore(UNPACKING),
         room=Room(disk=disk),
     )
 

@@ -93,3 +93,20 @@ def test_what_is_no_part_is_not_kept(sent: Callable[[bytes], bytes]) -> None:
     with pytest.raises(Problem, match="The multipart body is broken"):
         parts_of(stream)
     assert stream.tell() <= BUFFER_BYTES + 2 * CHUNK_BYTES
+
+
+@pytest.mark.parametrize("chunk", [1000, CHUNK_BYTES, 10 * BUFFER_BYTES])
+def test_a_head_has_a_limit_however_it_comes(chunk: int) -> None:
+    """Reading one takes long, and nobody else is served meanwhile."""
+    sent = body(('name="a"; ' + ";" * 3 * BUFFER_BYTES, b"1"))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(sent), chunk):
+            yield sent[start : start + chunk]
+
+    async def read() -> None:
+        async for _ in read_parts(chunks(), TYPE):
+            pass
+
+    with pytest.raises(Problem, match="in a part's head"):
+        asyncio.run(read())

@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 from functions.upload import handler, posted
 from functions.upload import rows as upload_rows
 from functions.upload.posted import receive_posted
-from functions.upload.room import MIB, Room
+from functions.upload.room import MEMORY_BYTES, MIB, Room
 from tests.functions.conftest import Call, ClientOf, Objects
 from tests.jobs.made import change, image_row, job_row, picture, rows, sent, stored, value
 from tests.received import at_once, receive
@@ -58,8 +58,8 @@ def limited(own: Services, **limits: object) -> Services:
     return replace(own, settings=own.settings.model_copy(update=limits))
 
 
-def post(own: Services, call: Call, body: bytes) -> NewJob:
-    return receive(own, call("POST", "/", body, **{"Content-Type": FORM}))
+def post(own: Services, call: Call, body: bytes, room: Room | None = None) -> NewJob:
+    return receive(own, call("POST", "/", body, **{"Content-Type": FORM}), at_once(room))
 
 
 def names(own: Services) -> list[str]:
@@ -198,10 +198,27 @@ def test_a_zip_has_no_more_files_than_are_left(own: Services, call: Call) -> Non
 
 
 def test_options_are_kept_up_to_a_limit_in_all(own: Services, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posted, "MAX_OPTION_LENGTH", 100)
-    with pytest.raises(TooLarge, match="100 characters"):
-        post(own, call, form(*((f"f{number}", None, b"x" * 10) for number in range(9))))
+    monkeypatch.setattr(posted, "MAX_OPTION_BYTES", 80)
+    room = Room(disk=1)
+    with pytest.raises(TooLarge, match="80 bytes"):
+        post(own, call, form(*((f"f{number}", None, b"x" * 10) for number in range(9))), room)
+    assert room.take_memory(MEMORY_BYTES), "nothing of them is kept"
     assert rows(own, "SELECT id FROM jobs") == []
+
+
+def test_there_are_not_more_options_than_anybody_needs(own: Services, call: Call) -> None:
+    with pytest.raises(Problem, match="more than 100 options"):
+        post(own, call, form(*((f"f{number}", None, b"x") for number in range(101))))
+
+
+def test_options_of_all_jobs_share_the_room(own: Services, call: Call) -> None:
+    """And let go of it when they are read."""
+    room = Room(memory=1000, disk=1000)
+    option = ("text", None, b"x" * 400)
+    post(own, call, form(option, ("files", "a.png", b"1")), room)
+    assert room.take_memory(700)
+    with pytest.raises(Unavailable, match="too many large uploads"):
+        post(own, call, form(option, ("files", "a.png", b"1")), room)
 
 
 @pytest.mark.parametrize(("method", "size"), [("write", 1), ("begin", 9 * MIB)])

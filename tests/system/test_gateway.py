@@ -188,3 +188,30 @@ def test_callers_do_not_notice_that_a_function_is_started_again(platform: Platfo
         wait_until(lambda: call() == 200)
         ended.set()
     assert set().union(*(caller.result() for caller in callers)) == {200}
+
+
+BROKEN_BODY = b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n"
+CUT_BODY = b"Content-Length: 1000\r\n\r\nabc"
+MULTIPART = b"Content-Type: multipart/form-data; boundary=b\r\n"
+
+
+@pytest.mark.parametrize("body", [BROKEN_BODY, CUT_BODY], ids=["broken", "cut off"])
+@pytest.mark.parametrize(
+    ("attacked", "asked"),
+    [
+        (b"POST /function/upload", "/function/upload"),
+        (b"POST /function/status/" + b"0" * 32, "/function/status/" + "0" * 32),
+        (b"POST /function/watermark", "/function/watermark/schema"),
+        (b"PUT /uploads/x", "/results/x"),
+    ],
+)
+def test_a_broken_body_harms_nobody_else(platform: Platform, attacked: bytes, asked: str, body: bytes) -> None:
+    """Twenty of them would close a function for a second each, if the gateway took them for the function's fault."""
+    with httpx.Client(base_url=platform.url, timeout=30) as other:
+        other.get(asked)
+        started = time.monotonic()
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as connection:
+                connection.sendall(attacked + b" HTTP/1.1\r\nHost: a\r\n" + MULTIPART + body)
+            assert other.get(asked).status_code in {200, 403, 404}
+    assert time.monotonic() - started < 10
