@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from countermark import engine
+from countermark.engine.ground import Ground
 from countermark.engine.tasks.watermark import Stamp
 from PIL import Image
 
@@ -21,10 +23,11 @@ Way = Callable[[bytes], object]
 
 
 def stamp(options: engine.Options, size: tuple[int, int]) -> Stamp:
-    """Return the engine's own mark for a picture, so that every way paints the same."""
+    """Return the engine's own mark for a dark picture, so that every way paints the same."""
     output = engine.Output(format="JPEG", quality="keep", metadata="keep")
     picture = engine.Picture(name="", number=1, frames=1, taken=None, profile=None, output=output)
-    return options.tasks[0].stamp(size, picture)
+    ground = Ground(np.zeros((1, 1), np.uint8), size)
+    return options.tasks[0].stamps(size, picture, lambda: ground)[0]
 
 
 def layer_file(options: engine.Options, size: tuple[int, int], folder: str) -> str:

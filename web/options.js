@@ -10,10 +10,10 @@ const TILED_ANGLE = 30; // degrees by which the engine turns a mark if it is not
 
 /** What a press on a preset sets; all else stays as it is. */
 const PRESETS = {
-  logo_all: { kind: "logo", position: "tile", size: 0.4, opacity: 0.5 },
+  logo_all: { kind: "logo", position: "tile", size: 0.25, opacity: 0.6 },
   logo_corner: { kind: "logo", position: "bottom-right", size: 0.2, opacity: 0.8 },
-  text_all: { kind: "text", position: "tile", size: 0.3, opacity: 0.35 },
-  text_corner: { kind: "text", position: "bottom-right", size: 0.3, opacity: 0.9 },
+  text_all: { kind: "text", position: "tile", size: 0.25, opacity: 0.6 },
+  text_corner: { kind: "text", position: "bottom-right", size: 0.25, opacity: 0.9 },
 };
 
 /** Show the presets that the server has before those of the page; `changed` is called when one is pressed. */

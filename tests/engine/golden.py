@@ -12,7 +12,7 @@ from PIL import Image
 
 PHOTOGRAPHS = Path(__file__).parent.parent / "photographs"
 SHEET = Path(__file__).with_name("golden.webp")
-CELL, COLUMNS = (84, 56), 6
+CELL, COLUMNS = (120, 80), 6
 PHOTOS = ("brushes", "dandelion", "fig", "meadow", "sunset")
 
 #: Name -> format, mode and settings of the source, and options of the mark.

@@ -17,6 +17,7 @@ SAMPLES = sorted((Path(__file__).parent / "samples").glob("* scans.jpg"))
 BASELINE, PROGRESSIVE = ["mark_scan", "mark_coefficients"], ["mark_scans", "mark_coefficients"]
 MARKS = ({}, {"position": "bottom-right", "color": "red"}, {"tiling": "diagonal", "size": "0.2"})
 NOT_FOR_US, DAMAGED = 1, 2
+FULL = ((2, 2), (1, 1), (1, 1))  # 4:2:0
 
 
 def jpeg(image: Image.Image, **settings: object) -> bytes:
@@ -40,13 +41,13 @@ def marked(source: bytes, fields: dict[str, str], ways: list[str]) -> list[bytes
     sampling = lossless._sampling(image)
     output = engine.Output(format="JPEG", quality="keep", metadata="keep")
     picture = engine.Picture(name="", number=1, frames=1, taken=None, profile=None, output=output)
-    components = lossless._components(engine.parse_options(fields).tasks, image.size, 1, sampling, picture)
+    plan = lossless._Plan(engine.parse_options(fields).tasks, image.size, 1, sampling, picture)
     kernel = dct.kernel()
     found = []
     for way in ways:
-        result, data = getattr(kernel, way)(source, components, 60)
-        assert result == dct.DONE, way
-        found.append(data)
+        outcome = getattr(kernel, way)(source, sampling, plan.decide, 60)
+        assert outcome.result == dct.DONE, way
+        found.append(outcome.data)
     return found
 
 
@@ -56,7 +57,7 @@ def opened(data: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("quality", [15, 75, 92, 100])
-@pytest.mark.parametrize("size", [(1, 1), (8, 8), (62, 34), (211, 97), (640, 427)])
+@pytest.mark.parametrize("size", [(12, 9), (16, 16), (62, 34), (211, 97), (640, 427)])
 def test_every_way_gives_the_same_pixels(photograph, monkeypatch, subsampling, quality, size):
     monkeypatch.setattr(ImageFile, "MAXBLOCK", 2**22)  # Pillow's room for an optimised file is too small for noise
     image = Image.open(BytesIO(photograph("dogs"))).resize(size)
@@ -74,8 +75,7 @@ def test_a_file_without_a_mark_keeps_its_coefficients_scans_and_size(photograph,
     image = Image.open(BytesIO(photograph("meadow"))).convert(mode)
     source = jpeg(image, quality=93, progressive=True)
     sampling = [(1, 1)] if mode == "L" else [(2, 2), (1, 1), (1, 1)]
-    nothing = [dct.Component(sampling=each, stencils=[], places=[]) for each in sampling]
-    result, data = dct.kernel().mark_scans(source, nothing, 60)
+    result, data, _ = dct.kernel().mark_scans(source, sampling, nothing(len(sampling)), 60)
     assert result == dct.DONE
     assert scans(data) == scans(source)
     assert (opened(data) == opened(source)).all()
@@ -90,25 +90,32 @@ def test_a_marked_file_is_not_larger_than_libjpeg_makes_it(photograph, fields):
     assert len(data) <= len(best)
 
 
+def nothing(count: int) -> dct.Decide:
+    """Return what decides to leave a file of so many components as it is."""
+    return lambda _: [dct.Component(stencils=[], places=[])] * count
+
+
 def smudges(draw: st.DrawFn, sampling: list[tuple[int, int]], size: tuple[int, int]) -> list[dct.Component]:
     """Draw marks that darken or cover blocks: a few of each component, at any place or beyond the picture."""
     components = []
-    for factors in sampling:
+    for _ in sampling:
         across = draw(st.integers(1, 5))
         stencil = Stencil(
             starts=np.array([0, across, across, across + 1], np.int32),  # its second row has no blocks
             columns=np.array([*range(across), 0], np.int32),
             keep=np.full((across + 1, 64), draw(st.sampled_from([0, 40_000])), np.uint16),
             add=np.full((across + 1, 64), draw(st.integers(-9000, 9000)), np.int16),
+            levels=4,
+            most_kept=60_000,
         )
         x, y = (st.integers(-2, length // 8 + 1) for length in size)
         places = [(0, *place) for place in draw(st.lists(st.tuples(x, y), max_size=3))]
-        components.append(dct.Component(sampling=factors, stencils=[stencil], places=places))
+        components.append(dct.Component(stencils=[stencil], places=places))
     return components
 
 
 @st.composite
-def progressive_files(draw: st.DrawFn) -> tuple[bytes, list[dct.Component]]:
+def progressive_files(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int]], list[dct.Component]]:
     """Draw a progressive file, mostly higher than wide, with plain parts and noisy ones, and marks on it."""
     source = draw(st.sampled_from([*(path.read_bytes() for path in SAMPLES), None]))
     if source is None:
@@ -122,15 +129,18 @@ def progressive_files(draw: st.DrawFn) -> tuple[bytes, list[dct.Component]]:
         source = jpeg(image, progressive=True, quality=draw(st.sampled_from([20, 75, 95])), **fields)
     image = Image.open(BytesIO(source))
     sampling = [(across, down) for _, across, down, _ in image.layer]
-    return source, smudges(draw, sampling, image.size)
+    return source, sampling, smudges(draw, sampling, image.size)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(progressive_files())
 def test_scans_that_are_copied_around_a_mark_are_as_if_they_were_encoded(drawn):
-    source, components = drawn
+    source, sampling, components = drawn
     kernel = dct.kernel()
-    (result, data), (_, best) = (way(source, components, 60) for way in (kernel.mark_scans, kernel.mark_coefficients))
+    (result, data, shown), (_, best, others) = (
+        way(source, sampling, lambda _: components, 60) for way in (kernel.mark_scans, kernel.mark_coefficients)
+    )
+    assert shown == others
     assert result == dct.DONE
     assert scans(data) == scans(source)
     assert (opened(data) == opened(best)).all()
@@ -139,11 +149,10 @@ def test_scans_that_are_copied_around_a_mark_are_as_if_they_were_encoded(drawn):
 def test_a_damaged_progressive_file_is_marked_or_given_back(photograph):
     source = jpeg(Image.open(BytesIO(photograph("fig"))).resize((160, 120)), quality=80, progressive=True)
     noise = np.random.default_rng(1)
-    nothing = [dct.Component(sampling=each, stencils=[], places=[]) for each in ((2, 2), (1, 1), (1, 1))]
     results = set()
     for at in range(2, len(source), 3):
         for damaged in (source[:at], source[:at] + noise.bytes(2) + source[at + 2 :]):
-            result, data = dct.kernel().mark_scans(damaged, nothing, 60)
+            result, data, _ = dct.kernel().mark_scans(damaged, FULL, nothing(3), 60)
             results.add(result)
             if result == dct.DONE:
                 Image.open(BytesIO(data)).load()
@@ -154,7 +163,6 @@ def test_restart_markers_and_incomplete_scans_are_left_to_libjpeg(photograph):
     image = Image.open(BytesIO(photograph("fig"))).resize((160, 120))
     whole = jpeg(image, progressive=True)
     last = whole.rindex(b"\xff\xda")
-    nothing = [dct.Component(sampling=each, stencils=[], places=[]) for each in ((2, 2), (1, 1), (1, 1))]
     for source in (jpeg(image, progressive=True, restart_marker_blocks=4), whole[:last] + b"\xff\xd9"):
-        assert dct.kernel().mark_scans(source, nothing, 60)[0] == NOT_FOR_US
-        assert dct.kernel().mark(source, nothing, 60)[0] == dct.DONE
+        assert dct.kernel().mark_scans(source, FULL, nothing(3), 60)[0] == NOT_FOR_US
+        assert dct.kernel().mark(source, FULL, nothing(3), 60)[0] == dct.DONE

@@ -13,7 +13,7 @@ GUIDE = Path(__file__).parents[2] / "functions" / "README.md"
 def test_without_options_the_picture_gets_the_tiled_logo():
     options = engine.parse_options({})
     (task,) = options.tasks
-    assert (task.task, task.text, task.position, task.size, task.opacity) == ("watermark", None, "tile", 0.4, 0.5)
+    assert (task.task, task.text, task.position, task.size, task.opacity) == ("watermark", None, "tile", 0.25, 0.6)
     assert (options.format, options.quality, options.metadata) == ("keep", "keep", "keep")
 
 
@@ -51,7 +51,7 @@ def test_empty_fields_of_a_form_count_as_not_given():
         ({"task": "paint"}, "task", "watermark"),
         ({"position": "middle"}, "position", "'bottom-right'"),
         ({"color": "reddish"}, "color", "#ffcc00"),
-        ({"text": "{camera}"}, "text", "{name}"),
+        ({"text": "{cameras}"}, "text", "{name}"),
         ({"format": "docx"}, "format", "'WebP'"),
         ({"quality": "101"}, "quality", "100"),
         ({"task": "resize"}, "options", "width"),

@@ -130,12 +130,19 @@ def turn_back(orientation: int) -> Image.Transpose:
     }[orientation]  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1), (7, 5), (17, 33), (64, 64)])
+@pytest.mark.parametrize("size", [(16, 12), (9, 2000), (2000, 9), (17, 33), (64, 64)])
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WebP"])
 @pytest.mark.parametrize("tiling", ["straight", "diagonal"])
 def test_odd_sizes_are_marked(make, form, size, tiling):
     edited = engine.process(make(form, size=size), engine.parse_options({"tiling": tiling}))
     assert opened(edited.data).size == size == (edited.width, edited.height)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1), (4, 3)])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WebP"])
+def test_a_picture_without_room_for_a_mark_fails(make, form, size):
+    with pytest.raises(engine.EmptyMark):
+        engine.process(make(form, size=size), engine.Options())
 
 
 @pytest.mark.parametrize("form", ["GIF", "WebP", "PNG"])

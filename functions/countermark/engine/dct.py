@@ -6,20 +6,24 @@ of them is missing, `kernel()` is None, `why_missing()` says why, and JPEG files
 
 import ctypes
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import PIL
+from numpy.typing import NDArray
 from PIL import _imaging  # noqa: F401 - its libjpeg is then loaded, and is the one that is found
 
 from .compiled import library
 from .stencil import Stencil
 
 DONE, TOOK_TOO_LONG = 0, 3  # of the kernel's results; with any other the pixels are tried
+_LOOKED_AT = 128  # blocks of each stencil in which it is looked for what shows of the mark
 _FUNCTIONS = (
     "jpeg_std_error",
     "jpeg_CreateDecompress",
@@ -37,13 +41,45 @@ _FUNCTIONS = (
 )
 
 
+Plane = NDArray[np.uint8]
+Sampling = Sequence[tuple[int, int]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """The marks of one component of a file, and the sampling factors that it must have."""
+    """The marks of one component of a file."""
 
-    sampling: tuple[int, int]  # horizontal, vertical
     stencils: Sequence[Stencil]
     places: Sequence[tuple[int, int, int]]  # number of the stencil, x and y in blocks
+
+
+Decide = Callable[[Plane], Sequence[Component]]
+"""Says how a picture is marked, told the means of the blocks of its first component, 0 to 255."""
+
+
+class Shown(NamedTuple):
+    """How many of the looked at samples a stencil covers, and how many of those show it."""
+
+    covered: int
+    shown: int
+    share: float  # of the samples that were looked at
+
+
+class Outcome(NamedTuple):
+    """What became of a file."""
+
+    result: int
+    data: bytes  # the marked file, whose metadata is not to be relied on; empty unless the result is DONE
+    shown: list[list[Shown]]  # of each component's stencils
+
+
+class _Ground(ctypes.Structure):
+    _fields_ = (("across", ctypes.c_int32), ("down", ctypes.c_int32), ("means", ctypes.c_void_p))
+
+    def plane(self) -> Plane:
+        """Return a copy of the means."""
+        data = ctypes.string_at(self.means, self.down * self.across)
+        return np.frombuffer(data, dtype=np.uint8).reshape(self.down, self.across)
 
 
 class _Stencil(ctypes.Structure):
@@ -53,6 +89,12 @@ class _Stencil(ctypes.Structure):
         ("columns", ctypes.c_void_p),
         ("keep", ctypes.c_void_p),
         ("add", ctypes.c_void_p),
+        ("levels", ctypes.c_float),
+        ("most_kept", ctypes.c_int32),
+        ("every", ctypes.c_int32),
+        ("next", ctypes.c_int32),
+        ("covered", ctypes.c_int64),
+        ("shown", ctypes.c_int64),
     )
 
 
@@ -64,6 +106,9 @@ class _Component(ctypes.Structure):
         ("place", ctypes.c_void_p),
         ("stencils", ctypes.POINTER(_Stencil)),
     )
+
+
+_Decider = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Ground))
 
 
 class Kernel:
@@ -80,45 +125,71 @@ class Kernel:
         self._release.argtypes = (ctypes.c_void_p,)
         self._release.restype = None
 
-    def mark(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
-        """Return a result and the marked file, whose metadata is not to be relied on; empty unless it is DONE.
+    def mark(self, source: bytes, sampling: Sampling, decide: Decide, seconds: float) -> Outcome:
+        """Mark a file, which must have these sampling factors (horizontal, vertical), as `decide` says.
 
-        A plain baseline file is marked in its scan, a progressive one in its scans; what neither takes is left to
-        libjpeg.
+        What `decide` raises is raised. A plain baseline file is marked in its scan, a progressive one in its scans;
+        what neither takes is left to libjpeg.
         """
         end = time.monotonic() + seconds
         for way in (self.mark_scan, self.mark_scans, self.mark_coefficients):
-            result, marked = way(source, components, end - time.monotonic())
-            if result in {DONE, TOOK_TOO_LONG}:
+            outcome = way(source, sampling, decide, end - time.monotonic())
+            if outcome.result in {DONE, TOOK_TOO_LONG}:
                 break
-        return result, marked
+        return outcome
 
-    def mark_scan(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
+    def mark_scan(self, source: bytes, sampling: Sampling, decide: Decide, seconds: float) -> Outcome:
         """Mark a baseline file, copying the bits of what is not touched."""
-        return self._run(self._in_scan, source, components, seconds)
+        return self._run(self._in_scan, source, sampling, decide, seconds)
 
-    def mark_scans(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
+    def mark_scans(self, source: bytes, sampling: Sampling, decide: Decide, seconds: float) -> Outcome:
         """Mark a progressive file without restart markers, strip by strip, and encode it into the same scans."""
-        return self._run(self._in_scans, source, components, seconds)
+        return self._run(self._in_scans, source, sampling, decide, seconds)
 
-    def mark_coefficients(self, source: bytes, components: Sequence[Component], seconds: float) -> tuple[int, bytes]:
+    def mark_coefficients(self, source: bytes, sampling: Sampling, decide: Decide, seconds: float) -> Outcome:
         """Mark any file that libjpeg reads, decoding and encoding all its coefficients."""
-        return self._run(partial(self._in_coefficients, self._libjpeg), source, components, seconds)
+        return self._run(partial(self._in_coefficients, self._libjpeg), source, sampling, decide, seconds)
 
     def _run(
-        self, way: Callable[..., int], source: bytes, components: Sequence[Component], seconds: float
-    ) -> tuple[int, bytes]:
-        native = (_Component * len(components))()
-        held = [_fill(each, component) for each, component in zip(native, components, strict=True)]
+        self, way: Callable[..., int], source: bytes, sampling: Sampling, decide: Decide, seconds: float
+    ) -> Outcome:
+        native = (_Component * len(sampling))()
+        for each, factors in zip(native, sampling, strict=True):
+            each.horizontal, each.vertical = factors
+        decision = _Decision(native, decide)
         marked, size = ctypes.c_void_p(), ctypes.c_size_t()
-        result = way(source, len(source), native, len(native), seconds, marked, size)
-        del held  # the kernel has read what it points to
+        result = way(source, len(source), native, len(native), _Decider(decision), seconds, marked, size)
+        if decision.error:
+            raise decision.error
         if result != DONE or marked.value is None:
-            return result, b""
+            return Outcome(result, b"", [])
         try:
-            return result, ctypes.string_at(marked.value, size.value)
+            return Outcome(result, ctypes.string_at(marked.value, size.value), decision.shown())
         finally:
             self._release(marked)
+
+
+class _Decision:
+    """The call from the kernel to Python and what it needs until the file is marked."""
+
+    def __init__(self, native: "ctypes.Array[_Component]", decide: Decide) -> None:
+        self.error: BaseException | None = None
+        self._native = native
+        self._decide = decide
+        self._held: list[tuple[ctypes.Array[_Stencil], NDArray[np.int32], Component]] = []
+
+    def __call__(self, ground: "ctypes._Pointer[_Ground]") -> int:
+        """Decide and tell the kernel; no exception may pass through it."""
+        try:
+            components = self._decide(ground.contents.plane())
+            self._held = [_fill(*each) for each in zip(self._native, components, strict=True)]
+        except BaseException as error:  # raised again behind the kernel
+            self.error = error
+        return self.error is None
+
+    def shown(self) -> list[list[Shown]]:
+        """Return what the kernel has counted."""
+        return [[Shown(each.covered, each.shown, 1 / each.every) for each in stencils] for stencils, _, _ in self._held]
 
 
 _ARGUMENTS = (
@@ -126,24 +197,27 @@ _ARGUMENTS = (
     ctypes.c_size_t,
     ctypes.POINTER(_Component),
     ctypes.c_int,
+    _Decider,
     ctypes.c_double,
     ctypes.POINTER(ctypes.c_void_p),
     ctypes.POINTER(ctypes.c_size_t),
 )
 
 
-def _fill(native: _Component, component: Component) -> list[object]:
+def _fill(native: _Component, component: Component) -> "tuple[ctypes.Array[_Stencil], NDArray[np.int32], Component]":
     """Point `native` to the data of `component`; return what must live as long as it is used."""
     stencils = (_Stencil * len(component.stencils))()
-    for each, stencil in zip(stencils, component.stencils, strict=True):
+    copies = Counter(stencil for stencil, _, _ in component.places)
+    for number, (each, stencil) in enumerate(zip(stencils, component.stencils, strict=True)):
         each.rows = len(stencil.starts) - 1
         for name in ("starts", "columns", "keep", "add"):
             setattr(each, name, getattr(stencil, name).ctypes.data)
+        each.levels, each.most_kept = stencil.levels, stencil.most_kept
+        each.every = each.next = max(copies[number] * len(stencil.columns) // _LOOKED_AT, 1)
     places = np.ascontiguousarray(component.places, dtype=np.int32)
-    native.horizontal, native.vertical = component.sampling
     native.places, native.place = len(component.places), places.ctypes.data
     native.stencils = ctypes.cast(stencils, ctypes.POINTER(_Stencil))
-    return [stencils, places, component]
+    return stencils, places, component
 
 
 @cache

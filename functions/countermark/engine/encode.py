@@ -33,7 +33,7 @@ _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 def encode(frames: list[Image.Image], opened: Opened, output: Output, metadata: Metadata) -> bytes:
     """Return `frames` as a file of the format that `output` names."""
     form = FORMATS[output.format]
-    frames = [_in_mode(frame, form, metadata.profile) for frame in (frames if form.animated else frames[:1])]
+    frames = [in_mode(frame, form, metadata.profile) for frame in (frames if form.animated else frames[:1])]
     raw = opened.format == "TIFF" and opened.image.info.get("compression") == "raw"
     settings = _settings(frames, opened, output) | _carried(frames[0], form, metadata, raw=raw)
     if len(frames) > 1:
@@ -57,7 +57,26 @@ def _written(frames: list[Image.Image], form: Format, settings: dict[str, Any]) 
     return buffer.getvalue()
 
 
-def _in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Image:
+def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image:
+    """Return an image, in a mode of the format, as a file of the output's format and quality shows it."""
+    buffer = BytesIO()
+    try:
+        image.save(buffer, FORMATS[output.format].name.upper(), **_settings([image], opened, output))
+        again = Image.open(buffer)
+        again.load()
+    except (OSError, ValueError, TypeError) as error:
+        raise CannotEncode(f"The image cannot be written as {output.format}: {error}.") from error
+    return again
+
+
+def loses(opened: Opened, output: Output) -> bool:
+    """Tell whether what is faint may be lost when the result is written."""
+    if output.format == "WebP":
+        return output.quality != "keep" or not _is_lossless_webp(opened)
+    return output.format in {"JPEG", "AVIF", "GIF"}
+
+
+def in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Image:
     """Return a frame in a mode that the format holds."""
     if frame.mode in form.modes:
         return frame

@@ -10,6 +10,7 @@
     ├── TooManyPixels          too_many_pixels
     ├── TooManyFrames          too_many_frames
     ├── TookTooLong            took_too_long
+    ├── EmptyMark              empty_mark
     ├── TaskFailed             task_failed
     └── CannotEncode           cannot_encode
 
@@ -81,6 +82,12 @@ class TookTooLong(ImageError):
     """The image took longer than is allowed."""
 
     code = "took_too_long"
+
+
+class EmptyMark(ImageError):
+    """The mark cannot be seen on this picture: choose another colour or `color=auto`, a larger size or more opacity."""
+
+    code = "empty_mark"
 
 
 class TaskFailed(ImageError):

@@ -5,15 +5,16 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from .assets import assets
 
 LONGEST = 2_000_000  # characters of an image that came with the options, about 1.5 million bytes
 _MOST_PIXELS = 25_000_000
+_OPAQUE = 250  # alpha that counts as all
 _FORMATS = ("PNG", "WEBP", "JPEG")
 _INLINE = re.compile(r"data:image/(?:png|webp|jpeg);base64,(?P<data>[A-Za-z0-9+/=\s]+)")
 
@@ -33,6 +34,23 @@ class ImageMark:
         """Return the image as RGBA, cropped to what is not transparent."""
         image = Image.open(BytesIO(self.data), formats=_FORMATS).convert("RGBA")
         return image.crop(image.getchannel("A").getbbox() or (0, 0, 1, 1))
+
+    def shape(self) -> Image.Image:
+        """Return its form as L: what is opaque, or what differs from the corner when all of it is."""
+        image = self.open()
+        alpha = image.getchannel("A")
+        if min(alpha.tobytes()) < _OPAQUE:
+            return alpha
+        plain = image.convert("RGB")
+        corner = Image.new("RGB", image.size, plain.getpixel((0, 0)))
+        red, green, blue = ImageChops.difference(plain, corner).split()
+        form = ImageOps.autocontrast(ImageChops.lighter(ImageChops.lighter(red, green), blue), ignore=0)
+        return form.crop(form.getbbox()) if form.getbbox() else alpha
+
+    @cached_property
+    def strongest(self) -> int:
+        """Its largest alpha, 0 to 255."""
+        return max(self.open().getchannel("A").tobytes())
 
 
 def find_image(value: str) -> ImageMark:

@@ -4,15 +4,20 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+Corner = Literal["bottom-right", "bottom-left", "top-right", "top-left"]
 Position = Literal[
-    "top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right", "tile"
+    "top-left", "top", "top-right", "left", "center", "right", "bottom-left", "bottom", "bottom-right", "auto", "tile"
 ]
-Tiling = Literal["straight", "staggered", "diagonal"]
+Tiling = Literal["staggered", "straight", "diagonal"]
 
-#: A picture carries at most about so many copies of a mark; smaller marks are drawn larger.
+#: Where "auto" may put a mark; the first of equally good ones is taken.
+CORNERS: tuple[Corner, ...] = ("bottom-right", "bottom-left", "top-right", "top-left")
+#: A picture carries at most about so many copies of a mark; smaller marks stand further apart.
 MAX_COPIES = 10_000
 #: Copies whose distance is a multiple of this see the same raster of JPEG blocks and share their preparation.
 RASTER = 16
+_FREE = 0.04  # of a mark is at least between two of them
+_ROOM = 0.94  # of the picture that a mark may take
 
 
 Size = tuple[int, int]  # width, height in pixels
@@ -23,7 +28,7 @@ Spot = tuple[int, int]  # x, y of a top left corner in pixels
 class Layout:
     """How the copies of a mark are spread over a picture."""
 
-    position: Position
+    position: Position  # any but "auto"
     tiling: Tiling
     spacing: float  # gap between copies as a fraction of the mark
     margin: float  # distance from the edge as a fraction of the shorter side
@@ -31,9 +36,10 @@ class Layout:
 
 
 def places(layout: Layout, picture: Size, mark: Size, flat: Size) -> list[Spot]:
-    """Return the top left corners of all copies, in pixels; some may lie partly outside.
+    """Return the top left corners of all copies, in pixels.
 
-    `picture` and `mark` are sizes (width, height) in pixels, `flat` is the mark's size before its rotation.
+    All are whole but those of a diagonal tiling, which runs on over the edges. `picture` and `mark` are sizes
+    (width, height) in pixels, `flat` is the mark's size before its rotation.
     """
     if layout.position != "tile":
         return [_anchor(layout, picture, mark)]
@@ -42,22 +48,37 @@ def places(layout: Layout, picture: Size, mark: Size, flat: Size) -> list[Spot]:
     return _rows(layout, picture, mark)
 
 
-def narrowest(picture: Size) -> int:
-    """Return how wide a tiled mark is at least, so that a picture has no more than about MAX_COPIES of it."""
-    return math.ceil(max(math.sqrt(4 * picture[0] * picture[1] / MAX_COPIES), 4 * max(picture) / MAX_COPIES))
+def measure(picture: Size) -> float:
+    """Return the length that sizes are fractions of: the side of a square as large as the picture."""
+    return math.sqrt(picture[0] * picture[1])
+
+
+def too_large(picture: Size, mark: Size) -> float:
+    """Return how many times larger than its room in the picture a mark is; up to 1 it fits."""
+    return max(mark[axis] / max(picture[axis] * _ROOM, 1) for axis in (0, 1))
+
+
+def is_whole(spot: Spot, picture: Size, mark: Size) -> bool:
+    """Tell whether a copy lies in the picture with all of it."""
+    return all(0 <= spot[axis] <= picture[axis] - mark[axis] for axis in (0, 1))
 
 
 def size_class(length: float) -> int:
     """Return a length near `length`, one of 32 in each octave: pictures of nearly the same size share their marks."""
-    return max(round(2 ** (round(math.log2(length) * 32) / 32)), 1)
+    return max(round(2 ** (round(math.log2(max(length, 1)) * 32) / 32)), 1)
+
+
+def next_smaller(length: int, times: float) -> int:
+    """Return a length of a class that is at least `times` smaller, and smaller in any case."""
+    return max(min(math.floor(2 ** (math.floor(math.log2(length / times) * 32) / 32)), length - 1), 1)
 
 
 def _anchor(layout: Layout, picture: Size, mark: Size) -> Spot:
     margin = round(layout.margin * min(picture))
     spot = []
     for axis, (first, last) in enumerate((("left", "right"), ("top", "bottom"))):
-        free = picture[axis] - mark[axis]
-        inside = min(margin, max(free, 0) // 2)
+        free = max(picture[axis] - mark[axis], 0)
+        inside = min(margin, free // 2)
         if first in layout.position:
             spot.append(inside)
         elif last in layout.position:
@@ -68,15 +89,32 @@ def _anchor(layout: Layout, picture: Size, mark: Size) -> Spot:
 
 
 def _rows(layout: Layout, picture: Size, mark: Size) -> list[Spot]:
-    """Upright rows and columns, centred; staggered shifts every other row by half a step."""
-    step = [_step(mark[axis] * (1 + layout.spacing)) for axis in (0, 1)]
-    middle = [_on_raster((picture[axis] - mark[axis]) / 2, step[axis]) for axis in (0, 1)]
-    start = [middle[axis] % step[axis] - step[axis] for axis in (0, 1)]
+    """Whole marks in rows and columns, centred; staggered has every other row between the columns, one mark fewer."""
+    counts = [_count(picture[axis], mark[axis], layout.spacing) for axis in (0, 1)]
+    if (most := counts[0] * counts[1] / MAX_COPIES) > 1:
+        counts = [max(math.floor(count / math.sqrt(most)), 1) for count in counts]
+        counts = [max(min(counts[axis], MAX_COPIES // counts[1 - axis]), 1) for axis in (0, 1)]
+    step = [_step(picture[axis] / counts[axis]) for axis in (0, 1)]
+    start = [_start(picture[axis], mark[axis], step[axis] * (counts[axis] - 1)) for axis in (0, 1)]
+    between = layout.tiling == "staggered" and counts[0] > 1
     found = []
-    for row, y in enumerate(range(start[1], picture[1], step[1])):
-        shift = step[0] // 2 if layout.tiling == "staggered" and row % 2 else 0
-        found += [(x, y) for x in range(start[0] - shift, picture[0], step[0]) if _shows(x, y, picture, mark)]
+    for row in range(counts[1]):
+        shifted = between and row % 2
+        x, y = start[0] + (step[0] // 2 if shifted else 0), start[1] + row * step[1]
+        found += [(x + column * step[0], y) for column in range(counts[0] - 1 if shifted else counts[0])]
     return found
+
+
+def _count(length: int, mark: int, spacing: float) -> int:
+    """Return how many whole marks stand along a side, about as far apart as is wished."""
+    return max(min(round(length / (mark * (1 + spacing))), math.floor(length / (mark * (1 + _FREE)))), 1)
+
+
+def _start(length: int, mark: int, span: int) -> int:
+    """Return where the first mark stands for all of them to be in the middle."""
+    middle = (length - mark - span) / 2
+    near = _on_raster(middle, mark)
+    return near if 0 <= near <= length - mark - span else math.floor(middle)
 
 
 def _along(layout: Layout, picture: Size, mark: Size, flat: Size) -> list[Spot]:
@@ -85,6 +123,8 @@ def _along(layout: Layout, picture: Size, mark: Size, flat: Size) -> list[Spot]:
     across = (math.cos(turn), -math.sin(turn))
     down = (-across[1], across[0])
     step = (max(flat[0] * (1 + layout.spacing), 1), max(flat[1] * (1.5 + layout.spacing * 2), 1))
+    wider = math.sqrt(max((picture[0] + mark[0]) * (picture[1] + mark[1]) / (step[0] * step[1] * MAX_COPIES), 1))
+    step = (step[0] * wider, step[1] * wider)
     centre = [(picture[axis] - mark[axis]) / 2 for axis in (0, 1)]
     reach = sum(abs(down[axis]) * (picture[axis] + mark[axis]) / 2 for axis in (0, 1))
     found = []
@@ -94,10 +134,17 @@ def _along(layout: Layout, picture: Size, mark: Size, flat: Size) -> list[Spot]:
         shift = (row % 2) / 2
         for column in range(math.ceil(first / step[0] - shift), math.floor(last / step[0] - shift) + 1):
             way = (column + shift) * step[0]
-            x, y = (_on_raster(origin[axis] + across[axis] * way, flat[1]) for axis in (0, 1))
+            corner = [origin[axis] + across[axis] * way for axis in (0, 1)]
+            x, y = (_along_raster(corner[axis], flat[1], picture[axis] - mark[axis]) for axis in (0, 1))
             if _shows(x, y, picture, mark):
                 found.append((x, y))
     return found
+
+
+def _along_raster(value: float, length: int, last: int) -> int:
+    """Return a position on the raster, unless that pushes over an edge what is whole from 0 to `last`."""
+    near = _on_raster(value, length)
+    return near if 0 <= near <= last else round(value)
 
 
 def _span(origin: list[float], direction: tuple[float, float], picture: Size, mark: Size) -> tuple[float, float]:
@@ -118,8 +165,9 @@ def _shows(x: int, y: int, picture: Size, mark: Size) -> bool:
 
 
 def _step(length: float) -> int:
-    """Return a step in pixels, on the raster when that is too small a change to be seen."""
-    return max(round(length / RASTER), 1) * RASTER if length >= 8 * RASTER else max(round(length), 1)
+    """Return a step in pixels that is no longer; on the raster, with its half, when that is too small to be seen."""
+    unit = 2 * RASTER if length >= 16 * RASTER else RASTER if length >= 8 * RASTER else 1
+    return max(math.floor(length / unit), 1) * unit
 
 
 def _on_raster(value: float, length: int) -> int:

@@ -4,18 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from .dct import DONE, TOOK_TOO_LONG, Component, kernel
+from .dct import DONE, TOOK_TOO_LONG, Component, Plane, Shown, kernel
 from .decode import Opened
+from .errors import EmptyMark
+from .ground import Ground
 from .layout import Size, Spot
 from .mark import Sprite
 from .paint import in_profile
+from .seen import enough
 from .segments import kept_segments, put_segments
 from .stencil import Stencil, cut
-from .task import Picture
+from .task import Picture, attempting
 from .tasks.watermark import Watermark
-from .turned import as_stored, spot_as_stored, swaps
+from .turned import as_stored, as_upright, spot_as_stored, swaps
 
 _SAMPLINGS = {(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4)}
 _LARGEST_MARK = 32_000_000  # pixels; the stencils of a larger mark take more memory than the picture
@@ -44,14 +48,16 @@ def mark_lossless(opened: Opened, tasks: Sequence[object], picture: Picture) -> 
         return None
     orientation = opened.exif.orientation
     width, height = image.size[::-1] if swaps(orientation) else image.size
-    components = _components(tasks, (width, height), orientation, sampling, picture)
-    if components is None:
+    plan = _Plan(tasks, (width, height), orientation, sampling, picture)
+    try:
+        result, data, shown = native.mark(opened.source, sampling, plan.decide, picture.deadline.left)
+    except _NotOnCoefficients:
         return None
-    result, data = native.mark(opened.source, components, picture.deadline.left)
     if result == TOOK_TOO_LONG:
         picture.deadline.check()
     if result != DONE:
         return None
+    plan.check(shown)
     segments = kept_segments(opened.source, picture.output.metadata, upright=False)
     return Marked(data=put_segments(data, segments), width=width, height=height)
 
@@ -71,32 +77,73 @@ def _sampling(image: JpegImagePlugin.JpegImageFile) -> tuple[tuple[int, int], ..
     return factors if image.mode == "RGB" and simple and image.info.get("adobe_transform", 1) == 1 else None
 
 
-def _components(
-    tasks: Sequence[object], size: Size, orientation: int, sampling: tuple[tuple[int, int], ...], picture: Picture
-) -> list[Component] | None:
-    """Return the marks of every component, or None when one cannot be painted on coefficients."""
-    factors = ((1, 1),) if len(sampling) == 1 else sampling  # a lone component is never subsampled
-    unit = [_UNIT * max(each[axis] for each in factors) for axis in (0, 1)]
-    stencils: list[list[Stencil]] = [[] for _ in factors]
-    places: list[list[tuple[int, int, int]]] = [[] for _ in factors]
-    for task in tasks:
-        assert isinstance(task, Watermark)  # noqa: S101 - checked by the caller
-        stamp = task.stamp(size, picture)
-        sprite = stamp.sprite
+class _NotOnCoefficients(Exception):
+    """A mark that has to be painted on pixels."""
+
+
+class _Plan:
+    """How a file is marked, which its own ground decides."""
+
+    def __init__(
+        self,
+        tasks: Sequence[object],
+        size: Size,
+        orientation: int,
+        sampling: tuple[tuple[int, int], ...],
+        picture: Picture,
+    ) -> None:
+        """Take the tasks, the upright size, and how the picture lies in the file."""
+        self._tasks, self._size, self._orientation, self._picture = tasks, size, orientation, picture
+        self._factors = ((1, 1),) if len(sampling) == 1 else sampling  # a lone component is never subsampled
+        most = [max(each[axis] for each in self._factors) for axis in (0, 1)]
+        self._unit = [_UNIT * each for each in most]
+        #: Pixels that a sample of each component stands for.
+        self._pixels = [most[0] // across * (most[1] // down) for across, down in self._factors]
+        self._owners: list[int] = []  # number of its task, for each stencil
+
+    def decide(self, levels: Plane) -> list[Component]:
+        """Return the marks of every component; raise `_NotOnCoefficients` when one cannot be painted there."""
+        stencils: list[list[Stencil]] = [[] for _ in self._factors]
+        places: list[list[tuple[int, int, int]]] = [[] for _ in self._factors]
+        self._owners = []
+        for number, task in enumerate(self._tasks):
+            assert isinstance(task, Watermark)  # noqa: S101 - checked by the caller
+            with attempting(task):
+                stamps = task.stamps(self._size, self._picture, partial(self._ground, levels))
+            for sprite, spots in stamps:
+                self._add(sprite, spots, stencils, places)
+            self._owners += [number] * (len(stencils[0]) - len(self._owners))
+        return [Component(stencils=one, places=other) for one, other in zip(stencils, places, strict=True)]
+
+    def check(self, shown: Sequence[Sequence[Shown]]) -> None:
+        """Raise `EmptyMark` unless the mark of every task is seen in one of the components at least."""
+        for number in range(len(self._tasks)):
+            if not any(self._is_seen(number, found, self._pixels[each]) for each, found in enumerate(shown)):
+                raise EmptyMark
+
+    def _is_seen(self, task: int, found: Sequence[Shown], pixels: int) -> bool:
+        mine = [each for each, owner in zip(found, self._owners, strict=True) if owner == task]
+        samples = sum(each.shown / each.share for each in mine)
+        return enough(samples, sum(each.covered / each.share for each in mine), samples * pixels)
+
+    def _ground(self, levels: Plane) -> Ground:
+        return Ground(np.asarray(as_upright(Image.fromarray(levels), self._orientation)), self._size)
+
+    def _add(
+        self, sprite: Sprite, spots: list[Spot], stencils: list[list[Stencil]], places: list[list[tuple[int, int, int]]]
+    ) -> None:
+        """Add the stencils and places of a mark for each component."""
         large = sprite.size[0] * sprite.size[1] > _LARGEST_MARK
-        if large or sprite.blend != "normal" or (len(factors) == 1 and not sprite.grey):
-            return None
-        spots = [spot_as_stored(spot, sprite.size, size, orientation) for spot in stamp.spots]
-        for phase, corners in _by_phase(spots, unit).items():
-            key, draw = (sprite.key, picture.profile, orientation), partial(_draw, sprite, picture, orientation)
-            for number, found in enumerate(cut(key, draw, phase, factors)):
-                step = [unit[axis] // factors[number][axis] for axis in (0, 1)]
+        if large or sprite.blend != "normal" or (len(self._factors) == 1 and not sprite.grey):
+            raise _NotOnCoefficients
+        stored = [spot_as_stored(spot, sprite.size, self._size, self._orientation) for spot in spots]
+        key = (sprite.key, self._picture.profile, self._orientation)
+        draw = partial(_draw, sprite, self._picture, self._orientation)
+        for phase, corners in _by_phase(stored, self._unit).items():
+            for number, found in enumerate(cut(key, draw, phase, self._factors)):
+                step = [self._unit[axis] // self._factors[number][axis] for axis in (0, 1)]
                 places[number] += [(len(stencils[number]), x // step[0], y // step[1]) for x, y in corners]
                 stencils[number].append(found)
-    return [
-        Component(sampling=each, stencils=stencils[number], places=places[number])
-        for number, each in enumerate(sampling)
-    ]
 
 
 def _by_phase(spots: list[Spot], unit: list[int]) -> dict[Spot, list[Spot]]:

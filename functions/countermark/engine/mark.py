@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter, ImageStat
 
 from .cache import ByteCache
+from .errors import EmptyMark
 from .fonts import open_font
 from .image_mark import ImageMark
 from .logo import draw_logo
@@ -18,6 +19,7 @@ Blend = Literal["normal", "multiply", "screen"]
 
 #: Marks prepared for a size are kept up to so many bytes in a process.
 CACHE_BYTES = 64 * 1024 * 1024
+_SMALLEST_FONT = 16.0  # pixels that a text is drawn in; a smaller one is made of it, as fonts have none below one
 _TALLEST_LINE = 0.34  # as a fraction of the mark's width, so that a single letter does not fill the picture
 _WIDEST = 4096  # pixels that a mark is drawn in; a wider one is enlarged, which spares memory and nobody sees
 _BAND = 256  # rows that are worked on at once in floating point
@@ -37,7 +39,7 @@ class Appearance:
     """What a mark looks like, apart from its size."""
 
     content: Text | ImageMark | None  # None is the built-in logo
-    color: str  # #rrggbb, of text and logo
+    color: str | None  # #rrggbb; None leaves an image as it is
     effect: Effect
     opacity: float  # 0 to 1
     rotation: float  # degrees counterclockwise
@@ -81,8 +83,10 @@ def _draw(appearance: Appearance, width: int, height: int) -> Sprite:
     if appearance.rotation % 360:
         image = image.rotate(appearance.rotation, Image.Resampling.BICUBIC, expand=True)
     image.putalpha(image.getchannel("A").point([0 if value < _UNSEEN else value for value in range(256)]))
-    if box := image.getchannel("A").getbbox():
-        image = image.crop(box)
+    box = image.getchannel("A").getbbox()
+    if box is None:
+        raise EmptyMark("The mark is transparent everywhere: raise its opacity.")
+    image = image.crop(box)
     if grey and blend != "normal":  # then it is a normal mark of another colour and alpha
         image, blend = _as_normal(image, blend), "normal"
     if enlarged > 1:
@@ -116,15 +120,21 @@ def _as_normal(image: Image.Image, blend: Blend) -> Image.Image:
 
 def _flat(appearance: Appearance, width: int, height: int) -> Image.Image:
     """Return the mark before its rotation, as RGBA."""
-    content = appearance.content
-    if isinstance(content, ImageMark):
+    content, color = appearance.content, appearance.color
+    if isinstance(content, ImageMark) and color is None:
         image = _fit(content.open(), width, height)
-        if appearance.effect == "none":
-            image.putalpha(_faded(image.getchannel("A"), appearance.opacity))
-            return image
-        return _paint(image.getchannel("A"), image.convert("RGB"), appearance)
-    shape = _fit(draw_logo(), width, height) if content is None else _write(content, width, height)
-    return _paint(shape, Image.new("RGB", shape.size, appearance.color), appearance)
+        return _paint(image.getchannel("A"), image.convert("RGB"), _mean(image), appearance)
+    if isinstance(content, ImageMark):
+        shape = _fit(content.shape(), width, height)
+    else:
+        shape = _write(content, width, height) if content else _fit(draw_logo(), width, height)
+    plain = ImageColor.getrgb(color or "white")
+    return _paint(shape, Image.new("RGB", shape.size, plain), plain, appearance)
+
+
+def _mean(image: Image.Image) -> tuple[int, ...]:
+    """Return the mean colour of what shows of an image."""
+    return tuple(round(each) for each in ImageStat.Stat(image.convert("RGB"), image.getchannel("A")).mean)
 
 
 def _fit(shape: Image.Image, width: int, height: int) -> Image.Image:
@@ -135,16 +145,15 @@ def _fit(shape: Image.Image, width: int, height: int) -> Image.Image:
 
 def _write(text: Text, width: int, height: int) -> Image.Image:
     """Return the text as a shape, in the largest size that fits."""
-    if width < 64:
-        return _fit(_write(text, width * 8, height * 8), width, height)
     trial = 100.0
     left, top, right, bottom = _measure(text, trial)
     size = trial * min(width / max(right - left, 1), height / max(bottom - top, 1), width * _TALLEST_LINE / trial)
-    left, top, right, bottom = _measure(text, size)
+    drawn = max(size, _SMALLEST_FONT)
+    left, top, right, bottom = _measure(text, drawn)
     shape = Image.new("L", (max(math.ceil(right - left), 1), max(math.ceil(bottom - top), 1)))
-    font = open_font(size, text.font)
+    font = open_font(drawn, text.font)
     ImageDraw.Draw(shape).multiline_text((-left, -top), text.lines, font=font, fill=255, align="center")
-    return shape
+    return _fit(shape, math.ceil(shape.width * size / drawn), shape.height) if size < drawn else shape
 
 
 def _measure(text: Text, size: float) -> tuple[float, float, float, float]:
@@ -152,15 +161,15 @@ def _measure(text: Text, size: float) -> tuple[float, float, float, float]:
     return draw.multiline_textbbox((0, 0), text.lines, font=open_font(size, text.font), align="center")
 
 
-def _paint(shape: Image.Image, colors: Image.Image, appearance: Appearance) -> Image.Image:
-    """Return `colors` in the form of `shape`, over its shadow or outline, as RGBA."""
+def _paint(shape: Image.Image, colors: Image.Image, mean: tuple[int, ...], appearance: Appearance) -> Image.Image:
+    """Return `colors`, which are about `mean`, in the form of `shape`, over its shadow or outline, as RGBA."""
     if appearance.effect == "none":
         colors.putalpha(_faded(shape, appearance.opacity))
         return colors
     shape, under = _under(shape, appearance.effect)
     room = ((shape.width - colors.width) // 2, (shape.height - colors.height) // 2)
     alpha = ImageChops.screen(shape, under)
-    image = Image.new("RGB", shape.size, _contrast(ImageColor.getrgb(appearance.color)))
+    image = Image.new("RGB", shape.size, _contrast(mean))
     above = image.copy()
     above.paste(colors, room)
     image.paste(above, mask=_share(shape, alpha))
@@ -174,7 +183,7 @@ def _faded(alpha: Image.Image, opacity: float) -> Image.Image:
 
 def _under(shape: Image.Image, effect: Effect) -> tuple[Image.Image, Image.Image]:
     """Return `shape` with room around it, and what lies under it."""
-    reach = max(min(shape.size) * 0.035, 0.6)
+    reach = max(min(shape.size) * 0.03, 0.6)
     room = math.ceil(reach * 3)
     wide = Image.new("L", (shape.width + 2 * room, shape.height + 2 * room))
     wide.paste(shape, (room, room))

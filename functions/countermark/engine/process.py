@@ -1,19 +1,24 @@
 """One image in, one image out."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image
 
 from .decode import Opened, open_image, read_frames, shrink_on_load
-from .encode import encode
-from .errors import ImageError, TaskFailed
+from .details import read_details
+from .encode import encode, in_mode, loses, rewritten
+from .errors import TaskFailed
 from .formats import FORMATS
+from .ground import Ground
 from .limits import Deadline, Limits
 from .lossless import mark_lossless
 from .metadata import kept
 from .options import Options
-from .task import ImageTask, Output, OutputTask, Picture
+from .seen import Witness, check_whole, covered_share
+from .task import ImageTask, Output, OutputTask, Picture, attempting
 from .tasks.resize import Resize
+from .tasks.watermark import Watermark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,7 @@ def process(
     marked = mark_lossless(opened, pixel_tasks, picture)
     if marked is not None:
         return Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1)
-    frames = [_edit(frame, pixel_tasks, picture) for frame in read_frames(opened, deadline)]
+    frames = [_edit(frame, pixel_tasks, picture, opened) for frame in read_frames(opened, deadline)]
     deadline.check()
     return _written(frames, opened, picture.output)
 
@@ -83,9 +88,9 @@ def preview(
     picture = _picture(opened, Output(format="JPEG", quality=80, metadata="none"), name, number, deadline)
     first = next(iter(read_frames(opened, deadline)))
     tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
-    small = _edit(first, [Resize(width=longest, height=longest), *tasks], picture)
-    if small.mode in {"LA", "RGBA"}:
+    if first.mode in {"LA", "RGBA"}:
         picture.output.format = "PNG"
+    small = _edit(first, [Resize(width=longest, height=longest), *tasks], picture, opened)
     return _written([small], opened, picture.output)
 
 
@@ -98,6 +103,7 @@ def _picture(opened: Opened, output: Output, name: str, number: int, deadline: D
         profile=opened.image.info.get("icc_profile") or None,
         output=output,
         deadline=deadline,
+        details=partial(read_details, bytes(opened.exif)),
     )
 
 
@@ -119,17 +125,41 @@ def _output(opened: Opened, options: Options) -> Output:
     return output
 
 
-def _edit(frame: Image.Image, tasks: list[ImageTask], picture: Picture) -> Image.Image:
+def _edit(frame: Image.Image, tasks: list[ImageTask], picture: Picture, opened: Opened) -> Image.Image:
+    """Return a frame with all tasks done; raise `EmptyMark` when one of the marks cannot be seen then."""
     info = frame.info
-    for task in tasks:
+    unmarked: list[tuple[Image.Image, float]] = []  # what becomes of the frame without a mark, and the mark's share
+    for number, task in enumerate(tasks):
         picture.deadline.check()
-        try:
-            frame = task.edit(frame, picture)
-        except ImageError:
-            raise
-        except Exception as error:
-            raise TaskFailed(f"The task {task.task} failed: {error}") from error
-        if not isinstance(frame, Image.Image):
-            raise TaskFailed(f"The task {task.task} failed: edit returned {frame!r:.100}, and not an image.")
+        unmarked = [(_run(task, each, picture), share) for each, share in unmarked]
+        if not isinstance(task, Watermark):
+            frame = _run(task, frame, picture)
+            continue
+        with attempting(task):
+            stamps = task.stamps(frame.size, picture, partial(Ground.of, frame))
+        if not all(isinstance(each, Watermark) for each in tasks[number:]):
+            unmarked.append((frame.copy(), covered_share(frame.size, stamps)))
+        witness = Witness(frame, stamps)
+        frame = _run(task, frame, picture)
+        _check(witness, frame, picture, opened)
+    view = partial(in_mode, form=FORMATS[picture.output.format], profile=picture.profile)
+    for double, share in unmarked:
+        check_whole(view(double), view(frame), share)
     frame.info = info
+    return frame
+
+
+def _check(witness: Witness, frame: Image.Image, picture: Picture, opened: Opened) -> None:
+    """Raise `EmptyMark` when the marked frame, as the result will have it, does not show the mark."""
+    output = picture.output
+    shown = partial(in_mode, form=FORMATS[output.format], profile=picture.profile)
+    written = partial(rewritten, opened=opened, output=output) if loses(opened, output) else None
+    witness.check(frame, shown, written)
+
+
+def _run(task: ImageTask, frame: Image.Image, picture: Picture) -> Image.Image:
+    with attempting(task):
+        frame = task.edit(frame, picture)
+    if not isinstance(frame, Image.Image):
+        raise TaskFailed(f"The task {task.task} failed: edit returned {frame!r:.100}, and not an image.")
     return frame

@@ -1,7 +1,8 @@
 """What an image task is, and the registry of all of them."""
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import TypeVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from .errors import ImageError, TaskFailed
 from .limits import Deadline
 
 
@@ -33,6 +35,8 @@ class Picture:
     profile: bytes | None  # its ICC profile
     output: Output
     deadline: Deadline = field(default_factory=lambda: Deadline(60.0))
+    details: Callable[[], Mapping[str, str]] = dict  # what its EXIF says, by the names of placeholders
+    decided: dict[Hashable, object] = field(default_factory=dict)  # by the first frame, for those behind it
 
 
 class ImageTask(BaseModel, ABC):
@@ -65,6 +69,17 @@ class OutputTask(ImageTask):
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:  # noqa: ARG002
         """Return the picture as it is."""
         return image
+
+
+@contextlib.contextmanager
+def attempting(task: ImageTask) -> Iterator[None]:
+    """Turn anything that is raised within into an `ImageError` that names the task."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:
+        raise TaskFailed(f"The task {task.task} failed: {error}") from error
 
 
 _TASKS: dict[str, type[ImageTask]] = {}

@@ -28,6 +28,11 @@ def as_stored(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_STORED[orientation]) if orientation in _STORED else image
 
 
+def as_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Return an image upright that lies in a file of this orientation."""
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+
+
 def spot_as_stored(spot: Spot, mark: Size, picture: Size, orientation: int) -> Spot:
     """Return where the corner of a mark lies in the file; all arguments are upright."""
     x, y = spot

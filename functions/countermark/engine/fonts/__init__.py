@@ -28,17 +28,26 @@ def find_font(text: str, wanted: str | None) -> str:
 
 
 def missing(text: str, name: str) -> str:
-    """Return the characters of `text` that a font does not have."""
-    return _missing("".join(sorted(set(text))), assets().fonts[name])
+    """Return the characters of `text` that a font does not have; the end of a line is none."""
+    return _missing("".join(sorted(set(text) - {"\n"})), assets().fonts[name])
+
+
+def has_ink(line: str, name: str) -> bool:
+    """Tell whether anything is drawn of a line of text."""
+    return ImageFont.truetype(assets().fonts[name], _TRIAL * 4).getmask(line).getbbox() is not None
 
 
 @lru_cache(maxsize=1024)
 def _missing(characters: str, path: Path) -> str:
     font = ImageFont.truetype(path, _TRIAL)
     nothing = _drawn(font, _NOWHERE)
-    return "".join(each for each in characters if each.isprintable() and _drawn(font, each) == nothing)
+    return "".join(each for each in characters if _drawn(font, each) in {nothing, None})
 
 
-def _drawn(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
-    mask = font.getmask(character)
+def _drawn(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes] | None:
+    """Return what a font draws of a character; None when that cannot be drawn by any, as half of one."""
+    try:
+        mask = font.getmask(character)
+    except (RuntimeError, ValueError):  # of Raqm, and of an encoder
+        return None
     return mask.size, bytes(mask)

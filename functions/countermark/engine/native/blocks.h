@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,7 +13,7 @@
 #define LARGEST 1023        /* the largest coefficient that Huffman coding has a code for */
 #define ROUNDER 12582912.0f /* 1.5 x 2^23: a float plus this has no room for fractions */
 
-enum { DONE = 0, NOT_FOR_US = 1, DAMAGED = 2, TOOK_TOO_LONG = 3, NO_MEMORY = 4 };
+enum { DONE = 0, NOT_FOR_US = 1, DAMAGED = 2, TOOK_TOO_LONG = 3, NO_MEMORY = 4, STOPPED = 5 };
 
 /* The touched blocks of one mark in one component, row by row: row r holds blocks starts[r] to starts[r + 1]. */
 struct stencil {
@@ -21,6 +22,10 @@ struct stencil {
   const int32_t *columns; /* of each block, counted from the mark's first */
   const uint16_t *keep;   /* 64 a block, column by column: share of the sample that stays, 65535 is all of it */
   const int16_t *add;     /* 64 a block, the same: what the mark adds to it, in 1/128 of a sample, around mid grey */
+  float levels;           /* a sample shows the mark when it has changed by so much ... */
+  int32_t most_kept;      /* ... which is looked for where no larger share of it stays */
+  int32_t every, next;    /* of so many blocks one is looked at; how many are left until then */
+  int64_t covered, shown; /* samples that were looked at, and those of them that show the mark */
 };
 
 struct place {
@@ -31,8 +36,19 @@ struct component {
   int32_t horizontal, vertical; /* expected sampling factors */
   int32_t places;
   const struct place *place;
-  const struct stencil *stencils;
+  struct stencil *stencils;
 };
+
+/* What the brightness of a picture, its first component, is like before it is marked: the mean of each block, 0 to 255,
+ * row by row. */
+struct ground {
+  int32_t across, down;
+  uint8_t *means;
+};
+
+/* Told the ground, it says how a picture is marked: it fills places and stencils of the components that the caller
+ * knows. It returns 0 when nothing is to be done any more. */
+typedef int decider(const struct ground *ground);
 
 static inline double now(void) {
   struct timespec time;
@@ -179,11 +195,66 @@ static inline int is_seen(const struct stencil *stencil, int32_t each, int32_t c
   return 0;
 }
 
+/* Return the mean of a block as a level, from its coefficient and the quantisation of that. */
+ALWAYS uint8_t level_of(int32_t mean, int32_t quantisation) {
+  int32_t level = 128 + mean * quantisation / 8;
+  return (uint8_t)(level < 0 ? 0 : level > 255 ? 255 : level);
+}
+
+/* Make room for the means of so many samples; return 0 when there is no memory. */
+static inline int make_ground(struct ground *ground, int32_t width, int32_t height) {
+  ground->across = (width + 7) / 8;
+  ground->down = (height + 7) / 8;
+  ground->means = malloc((size_t)ground->across * (size_t)ground->down);
+  return ground->means != NULL;
+}
+
 /* Blend block `each` of a stencil with the coefficients of a block. */
 typedef void blender(int16_t *block, const struct scales *scales, const struct stencil *stencil, int32_t each);
 
 static void blend_anywhere(int16_t *block, const struct scales *scales, const struct stencil *stencil, int32_t each) {
   blend_here(block, scales, stencil, each);
+}
+
+/* Turn the coefficients of a block into samples around mid grey, column by column, as a decoder clamps them. */
+static inline void decode_block(const int16_t block[64], const struct scales *scales, float samples[64]) {
+  vector rows[8];
+  for (int i = 0; i < 8; i++) {
+    shorts loaded;
+    memcpy(&loaded, block + 8 * i, sizeof loaded);
+    rows[i] = __builtin_convertvector(loaded, vector) * scales->table[i];
+  }
+  to_samples(rows);
+  transpose(rows);
+  to_samples(rows);
+  for (int i = 0; i < 8; i++) {
+    vector sample = smaller(larger(rows[i], SPREAD(-128.0f)), SPREAD(127.0f));
+    memcpy(samples + 8 * i, &sample, sizeof sample);
+  }
+}
+
+/* Blend, and of some blocks count the samples that show it, those beyond the picture's right and lower edge, which are
+ * so many columns and rows away, aside. What the quantisation leaves is what counts. */
+static inline void mark_block_of(blender *blend, int16_t *block, const struct scales *scales, struct stencil *stencil,
+                                 int32_t each, int32_t columns, int32_t rows) {
+  if (--stencil->next > 0) {
+    blend(block, scales, stencil, each);
+    return;
+  }
+  stencil->next = stencil->every;
+  const uint16_t *keep = stencil->keep + 64 * (size_t)each;
+  float before[64], after[64];
+  decode_block(block, scales, before);
+  blend(block, scales, stencil, each);
+  decode_block(block, scales, after);
+  for (int32_t column = 0; column < columns && column < 8; column++)
+    for (int32_t row = 0; row < rows && row < 8; row++) {
+      int32_t at = 8 * column + row;
+      float change = after[at] - before[at];
+      int covered = keep[at] <= stencil->most_kept;
+      stencil->covered += covered;
+      stencil->shown += covered && (change >= stencil->levels || -change >= stencil->levels);
+    }
 }
 
 #if defined(__x86_64__)

@@ -113,18 +113,31 @@ static void mark_component(j_decompress_ptr info, jvirt_barray_ptr blocks, const
   int32_t width = (int32_t)shape->downsampled_width, height = (int32_t)shape->downsampled_height;
   for (int32_t number = 0; number < component->places; number++) {
     const struct place *place = component->place + number;
-    const struct stencil *stencil = component->stencils + place->stencil;
+    struct stencil *stencil = component->stencils + place->stencil;
     for (int32_t row = place->y < 0 ? -place->y : 0; row < stencil->rows && 8 * (place->y + row) < height; row++) {
       int32_t from = stencil->starts[row], to = stencil->starts[row + 1];
       if (from == to) continue;
       JBLOCKARRAY found = info->mem->access_virt_barray((j_common_ptr)info, blocks, (JDIMENSION)(place->y + row), 1, TRUE);
       for (int32_t each = from; each < to; each++) {
         int32_t column = place->x + stencil->columns[each];
-        if (column >= 0 && is_seen(stencil, each, width - 8 * column, height - 8 * (place->y + row)))
-          blend(found[0][column], &scales, stencil, each);
+        int32_t columns = width - 8 * column, rows = height - 8 * (place->y + row);
+        if (column >= 0 && is_seen(stencil, each, columns, rows))
+          mark_block_of(blend, found[0][column], &scales, stencil, each, columns, rows);
       }
     }
   }
+}
+
+/* Read the means of the first component; return 0 when there is no memory. */
+static int read_ground(j_decompress_ptr info, jvirt_barray_ptr blocks, const jpeg_component_info *shape,
+                       struct ground *ground) {
+  if (!make_ground(ground, (int32_t)shape->downsampled_width, (int32_t)shape->downsampled_height)) return 0;
+  for (int32_t y = 0; y < ground->down; y++) {
+    JBLOCKARRAY found = info->mem->access_virt_barray((j_common_ptr)info, blocks, (JDIMENSION)y, 1, FALSE);
+    for (int32_t x = 0; x < ground->across; x++)
+      ground->means[(size_t)y * ground->across + x] = level_of(found[0][x][0], shape->quant_table->quantval[0]);
+  }
+  return 1;
 }
 
 /* ---- the whole file ---- */
@@ -139,14 +152,16 @@ static int suits(j_decompress_ptr info, const struct component *components, int 
   return 1;
 }
 
-/* Mark the JPEG file `source`; the marked file is put in `*marked` (to be given to `release`) and its size in
+/* Mark the JPEG file `source` as `decide` says, which fills `components`; the marked file is put in `*marked` (to be given to `release`) and its size in
  * `*marked_size`. Only image data is written, no metadata. Returns one of the values at the top. */
-int mark_coefficients(const struct library *library, const uint8_t *source, size_t size, const struct component *components,
-              int count, double seconds, uint8_t **marked, size_t *marked_size) {
+int mark_coefficients(const struct library *library, const uint8_t *source, size_t size,
+                      const struct component *components, int count, decider *decide, double seconds, uint8_t **marked,
+                      size_t *marked_size) {
   struct jpeg_decompress_struct reader = {0};
   struct jpeg_compress_struct writer = {0};
   struct errors errors = {.result = DONE};
   struct output output = {.size = size + size / 4 + 65536};
+  struct ground ground = {0};
   struct progress progress = {.base.progress_monitor = on_progress, .end = now() + seconds};
   struct jpeg_source_mgr input = {.next_input_byte = source,
                                   .bytes_in_buffer = size,
@@ -172,6 +187,11 @@ int mark_coefficients(const struct library *library, const uint8_t *source, size
   errors.result = DONE;
   jvirt_barray_ptr *blocks = library->read_coefficients(&reader);
   if (errors.base.num_warnings > 0) on_error((j_common_ptr)&reader);
+  errors.result = NO_MEMORY;
+  if (!read_ground(&reader, blocks[0], reader.comp_info, &ground)) goto leave;
+  errors.result = STOPPED;
+  if (!decide(&ground)) goto leave;
+  errors.result = DONE;
   for (int each = 0; each < count; each++)
     mark_component(&reader, blocks[each], reader.comp_info + each, components + each);
 
@@ -194,6 +214,7 @@ int mark_coefficients(const struct library *library, const uint8_t *source, size
 leave:
   library->destroy_compress(&writer);
   library->destroy_decompress(&reader);
+  free(ground.means);
   if (errors.result == DONE) {
     *marked = output.bytes;
     *marked_size = output.size - output.base.free_in_buffer;

@@ -1,7 +1,8 @@
 /* Marks painted on the entropy-coded scan of a baseline JPEG file, without reading what they do not touch.
  *
- * The scan is walked symbol by symbol. A block that no mark touches is not decoded: its bits are copied as they are,
- * but for the code of its mean (DC) where the block before it has changed. A touched block is decoded, blended and
+ * The scan is walked symbol by symbol, which tells where each block begins and what its mean (DC) is. By the means it
+ * is decided how the picture is marked. Then a block that no mark touches is not decoded: its bits are copied as they
+ * are, but for the code of its mean where the block before it has changed. A touched block is decoded, blended and
  * encoded with the file's own tables. A progressive file is for scans.c; what else is not plain (several scans, restart
  * markers) or needs a code that its tables lack is left to libjpeg, in coefficients.c.
  */
@@ -38,15 +39,17 @@ static void make_skips(struct skips *skips, const struct codes *codes) {
 
 struct lane { /* what the walk knows of a component */
   struct part *part;
-  const struct codes *means, *rest; /* Huffman tables of its DC and AC coefficients */
+  const struct codes *means_codes, *rest; /* Huffman tables of its DC and AC coefficients */
   const struct skips *skips;
-  int32_t mean_in, mean_out; /* of the block before, in the source and in the result */
-  int32_t *touched;          /* for the blocks of a row of units: number of the first link, 0 for none */
+  int16_t *means;   /* of all blocks, row by row */
+  uint32_t *begins; /* where in the input they begin, in bits */
+  int32_t moved;    /* by how much the mark has changed the mean of the block before */
+  int32_t *touched; /* for the blocks of a row of units: number of the first link, 0 for none */
 };
 
 struct link { /* one mark on one block */
   int32_t next, each;
-  const struct stencil *stencil;
+  struct stencil *stencil;
 };
 
 struct scan {
@@ -61,6 +64,7 @@ struct scan {
   struct output output;
   struct link *links;
   int32_t links_used, links_size;
+  uint8_t *busy; /* for the units of a row: whether a mark touches one of its blocks */
 };
 
 static int read_scan(struct scan *scan, const uint8_t *at, const uint8_t *end) {
@@ -71,10 +75,10 @@ static int read_scan(struct scan *scan, const uint8_t *at, const uint8_t *end) {
     struct lane *lane = scan->lane + each;
     lane->part = scan->frame.part + each;
     if (from[0] != lane->part->id || from[1] >> 4 > 3 || (from[1] & 15) > 3) return 0;
-    lane->means = scan->means + (from[1] >> 4);
+    lane->means_codes = scan->means + (from[1] >> 4);
     lane->rest = scan->rest + (from[1] & 15);
     lane->skips = scan->skips + (from[1] & 15);
-    if (!lane->means->known || !lane->rest->known) return 0;
+    if (!lane->means_codes->known || !lane->rest->known) return 0;
   }
   const uint8_t *range = at + 1 + 2 * parts;
   return range[0] == 0 && range[1] == 63 && range[2] == 0;
@@ -102,9 +106,14 @@ static int prepare(struct scan *scan, const struct component *components, int co
   if (!prepare_frame(&scan->frame, components, count)) return 0;
   for (int each = 0; each < count; each++) {
     struct lane *lane = scan->lane + each;
-    lane->touched = calloc((size_t)lane->part->line * lane->part->vertical, sizeof *lane->touched);
-    if (lane->touched == NULL) return 0;
+    size_t row = (size_t)lane->part->line * lane->part->vertical, all = row * (size_t)scan->frame.units_down;
+    lane->touched = calloc(row, sizeof *lane->touched);
+    lane->means = malloc(all * sizeof *lane->means);
+    lane->begins = malloc(all * sizeof *lane->begins);
+    if (lane->touched == NULL || lane->means == NULL || lane->begins == NULL) return 0;
   }
+  scan->busy = malloc((size_t)scan->frame.units_across);
+  if (scan->busy == NULL) return 0;
   for (int each = 0; each < 4; each++)
     if (scan->rest[each].known) make_skips(scan->skips + each, scan->rest + each);
   return 1;
@@ -119,6 +128,7 @@ static int read_input(struct scan *scan) {
   int marker = unstuff(&from, end, &to);
   scan->input.end = 8 * (size_t)(to - scan->input.bits);
   memset(to, 0, MARGIN);
+  if (scan->input.end > UINT32_MAX) return NOT_FOR_US;
   return marker == 0xD9 ? DONE : marker ? NOT_FOR_US : DAMAGED;
 }
 
@@ -160,38 +170,95 @@ ALWAYS int skip_rest(struct input *input, const struct codes *codes, const struc
   return 1;
 }
 
-static int mark_block(struct scan *scan, struct lane *lane, blender *blend, int32_t link, size_t began) {
+/* Find where each block of a row of units begins, and its mean. */
+static int survey_row(struct scan *scan, int32_t row, int32_t before[MOST_COMPONENTS]) {
+  struct input input = scan->input; /* a copy of our own stays in registers */
+  for (int32_t unit = 0; unit < scan->frame.units_across; unit++) {
+    if (input.position > input.end) return DAMAGED;
+    for (int each = 0; each < scan->frame.parts; each++) {
+      struct lane *lane = scan->lane + each;
+      const struct part *part = lane->part;
+      for (int32_t line = 0; line < part->vertical; line++) {
+        size_t at = (size_t)(row * part->vertical + line) * part->line + (size_t)(unit * part->horizontal);
+        for (size_t block = at; block < at + part->horizontal; block++) {
+          lane->begins[block] = (uint32_t)input.position;
+          if (!read_mean(&input, lane->means_codes, before + each)) return DAMAGED;
+          lane->means[block] = (int16_t)before[each];
+          if (!skip_rest(&input, lane->rest, lane->skips)) return DAMAGED;
+        }
+      }
+    }
+  }
+  scan->input.position = input.position;
+  return DONE;
+}
+
+static int survey(struct scan *scan, double end) {
+  int32_t before[MOST_COMPONENTS] = {0};
+  for (int32_t row = 0; row < scan->frame.units_down; row++) {
+    if (now() > end) return TOOK_TOO_LONG;
+    int result = survey_row(scan, row, before);
+    if (result != DONE) return result;
+  }
+  struct input *input = &scan->input;
+  if (input->position > input->end || input->end - input->position >= 8) return DAMAGED;
+  input->end = input->position;
+  return DONE;
+}
+
+/* Tell the means and hear how the picture is marked. */
+static int ask(const struct scan *scan, decider *decide) {
+  const struct part *part = scan->frame.part;
+  struct ground ground;
+  int32_t quantisation = scan->frame.quantisation[part->quantisation][0];
+  if (!make_ground(&ground, part->width, part->height)) return NO_MEMORY;
+  for (int32_t y = 0; y < ground.down; y++)
+    for (int32_t x = 0; x < ground.across; x++)
+      ground.means[(size_t)y * ground.across + x] = level_of(scan->lane->means[(size_t)y * part->line + x], quantisation);
+  int result = decide(&ground) ? DONE : STOPPED;
+  free(ground.means);
+  return result;
+}
+
+/* Go to a block, up to which the source is copied; return how much its mean differs from the one before, by `*result`
+ * what became of it. */
+static int32_t go_to(struct scan *scan, const struct lane *lane, size_t block, int *result) {
+  int32_t difference = 0;
+  scan->input.position = lane->begins[block];
+  copy_up_to(scan, scan->input.position);
+  *result = read_mean(&scan->input, lane->means_codes, &difference) ? DONE : DAMAGED;
+  return difference;
+}
+
+/* Blend the marks of a block, which has the given distances to the picture's right and lower edge. */
+static int mark_block(struct scan *scan, struct lane *lane, blender *blend, int32_t link, size_t at, int32_t columns,
+                      int32_t rows) {
   int16_t block[64] __attribute__((aligned(16))) = {0};
-  copy_up_to(scan, began);
-  block[0] = (int16_t)lane->mean_in;
-  if (!read_rest(&scan->input, lane->rest, block)) return DAMAGED;
+  int result;
+  int32_t difference = go_to(scan, lane, at, &result), mean = lane->means[at];
+  if (result != DONE || !read_rest(&scan->input, lane->rest, block)) return DAMAGED;
+  block[0] = (int16_t)mean;
   for (; link; link = scan->links[link].next)
-    blend(block, &lane->part->scales, scan->links[link].stencil, scan->links[link].each);
+    mark_block_of(blend, block, &lane->part->scales, scan->links[link].stencil, scan->links[link].each, columns, rows);
   scan->copied = scan->input.position;
-  if (!put_value(&scan->output, lane->means, 0, block[0] - lane->mean_out)) return NOT_FOR_US;
-  lane->mean_out = block[0];
+  if (!put_value(&scan->output, lane->means_codes, 0, difference + block[0] - mean - lane->moved)) return NOT_FOR_US;
+  lane->moved = block[0] - mean;
   return put_rest(&scan->output, lane->rest, block) ? DONE : NOT_FOR_US;
 }
 
-static int walk_block(struct scan *scan, struct lane *lane, blender *blend, int32_t link) {
-  size_t began = scan->input.position;
-  int32_t before = lane->mean_in;
-  if (!read_mean(&scan->input, lane->means, &lane->mean_in)) return DAMAGED;
-  if (link) return mark_block(scan, lane, blend, link, began);
-  size_t rest = scan->input.position;
-  if (!skip_rest(&scan->input, lane->rest, lane->skips)) return DAMAGED;
-  if (lane->mean_out != before) {
-    copy_up_to(scan, began);
-    scan->copied = rest;
-    if (!put_value(&scan->output, lane->means, 0, lane->mean_in - lane->mean_out)) return NOT_FOR_US;
-  }
-  lane->mean_out = lane->mean_in;
-  return DONE;
+/* Write the mean of a block anew that the one before has moved. */
+static int correct_mean(struct scan *scan, struct lane *lane, size_t block) {
+  int result;
+  int32_t difference = go_to(scan, lane, block, &result);
+  scan->copied = scan->input.position;
+  if (result == DONE && !put_value(&scan->output, lane->means_codes, 0, difference - lane->moved)) result = NOT_FOR_US;
+  lane->moved = 0;
+  return result;
 }
 
 /* ---- rows of units ---- */
 
-static int add_link(struct scan *scan, int32_t *first, const struct stencil *stencil, int32_t each) {
+static int add_link(struct scan *scan, int32_t *first, struct stencil *stencil, int32_t each) {
   if (scan->links_used >= scan->links_size) {
     int32_t larger = scan->links_size * 2 + 4096;
     struct link *links = realloc(scan->links, (size_t)larger * sizeof *links);
@@ -207,13 +274,14 @@ static int add_link(struct scan *scan, int32_t *first, const struct stencil *ste
 /* Note which blocks of a row of units are touched, and by what. */
 static int find_touched(struct scan *scan, const struct component *components, int32_t row) {
   scan->links_used = 1; /* number 0 is none */
+  memset(scan->busy, 0, (size_t)scan->frame.units_across);
   for (int each = 0; each < scan->frame.parts; each++) {
     const struct part *part = scan->frame.part + each;
     int32_t *touched = scan->lane[each].touched;
     memset(touched, 0, (size_t)part->line * part->vertical * sizeof *touched);
     for (int32_t number = components[each].places - 1; number >= 0; number--) { /* the first mark is linked last */
       const struct place *place = components[each].place + number;
-      const struct stencil *stencil = components[each].stencils + place->stencil;
+      struct stencil *stencil = components[each].stencils + place->stencil;
       for (int32_t line = 0; line < part->vertical; line++) {
         int32_t y = row * part->vertical + line, inside = y - place->y;
         if (inside < 0 || inside >= stencil->rows) continue;
@@ -221,6 +289,7 @@ static int find_touched(struct scan *scan, const struct component *components, i
           int32_t x = place->x + stencil->columns[block];
           if (x < 0 || !is_seen(stencil, block, part->width - 8 * x, part->height - 8 * y)) continue;
           if (!add_link(scan, touched + (size_t)line * part->line + x, stencil, block)) return 0;
+          scan->busy[x / part->horizontal] = 1;
         }
       }
     }
@@ -228,18 +297,29 @@ static int find_touched(struct scan *scan, const struct component *components, i
   return 1;
 }
 
-static int walk_row(struct scan *scan, blender *blend) {
-  for (int32_t unit = 0; unit < scan->frame.units_across; unit++) {
-    if (scan->input.position > scan->input.end) return DAMAGED;
-    for (int each = 0; each < scan->frame.parts; each++) {
-      struct lane *lane = scan->lane + each;
-      const struct part *part = lane->part;
-      for (int32_t block = 0; block < part->horizontal * part->vertical; block++) {
-        int32_t line = block / part->horizontal, x = unit * part->horizontal + block % part->horizontal;
-        int result = walk_block(scan, lane, blend, lane->touched[(size_t)line * part->line + x]);
+static int walk_unit(struct scan *scan, blender *blend, int32_t row, int32_t unit) {
+  for (int each = 0; each < scan->frame.parts; each++) {
+    struct lane *lane = scan->lane + each;
+    const struct part *part = lane->part;
+    for (int32_t line = 0; line < part->vertical; line++)
+      for (int32_t column = 0; column < part->horizontal; column++) {
+        int32_t x = unit * part->horizontal + column, y = row * part->vertical + line, result = DONE;
+        int32_t link = lane->touched[(size_t)line * part->line + x];
+        size_t block = (size_t)y * part->line + x;
+        if (link) result = mark_block(scan, lane, blend, link, block, part->width - 8 * x, part->height - 8 * y);
+        else if (lane->moved) result = correct_mean(scan, lane, block);
         if (result != DONE) return result;
       }
-    }
+  }
+  return DONE;
+}
+
+static int walk_row(struct scan *scan, blender *blend, int32_t row) {
+  const struct lane *lane = scan->lane;
+  for (int32_t unit = 0; unit < scan->frame.units_across; unit++) {
+    if (!scan->busy[unit] && !(lane[0].moved | lane[1].moved | lane[2].moved)) continue;
+    int result = walk_unit(scan, blend, row, unit);
+    if (result != DONE) return result;
   }
   return DONE;
 }
@@ -263,12 +343,10 @@ static int walk(struct scan *scan, const struct component *components, double en
   for (int32_t row = 0; row < scan->frame.units_down; row++) {
     if (now() > end) return TOOK_TOO_LONG;
     if (!find_touched(scan, components, row)) return NO_MEMORY;
-    int result = walk_row(scan, blend);
+    int result = walk_row(scan, blend, row);
     if (result != DONE) return result;
   }
-  struct input *input = &scan->input;
-  if (input->position > input->end || input->end - input->position >= 8) return DAMAGED;
-  copy_up_to(scan, input->position);
+  copy_up_to(scan, scan->input.end);
   put_end(&scan->output);
   return DONE;
 }
@@ -285,25 +363,32 @@ static uint8_t *finish(const struct scan *scan, size_t *size) {
   return file;
 }
 
-/* Mark the JPEG file `source`; the marked file, with the source's header, is put in `*marked` (to be given to
- * `release`) and its size in `*marked_size`. Returns one of the values in blocks.h. */
-int mark_scan(const uint8_t *source, size_t size, const struct component *components, int count, double seconds,
-              uint8_t **marked, size_t *marked_size) {
+/* Mark the JPEG file `source` as `decide` says, which fills `components`; the marked file, with the source's header, is
+ * put in `*marked` (to be given to `release`) and its size in `*marked_size`. Returns one of the values in blocks.h. */
+int mark_scan(const uint8_t *source, size_t size, const struct component *components, int count, decider *decide,
+              double seconds, uint8_t **marked, size_t *marked_size) {
   double end = now() + seconds;
   struct scan *scan = calloc(1, sizeof *scan);
   if (scan == NULL) return NO_MEMORY;
   scan->source = source;
   scan->size = size;
   int result = read_header(scan) && prepare(scan, components, count) ? read_input(scan) : NOT_FOR_US;
+  if (result == DONE) result = survey(scan, end);
+  if (result == DONE) result = ask(scan, decide);
   if (result == DONE) result = walk(scan, components, end);
   if (result == DONE) {
     *marked = finish(scan, marked_size);
     if (*marked == NULL) result = NO_MEMORY;
   }
-  for (int each = 0; each < MOST_COMPONENTS; each++) free(scan->lane[each].touched);
+  for (int each = 0; each < MOST_COMPONENTS; each++) {
+    free(scan->lane[each].touched);
+    free(scan->lane[each].means);
+    free(scan->lane[each].begins);
+  }
   free(scan->input.bits);
   free(scan->output.bytes);
   free(scan->links);
+  free(scan->busy);
   free(scan);
   return result;
 }

@@ -244,7 +244,6 @@ static void choose_kept(struct file *file, const struct component *components) {
 
 static int prepare(struct file *file, const struct component *components, int count) {
   if (!prepare_frame(&file->frame, components, count)) return NOT_FOR_US;
-  choose_kept(file, components);
   for (int each = 0; each < count; each++) {
     const struct part *part = file->frame.part + each;
     size_t blocks = (size_t)part->line * part->vertical;
@@ -699,21 +698,59 @@ static void mark_strip(struct file *file, int number, const struct component *co
   const struct part *part = file->frame.part + number;
   for (int32_t each = 0; each < component->places; each++) {
     const struct place *place = component->place + each;
-    const struct stencil *stencil = component->stencils + place->stencil;
+    struct stencil *stencil = component->stencils + place->stencil;
     for (int32_t line = 0; line < part->vertical; line++) {
       int32_t y = strip * part->vertical + line, inside = y - place->y;
       if (inside < 0 || inside >= stencil->rows) continue;
       for (int32_t touched = stencil->starts[inside]; touched < stencil->starts[inside + 1]; touched++) {
-        int32_t x = place->x + stencil->columns[touched];
-        if (x < 0 || !is_seen(stencil, touched, part->width - 8 * x, part->height - 8 * y)) continue;
+        int32_t x = place->x + stencil->columns[touched], columns = part->width - 8 * x, rows = part->height - 8 * y;
+        if (x < 0 || !is_seen(stencil, touched, columns, rows)) continue;
         int16_t coefficients[64] __attribute__((aligned(16)));
         struct block *block = file->strip[number] + (size_t)line * part->line + x;
         to_coefficients(block, coefficients, file->first_bit[number]);
-        blend(coefficients, &part->scales, stencil, touched);
+        mark_block_of(blend, coefficients, &part->scales, stencil, touched, columns, rows);
         from_coefficients(block, coefficients, file->first_bit[number]);
       }
     }
   }
+}
+
+/* ---- the ground ---- */
+
+/* Read the means that a scan has first of the first component, and leave it as it was. */
+static int survey(const struct file *file, struct scan *scan, struct ground *ground) {
+  struct bits bits = begin(&scan->input);
+  int32_t across = file->frame.units_across, down = file->frame.units_down;
+  const struct part *first = file->frame.part;
+  if (scan->parts == 1) across = ground->across, down = ground->down;
+  for (int32_t unit = 0; unit < across * down; unit++)
+    for (int each = 0; each < scan->parts; each++) {
+      const struct part *part = file->frame.part + scan->part[each].number;
+      int32_t columns = scan->parts == 1 ? 1 : part->horizontal, rows = scan->parts == 1 ? 1 : part->vertical;
+      for (int32_t block = 0; block < columns * rows; block++) {
+        struct block read;
+        if (!read_first_mean(scan, &bits, scan->part + each, &read)) return DAMAGED;
+        int32_t x = unit % across * columns + block % columns, y = unit / across * rows + block / columns;
+        if (part == first && x < ground->across && y < ground->down)
+          ground->means[(size_t)y * ground->across + x] =
+              level_of(read.mean, file->frame.quantisation[first->quantisation][0]);
+      }
+      if (position_of(&bits, &scan->input) > scan->input.end) return DAMAGED;
+    }
+  for (int each = 0; each < scan->parts; each++) scan->part[each].mean_in = 0;
+  return DONE;
+}
+
+/* Tell the means and hear how the picture is marked. */
+static int ask(const struct file *file, decider *decide) {
+  struct ground ground;
+  int result = DONE;
+  if (!make_ground(&ground, file->frame.part->width, file->frame.part->height)) return NO_MEMORY;
+  for (struct scan *scan = file->scans; scan < file->scans + file->count && result == DONE; scan++)
+    if (takes_means(scan) && scan->part->number == 0) result = survey(file, scan, &ground);
+  if (result == DONE && !decide(&ground)) result = STOPPED;
+  free(ground.means);
+  return result;
 }
 
 /* ---- codes for the symbols ---- */
@@ -810,6 +847,7 @@ static int begin_strip(struct file *file, const struct component *components, in
 static int walk(struct file *file, const struct component *components, double end) {
   blender *blend = best_blender();
   passing *pass = best_passing();
+  choose_kept(file, components);
   for (int32_t strip = 0; strip < file->frame.units_down; strip++) {
     if (now() > end) return TOOK_TOO_LONG;
     for (int each = 0; each < file->frame.parts; each++) {
@@ -888,10 +926,10 @@ static void release_scan(struct scan *scan) {
   free(scan->output.bytes);
 }
 
-/* Mark the JPEG file `source`; the marked file, without metadata, is put in `*marked` (to be given to `release`) and
- * its size in `*marked_size`. Returns one of the values in blocks.h. */
-int mark_scans(const uint8_t *source, size_t size, const struct component *components, int count, double seconds,
-               uint8_t **marked, size_t *marked_size) {
+/* Mark the JPEG file `source` as `decide` says, which fills `components`; the marked file, without metadata, is put in
+ * `*marked` (to be given to `release`) and its size in `*marked_size`. Returns one of the values in blocks.h. */
+int mark_scans(const uint8_t *source, size_t size, const struct component *components, int count, decider *decide,
+               double seconds, uint8_t **marked, size_t *marked_size) {
   double end = now() + seconds;
   struct file *file = calloc(1, sizeof *file);
   if (file == NULL) return NO_MEMORY;
@@ -899,6 +937,7 @@ int mark_scans(const uint8_t *source, size_t size, const struct component *compo
   file->size = size;
   int result = read_file(file);
   if (result == DONE) result = prepare(file, components, count);
+  if (result == DONE) result = ask(file, decide);
   if (result == DONE) result = walk(file, components, end);
   if (result == DONE) {
     *marked = finish(file, marked_size);

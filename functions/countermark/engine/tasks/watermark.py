@@ -1,24 +1,29 @@
 """The task that Countermark exists for: a mark on the picture."""
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, partial
 from typing import Annotated, Literal, NamedTuple, Self
 
 from PIL import Image, ImageColor
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from .. import layout
+from .. import layout, wording
 from ..assets import assets
-from ..fonts import find_font, missing
+from ..errors import EmptyMark
+from ..ground import DARK, LIGHT, Ground, needs_dark
 from ..image_mark import LONGEST, ImageMark, find_image
 from ..mark import Appearance, Blend, Effect, Sprite, Text, prepare
 from ..paint import paint
+from ..seen import LEVELS
 from ..task import ImageTask, Picture, register
 
-PLACEHOLDERS = ("name", "number", "date", "year")
 LONGEST_TEXT = 500
-_SMALLEST = 8  # pixels; below it a mark is but a dot
-_WIDEST = 3.0  # of the picture's height, so that a panorama is not marked with its middle letter alone
-_TALLEST = 0.8  # of the picture's height, for a single mark
+FAINTEST = 0.02  # opacity; what is below cannot change a pixel by the levels that count as seen
+AUTO, AS_IS = "auto", "as-is"
+_SMALLEST = 24  # pixels of a mark's side; below it a mark is but a dot
 
 
 def _fraction(value: object) -> object:
@@ -28,16 +33,19 @@ def _fraction(value: object) -> object:
 
 
 def _known_color(value: str) -> str:
-    """Return a colour as #rrggbb."""
+    """Return a colour as #rrggbb, or one of the words for what is no colour of its own."""
+    if value.strip().lower() in {AUTO, AS_IS}:
+        return value.strip().lower()
     try:
         red, green, blue = ImageColor.getrgb(value.strip())[:3]
     except ValueError:
-        raise ValueError('A colour is a name such as "white" or a value such as "#ffcc00".') from None
+        raise ValueError('A colour is "auto", a name such as "white" or a value such as "#ffcc00".') from None
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _known_image(value: str) -> str:
-    find_image(value)
+    if find_image(value).strongest < LEVELS:
+        raise ValueError("The image of the mark is transparent everywhere.")
     return value
 
 
@@ -47,15 +55,7 @@ def _known_font(value: str) -> str:
     return value
 
 
-def _known_placeholders(text: str) -> str:
-    for name in re.findall(r"\{(\w*)\}", text):
-        if name not in PLACEHOLDERS:
-            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            raise ValueError(f"There is no placeholder {{{name}}}; there are {known}.")
-    return text
-
-
-Wording = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_known_placeholders)]
+Wording = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
 Fraction = Annotated[float, BeforeValidator(_fraction)]
 
 
@@ -73,7 +73,8 @@ class Watermark(ImageTask):
     task: Literal["watermark"] = "watermark"
 
     text: Wording | None = None
-    """Text of the mark, with {name}, {number}, {date} or {year}; without text and image the mark is the logo."""
+    """Text of the mark, with placeholders such as {name}, {date:%d.%m.%Y} or {camera|no camera}; without text and
+    image the mark is the logo."""
 
     image: Annotated[str, Field(max_length=LONGEST), AfterValidator(_known_image)] | None = None
     """Image of the mark: the name of a stored one, or a PNG, WebP or JPEG as a data: URL."""
@@ -82,22 +83,23 @@ class Watermark(ImageTask):
     """Font of the text; another one stands in when it lacks a letter."""
 
     position: layout.Position = "tile"
-    """Where the mark stands; "tile" covers the whole picture with it."""
+    """Where the mark stands; "tile" covers the whole picture with it, "auto" finds the calmest corner."""
 
-    tiling: layout.Tiling = "straight"
+    tiling: layout.Tiling = "staggered"
     """How a tiled mark is repeated."""
 
-    spacing: Annotated[Fraction, Field(ge=0, le=10)] = 0.25
+    spacing: Annotated[Fraction, Field(ge=0, le=10)] = 0.5
     """Gap between tiled marks, as a fraction of the mark's size."""
 
-    size: Annotated[Fraction, Field(ge=0.01, le=1)] = 0.4
-    """Width of the mark before its rotation, as a fraction of the picture's width."""
+    size: Annotated[Fraction, Field(ge=0.01, le=2)] = 0.25
+    """Longer side of the mark before its rotation, as a fraction of the side of a square as large as the picture; a
+    mark that the picture has no room for is made smaller."""
 
     margin: Annotated[Fraction, Field(ge=0, le=0.5)] = 0.03
     """Distance of a single mark from the edge, as a fraction of the picture's shorter side."""
 
-    opacity: Annotated[Fraction, Field(gt=0, le=1)] = 0.5
-    """0 is invisible, 1 is solid."""
+    opacity: Annotated[Fraction, Field(ge=FAINTEST, le=1)] = 0.6
+    """The less, the more shows through; 1 is solid."""
 
     rotation: Annotated[float, Field(ge=-360, le=360)] | None = None
     """Degrees counterclockwise; left out, a tiled mark is turned by 30 and a single one stands upright."""
@@ -105,75 +107,124 @@ class Watermark(ImageTask):
     blend: Blend = "normal"
     """How the mark mixes with the picture: "multiply" only darkens, "screen" only lightens."""
 
-    color: Annotated[str, AfterValidator(_known_color)] = "#ffffff"
-    """Colour of the text or the logo, by name or as #rrggbb."""
+    color: Annotated[str, AfterValidator(_known_color)] | None = None
+    """Colour of the mark: a name, #rrggbb, "auto" for light or dark by what lies under each copy, or, of an image,
+    "as-is"; left out, text and logo are "auto" and images "as-is"."""
 
     effect: Effect | None = None
-    """What keeps the mark readable on any ground; left out, text and logo have a shadow and images nothing."""
+    """What keeps the mark readable on any ground; left out, an "auto" colour has an outline, another one a shadow, and
+    an image as it is nothing."""
 
     @model_validator(mode="after")
     def _is_one_mark(self) -> Self:
         if self.text is not None and self.image is not None:
             raise ValueError("A mark is a text or an image, not both; give two tasks for two marks.")
+        if self.color == AS_IS and self.image is None:
+            raise ValueError('Only an image has colours to be "as-is"; text and logo are "auto" or of a colour.')
         return self
 
     @model_validator(mode="after")
-    def _has_every_letter(self) -> Self:
-        plain = re.sub(r"\{\w+\}", "", self.text or "")
-        if lost := missing(plain, find_font(plain, self.font)):
-            raise ValueError(f"No font here has {lost}; add one that has to the folder of assets.")
+    def _can_be_drawn(self) -> Self:
+        try:
+            wording.check(self.text or "-", self.font)
+        except ValueError as error:
+            raise PydanticCustomError("text", "{why}", {"why": str(error), "at": ["text"]}) from error
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_seen(self) -> Self:
+        if self.image and find_image(self.image).strongest * self.opacity < LEVELS:
+            raise ValueError("The image of the mark is too transparent for this opacity: nothing of it would be seen.")
+        nothing = {"multiply": "#ffffff", "screen": "#000000"}.get(self.blend)
+        if self._color == nothing and self._effect == "none":
+            raise ValueError(f'In {self._color} nothing is seen of a mark that is blended by "{self.blend}".')
         return self
 
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:
         """Return the picture with the mark."""
-        stamp = self.stamp(image.size, picture)
-        return paint(image, stamp.sprite, stamp.spots, picture.profile)
+        for sprite, spots in self.stamps(image.size, picture, partial(Ground.of, image)):
+            image = paint(image, sprite, spots, picture.profile)
+        return image
 
-    def stamp(self, size: layout.Size, picture: Picture) -> Stamp:
-        """Return the mark prepared for a picture of `size` pixels, and where it goes."""
-        sprite = self._sprite(size, picture)
+    def stamps(self, size: layout.Size, picture: Picture, ground: Callable[[], Ground]) -> list[Stamp]:
+        """Return the mark prepared for a picture of `size` pixels, in one colour or two, and where it goes.
+
+        `ground` is asked for when colour or place depend on it. All frames of a picture are marked like its first.
+        """
+        key = (id(self), size)
+        if key not in picture.decided:
+            picture.decided[key] = self._stamps(size, picture, ground)
+        stamps = picture.decided[key]
+        assert isinstance(stamps, list)  # noqa: S101 - it was put there above
+        return stamps
+
+    def _stamps(self, size: layout.Size, picture: Picture, ground: Callable[[], Ground]) -> list[Stamp]:
+        appearance = self._appearance(picture)
+        side, sprite = self._fitting(appearance, size)
+        seen = cache(ground)
+        if self.position == "auto":
+            corners = [self._places(corner, size, sprite)[0] for corner in layout.CORNERS]
+            spots = [seen().calmest(corners, sprite.size)]
+        else:
+            spots = self._places(self.position, size, sprite)
+        if not any(layout.is_whole(spot, size, sprite.size) for spot in spots):
+            raise EmptyMark(f"A picture of {size[0]} x {size[1]} pixels has no room for the whole mark.")
+        if self._color != AUTO or self.blend != "normal":
+            return [Stamp(sprite, spots)]
+        dark = needs_dark(seen().under(spots, sprite.size), self.opacity)
+        found = []
+        for wanted, color in ((False, LIGHT), (True, DARK)):
+            if lot := [spot for spot, is_dark in zip(spots, dark, strict=True) if is_dark == wanted]:
+                found.append(Stamp(prepare(replace(appearance, color=color), side, side), lot))
+        return found
+
+    def _appearance(self, picture: Picture) -> Appearance:
+        """Return what the mark looks like; one of an "auto" colour is light first."""
+        color: str | None = self._color
+        if color == AUTO:
+            color = DARK if self.blend == "multiply" else LIGHT
+        return Appearance(
+            content=self._content(picture),
+            color=None if color == AS_IS else color,
+            effect=self._effect,
+            opacity=self.opacity,
+            rotation=self._angle,
+            blend=self.blend,
+        )
+
+    def _fitting(self, appearance: Appearance, size: layout.Size) -> tuple[int, Sprite]:
+        """Return the mark in its size, or in the largest that the picture has room for, and its side."""
+        side = layout.size_class(max(min(layout.measure(size) * self.size, 2 * max(size)), _SMALLEST))
+        sprite = prepare(appearance, side, side)
+        while side > 1 and (times := layout.too_large(size, sprite.size)) > 1:
+            side = layout.next_smaller(side, times)
+            sprite = prepare(appearance, side, side)
+        return side, sprite
+
+    def _places(self, position: layout.Position, size: layout.Size, sprite: Sprite) -> list[layout.Spot]:
         plan = layout.Layout(
-            position=self.position,
+            position=position,
             tiling=self.tiling,
             spacing=self.spacing,
             margin=self.margin,
             angle=self._angle,
         )
-        return Stamp(sprite, layout.places(plan, size, sprite.size, sprite.flat))
-
-    def _sprite(self, size: layout.Size, picture: Picture) -> Sprite:
-        appearance = Appearance(
-            content=self._content(picture),
-            color=self.color,
-            effect=self.effect or ("none" if self.image else "shadow"),
-            opacity=self.opacity,
-            rotation=self._angle,
-            blend=self.blend,
-        )
-        width = max(min(size[0] * self.size, size[1] * _WIDEST), _SMALLEST)
-        height = max(size[1] * _TALLEST, _SMALLEST)
-        if self.position == "tile":
-            width = height = max(width, layout.narrowest(size))
-        return prepare(appearance, layout.size_class(width), layout.size_class(height))
+        return layout.places(plan, size, sprite.size, sprite.flat)
 
     def _content(self, picture: Picture) -> Text | ImageMark | None:
         if self.text is not None:
-            lines = _filled(self.text, picture)
-            return Text(lines=lines, font=find_font(lines, self.font))
+            lines, font = wording.filled(self.text, picture, self.font)
+            return Text(lines=lines, font=font)
         return find_image(self.image) if self.image else None
+
+    @property
+    def _color(self) -> str:
+        return self.color or (AS_IS if self.image else AUTO)
+
+    @property
+    def _effect(self) -> Effect:
+        return self.effect or {AUTO: "outline", AS_IS: "none"}.get(self._color, "shadow")  # type: ignore[return-value]
 
     @property
     def _angle(self) -> float:
         return self.rotation if self.rotation is not None else 30.0 if self.position == "tile" else 0.0
-
-
-def _filled(text: str, picture: Picture) -> str:
-    """Return `text` with the values of its placeholders."""
-    taken = picture.taken
-    values = {
-        "name": picture.name.rsplit("/", 1)[-1],
-        "number": str(picture.number),
-        "date": f"{taken:%Y-%m-%d}" if taken else "",
-        "year": f"{taken:%Y}" if taken else "",
-    }
-    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], text).strip() or " "

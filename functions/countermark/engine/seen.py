@@ -1,0 +1,160 @@
+"""Whether a mark can be seen: looked at in parts of the picture, before and after, as the file will show them."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .errors import EmptyMark
+from .layout import Size, Spot
+from .mark import Sprite
+
+#: A pixel shows the mark when one of its channels has changed by so many levels of 255.
+LEVELS = 4
+#: So large a share of what a mark covers must show it, and so many pixels.
+SHARE = 0.2
+PIXELS = 12
+#: Where a mark counts as covering a pixel, as a share of its strongest alpha.
+COVERING = 1 / 8
+_PLAIN = 32  # levels that no usual quality takes away
+_PART = 64  # pixels of the side of a part
+_PARTS = 64  # that are looked at, at most
+_ACROSS = 8  # parts in a row when they are put together
+
+Copies = Sequence[tuple[Sprite, Sequence[Spot]]]
+Rewrite = Callable[[Image.Image], Image.Image]
+
+
+def enough(shown: float, covered: float, pixels: float) -> bool:
+    """Tell whether a mark is seen that shows on `shown` of the `covered` samples, and on so many pixels."""
+    return covered > 0 and shown >= SHARE * covered and pixels >= PIXELS
+
+
+class Witness:
+    """Parts of a frame under its marks, as they are before these are painted."""
+
+    def __init__(self, frame: Image.Image, copies: Copies) -> None:
+        """Look at the frame; `copies` are the marks that it will get, and where."""
+        self._boxes, self._masks, self._share = _parts(frame.size, copies)
+        self._before = [frame.crop(box) for box in self._boxes]
+
+    def check(self, frame: Image.Image, shown: Rewrite, written: Rewrite | None) -> None:
+        """Raise `EmptyMark` when the marked frame does not show the mark.
+
+        `shown` brings an image to the mode of the result, `written` as well through its format and quality where
+        these may take away what is faint.
+        """
+        if not self._boxes:
+            raise EmptyMark
+        images = [_together(parts) for parts in (self._before, [frame.crop(box) for box in self._boxes])]
+        mask = _mask(self._masks)
+        change = difference(*(shown(image) for image in images))
+        if not self._is_seen(change >= LEVELS, mask):
+            raise EmptyMark
+        if written and not self._is_seen(change >= _PLAIN, mask):
+            again = difference(*(shown(written(shown(image))) for image in images))
+            if not self._is_seen(again >= LEVELS, mask):
+                raise EmptyMark("The mark is too faint for the quality of the result: raise its opacity or that.")
+
+    def _is_seen(self, changed: NDArray[np.bool_], mask: NDArray[np.bool_]) -> bool:
+        found, covered = int(np.count_nonzero(changed & mask)), int(np.count_nonzero(mask))
+        return enough(found, covered, found / self._share)
+
+
+def check_whole(before: Image.Image, after: Image.Image, covered: float) -> None:
+    """Raise `EmptyMark` when a frame does not show a mark on about a `covered` share of it.
+
+    `before` is what the tasks behind the mark make of the frame without it.
+    """
+    if before.size != after.size:
+        return
+    shown = int(np.count_nonzero(difference(before, after) >= LEVELS))
+    if not enough(shown, covered * before.width * before.height, shown):
+        raise EmptyMark("Nothing can be seen of the mark behind the tasks that follow it.")
+
+
+def covered_share(size: Size, copies: Copies) -> float:
+    """Return what share of a picture its marks cover."""
+    pixels = sum(int(np.count_nonzero(_covering(sprite))) * len(spots) for sprite, spots in copies)
+    return min(pixels / (size[0] * size[1]), 1.0)
+
+
+def difference(before: Image.Image, after: Image.Image) -> NDArray[np.float32]:
+    """Return by how many levels of 255 the pixels of two images differ, in the channel that differs most."""
+    one, other = _levels(before), _levels(after)
+    if one.shape != other.shape:
+        one, other = _levels(before.convert("RGBA")), _levels(after.convert("RGBA"))
+    most: NDArray[np.float32] = np.abs(one - other).max(axis=2)
+    return most
+
+
+def _levels(image: Image.Image) -> NDArray[np.float32]:
+    """Return the channels; colours count as much as they are opaque."""
+    if image.mode in {"P", "1", "PA"}:
+        image = image.convert("RGBA")
+    levels = np.asarray(image).astype(np.float32)
+    if image.mode.startswith("I;16"):
+        levels /= 257
+    levels = levels.reshape(image.height, image.width, -1)
+    if image.mode in {"LA", "RGBA"}:
+        levels[..., :-1] *= levels[..., -1:] / 255
+    return levels
+
+
+def _covering(sprite: Sprite) -> NDArray[np.bool_]:
+    alpha = np.asarray(sprite.image.getchannel("A"))
+    covering: NDArray[np.bool_] = alpha >= max(float(alpha.max()) * COVERING, 1)
+    return covering
+
+
+def _parts(size: Size, copies: Copies) -> tuple[list[tuple[int, int, int, int]], list[NDArray[np.bool_]], float]:
+    """Return boxes of the picture that marks cover, evenly chosen, where they do, and what share of all these are."""
+    boxes, masks, looked_at, all_of = [], [], 0, 0
+    most = max(_PARTS // max(len(copies), 1), 1)
+    for sprite, spots in copies:
+        covering = _covering(sprite)
+        tiles = list(_tiles(covering))
+        count = len(tiles) * len(spots)
+        chosen = range(count) if count <= most else sorted({number * count // most for number in range(most)})
+        looked_at, all_of = looked_at + len(chosen), all_of + count
+        for number in chosen:
+            (x, y), (left, top) = spots[number // len(tiles)], tiles[number % len(tiles)]
+            box = _clipped((x + left, y + top), size)
+            mask = covering[box[1] - y : box[3] - y, box[0] - x : box[2] - x] if box else covering[:0]
+            if box and mask.any():
+                boxes.append((box[0], box[1], box[0] + mask.shape[1], box[1] + mask.shape[0]))
+                masks.append(mask)
+    return boxes, masks, looked_at / max(all_of, 1)
+
+
+def _tiles(covering: NDArray[np.bool_]) -> Iterator[Spot]:
+    """Yield the corners of the parts of a mark in which it covers anything."""
+    for top in range(0, covering.shape[0], _PART):
+        for left in range(0, covering.shape[1], _PART):
+            if covering[top : top + _PART, left : left + _PART].any():
+                yield left, top
+
+
+def _clipped(corner: Spot, size: Size) -> tuple[int, int, int, int] | None:
+    left, top = max(corner[0], 0), max(corner[1], 0)
+    right, bottom = min(corner[0] + _PART, size[0]), min(corner[1] + _PART, size[1])
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def _together(parts: Sequence[Image.Image]) -> Image.Image:
+    """Return one image of all parts."""
+    rows = -(-len(parts) // _ACROSS)
+    whole = Image.new(parts[0].mode, (_ACROSS * _PART, rows * _PART))
+    for number, part in enumerate(parts):
+        whole.paste(part, (number % _ACROSS * _PART, number // _ACROSS * _PART))
+    return whole
+
+
+def _mask(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Return the masks as the parts lie in the image of all."""
+    whole = np.zeros((-(-len(masks) // _ACROSS) * _PART, _ACROSS * _PART), dtype=bool)
+    for number, mask in enumerate(masks):
+        x, y = number % _ACROSS * _PART, number // _ACROSS * _PART
+        whole[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+    return whole
