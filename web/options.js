@@ -10,9 +10,9 @@ const TILED_ANGLE = 30; // degrees by which the engine turns a mark if it is not
 
 /** What a press on a preset sets; all else stays as it is. */
 const PRESETS = {
-  logo_all: { kind: "logo", position: "tile", size: 0.25, opacity: 0.6 },
+  logo_all: { kind: "logo", position: "tile", size: 0.25, opacity: 0.65 },
   logo_corner: { kind: "logo", position: "bottom-right", size: 0.2, opacity: 0.8 },
-  text_all: { kind: "text", position: "tile", size: 0.25, opacity: 0.6 },
+  text_all: { kind: "text", position: "tile", size: 0.25, opacity: 0.65 },
   text_corner: { kind: "text", position: "bottom-right", size: 0.25, opacity: 0.9 },
 };
 
@@ -55,6 +55,10 @@ export function watchOptions(form, kind, changed) {
     for (const [name, value] of Object.entries(values)) {
       const field = name === "kind" ? kind.elements.kind : form.elements[name];
       if (field) field.value = value;
+      if (name === "color" && !field.value) {
+        form.elements["own-color"].value = value;
+        field.value = "own";
+      }
       if (name === "rotation") rotation.dataset.touched = "yes";
     }
     if (kind.elements.kind.value === "text" && !text.value) text.value = `© ${new Date().getFullYear()}`;
@@ -96,6 +100,7 @@ export function readFields(form, kind) {
   if (form.dataset.preset) return { preset: form.dataset.preset };
   const { text, rotation, ...fields } = Object.fromEntries([...new FormData(form)].filter(([, value]) => typeof value === "string" && value.trim()));
   const chosen = kind.elements.kind.value;
+  if (fields.color === "own") fields.color = form.elements["own-color"].value;
   if (chosen === "text" && text) fields.text = text;
   if (chosen === "image" && ownLogo()) fields.image = ownLogo();
   if (form.elements.rotation.dataset.touched) fields.rotation = rotation;

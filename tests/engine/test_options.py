@@ -13,7 +13,7 @@ GUIDE = Path(__file__).parents[2] / "functions" / "README.md"
 def test_without_options_the_picture_gets_the_tiled_logo():
     options = engine.parse_options({})
     (task,) = options.tasks
-    assert (task.task, task.text, task.position, task.size, task.opacity) == ("watermark", None, "tile", 0.25, 0.6)
+    assert (task.task, task.text, task.position, task.size, task.opacity) == ("watermark", None, "tile", 0.25, 0.65)
     assert (options.format, options.quality, options.metadata) == ("keep", "keep", "keep")
 
 

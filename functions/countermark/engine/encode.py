@@ -18,6 +18,9 @@ from .task import Output
 
 #: Quality where there is none to keep.
 USUAL_QUALITY = {"JPEG": 90, "WebP": 85, "AVIF": 70}
+LOSSY = {"JPEG", "WebP", "AVIF", "GIF"}  # GIF loses colours
+USUALLY_LOST = 32  # levels of a pixel that a good quality may take away
+LOW_QUALITY, COARSE = 50, 40  # below this quality, and where JPEG's lowest frequencies are divided by more, it is all
 # How hard the encoders try, chosen on photographs of 1 and 2 megapixels, by bytes and time of the next choices:
 PNG_LEVEL = 3  # of animations; 6 saves 1 to 7 % in 2.5 times the time; 1 takes 0.7 of the time and 6 % more
 WEBP_METHOD = 2  # 4, the usual one, saves 1 to 4 % in twice the time; 0 takes 0.7 of the time and 10 to 15 % more
@@ -69,11 +72,15 @@ def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image
     return again
 
 
-def loses(opened: Opened, output: Output) -> bool:
-    """Tell whether what is faint may be lost when the result is written."""
-    if output.format == "WebP":
-        return output.quality != "keep" or not _is_lossless_webp(opened)
-    return output.format in {"JPEG", "AVIF", "GIF"}
+def loses(opened: Opened, output: Output) -> int:
+    """Return how many levels of a pixel may be lost when the result is written: at a low quality any."""
+    quality, source = output.quality, opened.image
+    if output.format not in LOSSY or (output.format == "WebP" and quality == "keep" and _is_lossless_webp(opened)):
+        return 0
+    if isinstance(quality, int):
+        return USUALLY_LOST if quality >= LOW_QUALITY else 255
+    coarse = isinstance(source, JpegImagePlugin.JpegImageFile) and max(source.quantization[0][:10]) > COARSE
+    return 255 if coarse and output.format == "JPEG" else USUALLY_LOST
 
 
 def in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Image:

@@ -22,6 +22,7 @@ CACHE_BYTES = 64 * 1024 * 1024
 _SMALLEST_FONT = 16.0  # pixels that a text is drawn in; a smaller one is made of it, as fonts have none below one
 _TALLEST_LINE = 0.34  # as a fraction of the mark's width, so that a single letter does not fill the picture
 _WIDEST = 4096  # pixels that a mark is drawn in; a wider one is enlarged, which spares memory and nobody sees
+_FIRMER = 1.25  # than the mark is its outline: it is narrow, and what tells the mark from a ground of middle grey
 _BAND = 256  # rows that are worked on at once in floating point
 _UNSEEN = 2  # alpha below it, of 255, is not worth touching a block for
 
@@ -138,7 +139,10 @@ def _mean(image: Image.Image) -> tuple[int, ...]:
 
 
 def _fit(shape: Image.Image, width: int, height: int) -> Image.Image:
-    scale = min(width / shape.width, height / shape.height)
+    return _scaled(shape, min(width / shape.width, height / shape.height))
+
+
+def _scaled(shape: Image.Image, scale: float) -> Image.Image:
     size = (max(round(shape.width * scale), 1), max(round(shape.height * scale), 1))
     return shape.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
@@ -153,7 +157,7 @@ def _write(text: Text, width: int, height: int) -> Image.Image:
     shape = Image.new("L", (max(math.ceil(right - left), 1), max(math.ceil(bottom - top), 1)))
     font = open_font(drawn, text.font)
     ImageDraw.Draw(shape).multiline_text((-left, -top), text.lines, font=font, fill=255, align="center")
-    return _fit(shape, math.ceil(shape.width * size / drawn), shape.height) if size < drawn else shape
+    return _scaled(shape, size / drawn) if size < drawn else shape
 
 
 def _measure(text: Text, size: float) -> tuple[float, float, float, float]:
@@ -168,12 +172,14 @@ def _paint(shape: Image.Image, colors: Image.Image, mean: tuple[int, ...], appea
         return colors
     shape, under = _under(shape, appearance.effect)
     room = ((shape.width - colors.width) // 2, (shape.height - colors.height) // 2)
-    alpha = ImageChops.screen(shape, under)
+    part = _faded(shape, appearance.opacity)
+    below = appearance.opacity * (_FIRMER if appearance.effect == "outline" else 1)
+    alpha = ImageChops.add(part, ImageChops.multiply(_faded(under, min(below, 1)), ImageChops.invert(shape)))
     image = Image.new("RGB", shape.size, _contrast(mean))
     above = image.copy()
     above.paste(colors, room)
-    image.paste(above, mask=_share(shape, alpha))
-    image.putalpha(_faded(alpha, appearance.opacity))
+    image.paste(above, mask=_share(part, alpha))
+    image.putalpha(alpha)
     return image
 
 
@@ -195,7 +201,7 @@ def _under(shape: Image.Image, effect: Effect) -> tuple[Image.Image, Image.Image
 
 
 def _share(part: Image.Image, whole: Image.Image) -> Image.Image:
-    """Return part / whole as an L mask: how much of what shows is the shape and not what lies under it."""
+    """Return part / whole as an L mask: how much of what shows is the mark and not what lies under it."""
     above, together = np.asarray(part), np.asarray(whole)
     share = np.empty_like(above)
     for row in range(0, len(above), _BAND):

@@ -153,8 +153,8 @@ def _check(witness: Witness, frame: Image.Image, picture: Picture, opened: Opene
     """Raise `EmptyMark` when the marked frame, as the result will have it, does not show the mark."""
     output = picture.output
     shown = partial(in_mode, form=FORMATS[output.format], profile=picture.profile)
-    written = partial(rewritten, opened=opened, output=output) if loses(opened, output) else None
-    witness.check(frame, shown, written)
+    written = partial(rewritten, opened=opened, output=output)
+    witness.check(frame, shown, written, loses(opened, output))
 
 
 def _run(task: ImageTask, frame: Image.Image, picture: Picture) -> Image.Image:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import EmptyMark
-from .layout import Size, Spot
+from .layout import RASTER, Size, Spot
 from .mark import Sprite
 
 #: A pixel shows the mark when one of its channels has changed by so many levels of 255.
@@ -17,13 +17,15 @@ SHARE = 0.2
 PIXELS = 12
 #: Where a mark counts as covering a pixel, as a share of its strongest alpha.
 COVERING = 1 / 8
-_PLAIN = 32  # levels that no usual quality takes away
-_PART = 64  # pixels of the side of a part
+_SMALL = 256 * 256  # pixels of a frame of which all is looked at
+_PART = 64  # pixels of the side of a part; a multiple of every codec's unit, in whose raster parts lie
 _PARTS = 64  # that are looked at, at most
 _ACROSS = 8  # parts in a row when they are put together
 
 Copies = Sequence[tuple[Sprite, Sequence[Spot]]]
 Rewrite = Callable[[Image.Image], Image.Image]
+Box = tuple[int, int, int, int]
+Parts = tuple[list[Box], list[NDArray[np.bool_]], float]  # boxes of the picture, where marks cover them, share of all
 
 
 def enough(shown: float, covered: float, pixels: float) -> bool:
@@ -36,23 +38,27 @@ class Witness:
 
     def __init__(self, frame: Image.Image, copies: Copies) -> None:
         """Look at the frame; `copies` are the marks that it will get, and where."""
-        self._boxes, self._masks, self._share = _parts(frame.size, copies)
-        self._before = [frame.crop(box) for box in self._boxes]
+        small = frame.width * frame.height <= _SMALL
+        self._boxes, self._masks, self._share = (_all_of if small else _parts)(frame.size, copies)
+        self._before = self._look(frame)
 
-    def check(self, frame: Image.Image, shown: Rewrite, written: Rewrite | None) -> None:
+    def _look(self, frame: Image.Image) -> list[Image.Image]:
+        return [frame.crop(box) for box in self._boxes]
+
+    def check(self, frame: Image.Image, shown: Rewrite, written: Rewrite, lost: int) -> None:
         """Raise `EmptyMark` when the marked frame does not show the mark.
 
-        `shown` brings an image to the mode of the result, `written` as well through its format and quality where
-        these may take away what is faint.
+        `shown` brings an image to the mode of the result, `written` through its format and quality, which may take
+        away as many levels as are `lost`.
         """
         if not self._boxes:
             raise EmptyMark
-        images = [_together(parts) for parts in (self._before, [frame.crop(box) for box in self._boxes])]
+        images = [_together(parts) for parts in (self._before, self._look(frame))]
         mask = _mask(self._masks)
         change = difference(*(shown(image) for image in images))
         if not self._is_seen(change >= LEVELS, mask):
             raise EmptyMark
-        if written and not self._is_seen(change >= _PLAIN, mask):
+        if lost and not self._is_seen(change > lost, mask):
             again = difference(*(shown(written(shown(image))) for image in images))
             if not self._is_seen(again >= LEVELS, mask):
                 raise EmptyMark("The mark is too faint for the quality of the result: raise its opacity or that.")
@@ -108,7 +114,18 @@ def _covering(sprite: Sprite) -> NDArray[np.bool_]:
     return covering
 
 
-def _parts(size: Size, copies: Copies) -> tuple[list[tuple[int, int, int, int]], list[NDArray[np.bool_]], float]:
+def _all_of(size: Size, copies: Copies) -> Parts:
+    """Return the whole picture as the one part."""
+    mask = np.zeros((size[1], size[0]), dtype=bool)
+    for sprite, spots in copies:
+        covering = _covering(sprite)
+        for x, y in spots:
+            here = mask[max(y, 0) : max(y + sprite.size[1], 0), max(x, 0) : max(x + sprite.size[0], 0)]
+            here |= covering[max(-y, 0) :, max(-x, 0) :][: here.shape[0], : here.shape[1]]
+    return [(0, 0, *size)], [mask], 1.0
+
+
+def _parts(size: Size, copies: Copies) -> Parts:
     """Return boxes of the picture that marks cover, evenly chosen, where they do, and what share of all these are."""
     boxes, masks, looked_at, all_of = [], [], 0, 0
     most = max(_PARTS // max(len(copies), 1), 1)
@@ -119,12 +136,10 @@ def _parts(size: Size, copies: Copies) -> tuple[list[tuple[int, int, int, int]],
         chosen = range(count) if count <= most else sorted({number * count // most for number in range(most)})
         looked_at, all_of = looked_at + len(chosen), all_of + count
         for number in chosen:
-            (x, y), (left, top) = spots[number // len(tiles)], tiles[number % len(tiles)]
-            box = _clipped((x + left, y + top), size)
-            mask = covering[box[1] - y : box[3] - y, box[0] - x : box[2] - x] if box else covering[:0]
-            if box and mask.any():
-                boxes.append((box[0], box[1], box[0] + mask.shape[1], box[1] + mask.shape[0]))
-                masks.append(mask)
+            spot, tile = spots[number // len(tiles)], tiles[number % len(tiles)]
+            if found := _part(size, covering, spot, tile):
+                boxes.append(found[0])
+                masks.append(found[1])
     return boxes, masks, looked_at / max(all_of, 1)
 
 
@@ -136,14 +151,23 @@ def _tiles(covering: NDArray[np.bool_]) -> Iterator[Spot]:
                 yield left, top
 
 
-def _clipped(corner: Spot, size: Size) -> tuple[int, int, int, int] | None:
-    left, top = max(corner[0], 0), max(corner[1], 0)
-    right, bottom = min(corner[0] + _PART, size[0]), min(corner[1] + _PART, size[1])
-    return (left, top, right, bottom) if left < right and top < bottom else None
+def _part(size: Size, covering: NDArray[np.bool_], spot: Spot, tile: Spot) -> tuple[Box, NDArray[np.bool_]] | None:
+    """Return the box of a picture in its raster that a part of a mark falls into, and where it is covered."""
+    left, top = (max(spot[axis] + tile[axis], 0) // RASTER * RASTER for axis in (0, 1))
+    right, bottom = min(left + _PART, size[0]), min(top + _PART, size[1])
+    if left >= right or top >= bottom:
+        return None
+    mask = np.zeros((bottom - top, right - left), dtype=bool)
+    x, y = left - spot[0], top - spot[1]  # of the box in the mark; negative where the box begins before it
+    part = covering[max(y, 0) : max(y + mask.shape[0], 0), max(x, 0) : max(x + mask.shape[1], 0)]
+    mask[max(-y, 0) :, max(-x, 0) :][: part.shape[0], : part.shape[1]] = part
+    return (left, top, right, bottom), mask
 
 
 def _together(parts: Sequence[Image.Image]) -> Image.Image:
     """Return one image of all parts."""
+    if len(parts) == 1:
+        return parts[0]
     rows = -(-len(parts) // _ACROSS)
     whole = Image.new(parts[0].mode, (_ACROSS * _PART, rows * _PART))
     for number, part in enumerate(parts):
@@ -153,6 +177,8 @@ def _together(parts: Sequence[Image.Image]) -> Image.Image:
 
 def _mask(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
     """Return the masks as the parts lie in the image of all."""
+    if len(masks) == 1:
+        return masks[0]
     whole = np.zeros((-(-len(masks) // _ACROSS) * _PART, _ACROSS * _PART), dtype=bool)
     for number, mask in enumerate(masks):
         x, y = number % _ACROSS * _PART, number // _ACROSS * _PART

@@ -19,7 +19,7 @@ LONGEST_VALUE = 200  # characters of a placeholder's value; metadata may have an
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _INSIDE = re.compile(r"(?P<name>\w+)(?::(?P<form>[^|]*))?(?:\|(?P<instead>.*))?", re.DOTALL)
 _DATE_FORM = re.compile(r"(?:[^%]|%[dmyYHMSjbBaA%])+", re.DOTALL)
-_COUNTER_FORM = re.compile(r"0?[1-9]")
+_COUNTER_FORM = re.compile(r"0[1-9]")
 
 #: What shapes the letters beside it and is nothing by itself; only Raqm knows how.
 _SHAPING = "\u200c\u200d\u200e\u200f" if features.check("raqm") else ""

@@ -23,7 +23,7 @@ from ..task import ImageTask, Picture, register
 LONGEST_TEXT = 500
 FAINTEST = 0.02  # opacity; what is below cannot change a pixel by the levels that count as seen
 AUTO, AS_IS = "auto", "as-is"
-_SMALLEST = 24  # pixels of a mark's side; below it a mark is but a dot
+_SMALLEST = 48  # pixels of a mark's side where the picture has room for them; below it nobody can read it
 
 
 def _fraction(value: object) -> object:
@@ -98,7 +98,7 @@ class Watermark(ImageTask):
     margin: Annotated[Fraction, Field(ge=0, le=0.5)] = 0.03
     """Distance of a single mark from the edge, as a fraction of the picture's shorter side."""
 
-    opacity: Annotated[Fraction, Field(ge=FAINTEST, le=1)] = 0.6
+    opacity: Annotated[Fraction, Field(ge=FAINTEST, le=1)] = 0.65
     """The less, the more shows through; 1 is solid."""
 
     rotation: Annotated[float, Field(ge=-360, le=360)] | None = None
