@@ -85,8 +85,10 @@ def main() -> None:
     """Measure, print, and keep the results beside this file."""
     parser = argparse.ArgumentParser(prog="python -m bench.contrast", description=__doc__.split("\n")[0])
     parser.add_argument("folders", nargs="*", type=Path, help="folders of photographs; without any the project's own")
-    folders = parser.parse_args().folders
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in {".jpg", ".png"}]
+    parser.add_argument("--origin", default="the project's own", help="where they come from, for the report")
+    arguments = parser.parse_args()
+    folders = [sorted(folder.rglob("*")) for folder in arguments.folders]
+    files = [path for folder in folders for path in folder if path.suffix in {".jpg", ".png"}]
     lines, reached = ["| photograph | 19 of 20 parts exceed | median |", "|---|--:|--:|"], []
     for path in files or SOURCES:
         found = contrasts(jpeg(path))
@@ -98,7 +100,8 @@ def main() -> None:
         f"{good} of {len(reached)} photographs ({good / len(reached):.0%}) have a contrast of at least {ENOUGH:g}:1."
     )
     print(summary)
-    RESULTS.write_text("\n".join(["# The contrast of the default mark", "", summary, "", *lines, ""]), encoding="utf-8")
+    head = ["# The contrast of the default mark", "", summary, f"They are {arguments.origin}.", ""]
+    RESULTS.write_text("\n".join([*head, *lines, ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ every other one, whatever the format.
 
 import base64
 import io
+import math
 import zlib
 from dataclasses import dataclass
 from functools import cache
@@ -69,7 +70,7 @@ class Style:
         return {
             "image": _rectangle(self.colour),
             "position": self.corner,
-            "size": CORNER[0] / COLUMNS,
+            "size": CORNER[0] * BLOCK / math.sqrt(SIZE[0] * SIZE[1]),
             "margin": 0,
             "opacity": 1,
         }

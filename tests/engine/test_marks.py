@@ -108,7 +108,7 @@ def test_an_opacity_is_what_stays_of_the_picture():
 def test_an_image_comes_with_the_options():
     pixels = marked(image=inline(red_square()), position="center", size="0.4", opacity="1")
     left, top, right, bottom = box(pixels)
-    assert (right - left, bottom - top) == pytest.approx((SIDE * 0.4, SIDE * 0.4), abs=1)
+    assert (right - left, bottom - top) == pytest.approx((SIDE * 0.4, SIDE * 0.4), abs=2)
     assert tuple(pixels[100, 150]) == (255, 0, 0)
 
 

@@ -58,7 +58,7 @@ def file_of(serial: int) -> bytes:
     if serial % 7 == 0:
         return BAD + str(serial).encode()
     out = io.BytesIO()
-    Image.new("RGB", (8, 8), (serial >> 16, (serial >> 8) & 255, serial & 255)).save(out, "PNG")
+    Image.new("RGB", (48, 48), (serial >> 16, (serial >> 8) & 255, serial & 255)).save(out, "PNG")
     return out.getvalue()
 
 

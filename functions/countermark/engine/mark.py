@@ -189,7 +189,7 @@ def _faded(alpha: Image.Image, opacity: float) -> Image.Image:
 
 def _under(shape: Image.Image, effect: Effect) -> tuple[Image.Image, Image.Image]:
     """Return `shape` with room around it, and what lies under it."""
-    reach = max(min(shape.size) * 0.03, 0.6)
+    reach = max(min(shape.size) * 0.025, 0.6)
     room = math.ceil(reach * 3)
     wide = Image.new("L", (shape.width + 2 * room, shape.height + 2 * room))
     wide.paste(shape, (room, room))
