@@ -16,7 +16,7 @@ from countermark.engine.task import Output, Picture
 from PIL import Image, ImageDraw, ImageOps
 
 SAMPLES = Path(__file__).parent / "samples"
-RED = {"text": "Mark", "color": "red", "opacity": "0.8", "effect": "outline", "size": "0.4"}
+RED = {"text": "Mark", "color": "red", "opacity": "0.8", "effect": "outline", "size": "0.6"}
 
 
 def jpeg(image: Image.Image, **settings: object) -> bytes:

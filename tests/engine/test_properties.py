@@ -93,6 +93,7 @@ def test_outside_the_mark_every_pixel_is_the_same(file, task):
     source, form = file
     options = understood({"tasks": [task]})
     assume(isinstance(options, engine.Options))
+    assume(form != "JPEG" or task["position"] != "auto")  # means of blocks and of pixels may choose another corner
     before = Image.open(BytesIO(source))
     picture = engine.Picture(
         name="image", number=1, frames=1, taken=None, profile=None,

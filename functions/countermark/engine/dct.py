@@ -23,7 +23,7 @@ from .compiled import library
 from .stencil import Stencil
 
 DONE, TOOK_TOO_LONG = 0, 3  # of the kernel's results; with any other the pixels are tried
-_LOOKED_AT = 128  # blocks of each stencil in which it is looked for what shows of the mark
+_LOOKED_AT = (96, 32, 32)  # blocks of a stencil, by component, in which it is looked for what shows of the mark
 _FUNCTIONS = (
     "jpeg_std_error",
     "jpeg_CreateDecompress",
@@ -182,7 +182,8 @@ class _Decision:
         """Decide and tell the kernel; no exception may pass through it."""
         try:
             components = self._decide(ground.contents.plane())
-            self._held = [_fill(*each) for each in zip(self._native, components, strict=True)]
+            both = zip(self._native, components, _LOOKED_AT, strict=False)
+            self._held = [_fill(*each) for each in both]
         except BaseException as error:  # raised again behind the kernel
             self.error = error
         return self.error is None
@@ -204,7 +205,9 @@ _ARGUMENTS = (
 )
 
 
-def _fill(native: _Component, component: Component) -> "tuple[ctypes.Array[_Stencil], NDArray[np.int32], Component]":
+def _fill(
+    native: _Component, component: Component, looked_at: int
+) -> "tuple[ctypes.Array[_Stencil], NDArray[np.int32], Component]":
     """Point `native` to the data of `component`; return what must live as long as it is used."""
     stencils = (_Stencil * len(component.stencils))()
     copies = Counter(stencil for stencil, _, _ in component.places)
@@ -213,7 +216,7 @@ def _fill(native: _Component, component: Component) -> "tuple[ctypes.Array[_Sten
         for name in ("starts", "columns", "keep", "add"):
             setattr(each, name, getattr(stencil, name).ctypes.data)
         each.levels, each.most_kept = stencil.levels, stencil.most_kept
-        each.every = each.next = max(copies[number] * len(stencil.columns) // _LOOKED_AT, 1)
+        each.every = each.next = max(copies[number] * len(stencil.columns) // looked_at, 1)
     places = np.ascontiguousarray(component.places, dtype=np.int32)
     native.places, native.place = len(component.places), places.ctypes.data
     native.stencils = ctypes.cast(stencils, ctypes.POINTER(_Stencil))
