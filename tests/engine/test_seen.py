@@ -167,7 +167,10 @@ def test_every_mark_must_be_seen_and_on_every_frame():
 
 
 @pytest.mark.parametrize("size", [(8000, 60), (60, 5000), (3000, 20), (48, 48), (3000, 400)])
-@pytest.mark.parametrize("fields", [{}, {"text": "© A long line for a narrow picture\nand more"}, {"position": "left"}])
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"text": "© A long line for a narrow picture\nand more"}, {"position": "bottom-left", "margin": "0.5"}],
+)
 def test_a_whole_mark_stands_on_any_picture(size, fields):
     ground = 90
     after = np.asarray(Image.open(BytesIO(marked(plain((ground,) * 3, size), **fields).data)).convert("L"), dtype=int)

@@ -7,6 +7,7 @@ import pytest
 from countermark import engine
 from countermark.engine import wording
 from countermark.engine.details import read_details
+from countermark.engine.fonts import SHIPPED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -86,6 +87,22 @@ def test_a_text_of_any_length_is_drawn_or_cannot_be_seen(form, size, text):
     except engine.EmptyMark:
         return
     assert (edited.width, edited.height) == size
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_whatever_goes_wrong_with_a_mark_fails_its_image_alone(tmp_path, form):
+    """A font that is damaged when it is drawn, on coefficients as on pixels."""
+    before, font = engine.assets().folder, tmp_path / "fonts" / "own.ttf"
+    font.parent.mkdir()
+    font.write_bytes(engine.assets().fonts[SHIPPED].read_bytes())
+    engine.use_assets(tmp_path)
+    try:
+        options = engine.parse_options({"text": f"damaged {form}", "font": "own"})
+        font.write_bytes(b"no font")
+        with pytest.raises(engine.TaskFailed, match="watermark failed"):
+            engine.process(source(form=form), options)
+    finally:
+        engine.use_assets(before)
 
 
 @given(st.binary(max_size=400), st.integers(0, 300))

@@ -110,8 +110,11 @@ class _Plan:
             assert isinstance(task, Watermark)  # noqa: S101 - checked by the caller
             with attempting(task):
                 stamps = task.stamps(self._size, self._picture, partial(self._ground, levels))
-            for sprite, spots in stamps:
-                self._add(sprite, spots, stencils, places)
+            if not all(self._suits(stamp.sprite) for stamp in stamps):
+                raise _NotOnCoefficients
+            with attempting(task):
+                for sprite, spots in stamps:
+                    self._add(sprite, spots, stencils, places)
             self._owners += [number] * (len(stencils[0]) - len(self._owners))
         return [Component(stencils=one, places=other) for one, other in zip(stencils, places, strict=True)]
 
@@ -129,13 +132,14 @@ class _Plan:
     def _ground(self, levels: Plane) -> Ground:
         return Ground(np.asarray(as_upright(Image.fromarray(levels), self._orientation)), self._size)
 
+    def _suits(self, sprite: Sprite) -> bool:
+        large = sprite.size[0] * sprite.size[1] > _LARGEST_MARK
+        return not large and sprite.blend == "normal" and (sprite.grey or len(self._factors) > 1)
+
     def _add(
         self, sprite: Sprite, spots: list[Spot], stencils: list[list[Stencil]], places: list[list[tuple[int, int, int]]]
     ) -> None:
         """Add the stencils and places of a mark for each component."""
-        large = sprite.size[0] * sprite.size[1] > _LARGEST_MARK
-        if large or sprite.blend != "normal" or (len(self._factors) == 1 and not sprite.grey):
-            raise _NotOnCoefficients
         stored = [spot_as_stored(spot, sprite.size, self._size, self._orientation) for spot in spots]
         key = (sprite.key, self._picture.profile, self._orientation)
         draw = partial(_draw, sprite, self._picture, self._orientation)
