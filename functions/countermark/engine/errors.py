@@ -11,7 +11,8 @@
     ├── TooManyFrames          too_many_frames
     ├── TookTooLong            took_too_long
     ├── TaskFailed             task_failed
-    └── CannotEncode           cannot_encode
+    ├── CannotEncode           cannot_encode
+    └── LeakedPicture          leaked_picture; only where results are looked at (metadata/leaks.py)
 
 `code` is stable and meant for programs; the message is a sentence for a person.
 """
@@ -93,3 +94,9 @@ class CannotEncode(ImageError):
     """The marked image cannot be written in this format."""
 
     code = "cannot_encode"
+
+
+class LeakedPicture(ImageError):
+    """The marked image holds another picture, which has no mark; it is not handed on."""
+
+    code = "leaked_picture"

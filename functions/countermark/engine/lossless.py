@@ -10,8 +10,8 @@ from .dct import DONE, TOOK_TOO_LONG, Component, kernel
 from .decode import Opened
 from .layout import Size, Spot
 from .mark import Sprite
+from .metadata import kept
 from .paint import in_profile
-from .segments import kept_segments, put_segments
 from .stencil import Stencil, cut
 from .task import Picture
 from .tasks.watermark import Watermark
@@ -52,8 +52,8 @@ def mark_lossless(opened: Opened, tasks: Sequence[object], picture: Picture) -> 
         picture.deadline.check()
     if result != DONE:
         return None
-    segments = kept_segments(opened.source, picture.output.metadata, upright=False)
-    return Marked(data=put_segments(data, segments), width=width, height=height)
+    metadata = kept(opened, picture.output, upright=False)
+    return Marked(data=metadata.put_into_jpeg(data, image.mode), width=width, height=height)
 
 
 def _suits(opened: Opened, tasks: Sequence[object], picture: Picture) -> bool:

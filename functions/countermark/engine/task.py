@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from .limits import Deadline
+from .metadata.rights import NO_RIGHTS, Rights
 
 
 @dataclass(kw_only=True)
@@ -20,6 +21,7 @@ class Output:
     format: str  # a name in FORMATS
     quality: str | int  # "keep", or 1 to 100
     metadata: str  # "keep", "no-location" or "none"
+    rights: Rights = NO_RIGHTS  # written into the file
 
 
 @dataclass(frozen=True, kw_only=True)
