@@ -125,10 +125,12 @@ def _without_notes(tags: Directory) -> Directory:
 def _read(block: Block, at: int, known: Known) -> Directory:
     """Return the known tags of the directory at `at` that hold what they may, and the directories in it."""
     found: Directory = {}
+    seen = set()  # a tag is read once, however often it stands there
     for entry in block.entries(at):
         holds = known.get(entry.tag)
-        if holds is None or entry.tag in found:
+        if holds is None or entry.tag in seen:
             continue
+        seen.add(entry.tag)
         value = block.value(entry) if entry.length <= _LONGEST_NOTES else None
         if value is None:
             continue

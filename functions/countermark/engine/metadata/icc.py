@@ -1,12 +1,14 @@
 """ICC profiles: checked before they are kept, and without what belongs to no profile."""
 
 import struct
+from functools import lru_cache
 
 from .signs import holds_picture
 
 _HEAD, _ENTRY = 128, 12
 _LARGEST = 8_000_000  # bytes; those of printing presses have 3
 _MOST_TAGS = 200
+_SMALL = 32_768  # bytes of a profile that is remembered
 _SPACES = {b"RGB ", b"GRAY", b"CMYK"}
 _CLASSES = {b"scnr", b"mntr", b"prtr", b"spac"}
 #: The tags of ICC.1, of version 2 and 4, and those that Apple's and Microsoft's profiles have.
@@ -29,6 +31,10 @@ def checked(profile: bytes | None) -> bytes | None:
     """
     if not profile or not _HEAD + 4 < len(profile) <= _LARGEST:
         return None
+    return _small(profile) if len(profile) <= _SMALL else _checked(profile)
+
+
+def _checked(profile: bytes) -> bytes | None:
     size, count = struct.unpack_from(">I", profile)[0], struct.unpack_from(">I", profile, _HEAD)[0]
     profile = profile[:size]
     sound = len(profile) == size and profile[36:40] == b"acsp" and profile[100:_HEAD] == bytes(_HEAD - 100)
@@ -41,6 +47,9 @@ def checked(profile: bytes | None) -> bytes | None:
     used = _HEAD + 4 + _ENTRY * count + sum(length for _, length in begins)
     whole = len(tags) == count and used + 3 * (count + 1) >= size
     return profile if whole else _written(profile[:_HEAD], tags)
+
+
+_small = lru_cache(maxsize=32)(_checked)  # nearly all photographs have one of a few
 
 
 def _entries(profile: bytes, count: int) -> list[tuple[bytes, int, int]]:

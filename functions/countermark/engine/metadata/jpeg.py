@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .exif import HEAD
 
@@ -15,11 +15,11 @@ _SCAN = 0xDA
 LONGEST = 65_533
 
 EXIF, XMP, ICC, PHOTOSHOP = HEAD, b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"Photoshop 3.0\0"
+_HEADS = {APP1: (EXIF, XMP), APP13: (PHOTOSHOP,), COMMENT: (b"",)}
 _ADOBE = 12  # bytes of an Adobe segment
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """One marker segment."""
 
     marker: int
@@ -30,29 +30,29 @@ class Segment:
         return struct.pack(">BBH", 0xFF, self.marker, len(self.payload) + 2) + self.payload
 
 
-def read_segments(source: bytes, marker: int, head: bytes = b"") -> list[bytes]:
-    """Return what stands behind `head` in the segments before the first scan that begin with it."""
-    return [
-        segment.payload[len(head) :]
-        for segment, _ in _walk(source)
-        if segment.marker == marker and segment.payload.startswith(head)
-    ]
+def read_segments(source: bytes) -> dict[bytes, list[bytes]]:
+    """Return what stands before the first scan behind each of the heads that are known, and comments behind none."""
+    found: dict[bytes, list[bytes]] = {EXIF: [], XMP: [], PHOTOSHOP: [], b"": []}
+    for marker, begins, end in _walk(source):
+        for head in _HEADS.get(marker, ()):
+            if source.startswith(head, begins):
+                found[head].append(source[begins + len(head) : end])
+    return found
 
 
 def put_segments(data: bytes, segments: list[Segment]) -> bytes:
     """Return the JPEG file `data` with `segments` in the place of all that are no part of the picture."""
     head, tables, scan_at = [], [], 2
-    for segment, end in _walk(data):
+    for marker, begins, end in _walk(data):
         scan_at = end
-        payload = segment.payload
-        if segment.marker == _JFIF and payload.startswith(b"JFIF\0"):
-            head.append(Segment(_JFIF, payload[:12] + b"\0\0"))  # without the picture that it may hold
-        elif segment.marker == APP14 and payload.startswith(b"Adobe") and len(payload) >= _ADOBE:
-            tables.append(Segment(APP14, payload[:_ADOBE]))
-        elif segment.marker in _PICTURE:
-            tables.append(segment)
+        if marker in _PICTURE:
+            tables.append(data[begins - 4 : end])
+        elif marker == _JFIF and data.startswith(b"JFIF\0", begins):
+            head.append(bytes(Segment(_JFIF, data[begins : begins + 12] + b"\0\0")))  # without a picture in it
+        elif marker == APP14 and data.startswith(b"Adobe", begins) and end - begins >= _ADOBE:
+            tables.append(bytes(Segment(APP14, data[begins : begins + _ADOBE])))
     # EXIF wants to be first, but every reader accepts it behind JFIF.
-    return b"".join([data[:2], *map(bytes, (*head[:1], *segments, *tables)), memoryview(data)[scan_at:]])
+    return b"".join([data[:2], *head[:1], *map(bytes, segments), *tables, memoryview(data)[scan_at:]])
 
 
 def segments_of(exif: bytes, xmp: bytes, photoshop: bytes, profile: bytes | None, comment: str) -> list[Segment]:
@@ -74,8 +74,8 @@ def segments_of(exif: bytes, xmp: bytes, photoshop: bytes, profile: bytes | None
     return [segment for segment in found if len(segment.payload) <= LONGEST]
 
 
-def _walk(data: bytes) -> Iterator[tuple[Segment, int]]:
-    """Yield the segments before the first scan, each with where it ends; stop where the file is damaged."""
+def _walk(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, begin and end of what the segments before the first scan hold; stop where the file is damaged."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -87,5 +87,5 @@ def _walk(data: bytes) -> Iterator[tuple[Segment, int]]:
         length = struct.unpack_from(">H", data, at + 2)[0]
         if length < 2 or at + 2 + length > len(data):
             return
-        yield Segment(marker, data[at + 4 : at + 2 + length]), at + 2 + length
+        yield marker, at + 4, at + 2 + length
         at += 2 + length

@@ -40,13 +40,14 @@ class Blocks:
 def read_blocks(source: bytes, form: str, image: Image.Image) -> Blocks:
     """Return the metadata of a file of the format `form`."""
     if form == "JPEG":
-        resources = b"".join(jpeg.read_segments(source, jpeg.APP13, jpeg.PHOTOSHOP))  # a long one spans several
+        segments = jpeg.read_segments(source)
+        resources = b"".join(segments[jpeg.PHOTOSHOP])  # long ones span several
         return Blocks(
-            exif=_first(jpeg.read_segments(source, jpeg.APP1, jpeg.EXIF)),
-            xmp=_first(jpeg.read_segments(source, jpeg.APP1, jpeg.XMP)) or photoshop.found(resources, photoshop.XMP),
+            exif=_first(segments[jpeg.EXIF]),
+            xmp=_first(segments[jpeg.XMP]) or photoshop.found(resources, photoshop.XMP),
             iptc=photoshop.found(resources, photoshop.IPTC),
             photoshop=resources,
-            comments=tuple(jpeg.read_segments(source, jpeg.COMMENT)),
+            comments=tuple(segments[b""]),
         )
     if form == "PNG":
         chunks = png.read_chunks(source)

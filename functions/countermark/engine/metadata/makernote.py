@@ -65,8 +65,8 @@ _BARE = {
 def kept(notes: bytes, at: int, order: str, make: str, *, places: bool) -> bytes:
     """Return the notes that stood at `at` of a block, or nothing; without `places` those in them are blank."""
     maker = _maker(notes, make)
-    # A Nikon's notes hold a TIFF structure of their own, and how it is made is known.
-    if holds_picture(notes, tiff=maker is None or not maker.head.startswith(b"Nikon")):
+    # Nikon's notes begin with the head of a TIFF structure and Canon's end with one.
+    if holds_picture(notes, tiff=maker is None):
         return b""
     if maker is None:
         return notes if places else b""

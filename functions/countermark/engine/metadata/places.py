@@ -1,6 +1,7 @@
 """What a property that says where a photograph was taken is called, whatever its namespace."""
 
 import re
+from functools import lru_cache
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _WORDS = {"lat", "lon", "lng", "alt", "geo", "city", "town", "state", "place", "address", "venue", "poi"}
@@ -11,6 +12,7 @@ _STEMS = (
 _OF_PERSONS = ("CiAdr", "Licensor", "ImageSupplier", "CopyrightOwner")
 
 
+@lru_cache(maxsize=1000)
 def is_place(name: str) -> bool:
     """Tell whether the name of a property, without its prefix, is that of a place.
 

@@ -70,10 +70,14 @@ def unpack(data: bytes, most: int) -> bytes:
 
 def reads(text: str, longest: int) -> bool:
     """Tell whether a text is for people: short, without control characters and without anything encoded in it."""
-    return len(text) <= longest and not _CONTROL.search(text) and not _encoded(text) and not _as_text(text)
+    if len(text) > longest or _CONTROL.search(text):
+        return False
+    return len(text) < _SHORTEST or not (_encoded(text) or _as_text(text))
 
 
-_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd]")
+_SHORTEST = 60  # letters; what fewer can encode is no picture to speak of
+
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffd-\uffff]")
 _WORD = re.compile(r"[A-Za-z0-9+/=_-]{60,}")
 _SEPARATORS = re.compile(r"[\s\0]+|&#x?[0-9A-Fa-f]{1,4};|\\[rnt]")
 _HEX_SEPARATORS = re.compile(r"[\s\0,:;%]+|0x|\\x")

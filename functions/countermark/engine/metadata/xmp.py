@@ -6,6 +6,7 @@ lxml reads it, which is the fastest of the safe parsers. A DOCTYPE is refused be
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from .places import is_place
 from .rights import Rights
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _LARGEST = 1_000_000  # bytes; Photoshop's longest histories are below
 _MOST_NAMESPACES = 500
 _MOST_VALUES = 5000
+_MOST_ATTRIBUTES = 1000  # of one element
+_FRAME = 3000  # bytes of a packet around its properties, with all namespaces
 _LONGEST_TEXT = 5000
 _DEEPEST = 3  # a list of structures of lists
 
@@ -60,6 +63,7 @@ _NEVER = {
     "DocumentAncestors",
     "History",
 }
+_LANGUAGE = re.compile(r"[A-Za-z0-9-]{1,35}")
 _LISTS = {"Bag", "Seq", "Alt"}
 
 # A value is a text, a list (its kind, and items with their language) or a structure (namespace and name -> value).
@@ -78,11 +82,25 @@ def kept(packet: bytes, choice: str, *, upright: bool, rights: Rights, longest: 
     if upright and (_TIFF, "Orientation") in properties:
         properties[_TIFF, "Orientation"] = "1"
     properties |= _of_rights(rights)
-    while properties:
-        if len(written := _written(properties)) <= longest:
-            return written
-        del properties[max(properties, key=lambda name: len(repr(properties[name])))]
-    return b""
+    if not properties:
+        return b""
+    written = _written(properties)
+    return written if len(written) <= longest else _written(_shortest(properties, longest - _FRAME))
+
+
+def _shortest(properties: _Properties, room: int) -> _Properties:
+    """Return the shortest of the properties that fit into `room` bytes together."""
+    found: _Properties = {}
+    for name, value in sorted(properties.items(), key=lambda each: _length(*each)):
+        room -= _length(name, value)
+        if room < 0:
+            break
+        found[name] = value
+    return found
+
+
+def _length(name: tuple[str, str], value: _Value) -> int:
+    return len(_elements({name: value}).encode())
 
 
 def _of_rights(rights: Rights) -> _Properties:
@@ -116,7 +134,9 @@ class _Reading:
 
     def _structure(self, element: "etree._Element", depth: int) -> _Properties:
         found: _Properties = {}
-        for name, words in element.attrib.items():
+        # lxml looks each attribute up by its name: the time grows with the square of their number.
+        attributes = element.attrib.items() if len(element.attrib) <= _MOST_ATTRIBUTES and self._left > 0 else []
+        for name, words in attributes:
             if (known := self._known(name)) and (value := self._text(str(words))):
                 found[known] = value
         for child in element:
@@ -125,7 +145,8 @@ class _Reading:
         return found
 
     def _value(self, element: "etree._Element", depth: int) -> _Value:
-        if depth == _DEEPEST:
+        self._left -= 1
+        if depth == _DEEPEST or self._left < 0:
             return None
         children = list(element)
         if not children:
@@ -133,7 +154,7 @@ class _Reading:
         space, name = _split(children[0].tag)
         if len(children) == 1 and space == _RDF and name in _LISTS:
             items = [
-                (str(item.get(f"{{{_XML}}}lang", ""))[:35], value)
+                (_language(item.get(f"{{{_XML}}}lang")), value)
                 for item in children[0]
                 if item.tag == f"{{{_RDF}}}li" and (value := self._value(item, depth + 1))
             ]
@@ -153,6 +174,10 @@ class _Reading:
     def _text(self, words: str) -> str | None:
         words = words.strip()
         return words if words and reads(words, _LONGEST_TEXT) else None
+
+
+def _language(name: object) -> str:
+    return name if isinstance(name, str) and _LANGUAGE.fullmatch(name) else ""
 
 
 def _split(tag: object) -> tuple[str, str]:
@@ -197,41 +222,38 @@ def _decoded(packet: bytes) -> str:
 
 
 def _written(properties: _Properties) -> bytes:
-    from lxml import etree
-
-    spaces = sorted({space for space, _ in _names(properties)}, key=lambda space: KNOWN[space])
-    root = etree.Element(f"{{{_META}}}xmpmeta", nsmap={"x": _META})
-    rdf = etree.SubElement(root, f"{{{_RDF}}}RDF", nsmap={"rdf": _RDF})
-    names = {KNOWN[space]: space for space in spaces}
-    description = etree.SubElement(rdf, f"{{{_RDF}}}Description", {f"{{{_RDF}}}about": ""}, nsmap=names)
-    for (space, name), value in sorted(properties.items(), key=lambda each: (KNOWN[each[0][0]], each[0][1])):
-        _write(etree.SubElement(description, f"{{{space}}}{name}"), value)
-    head, foot = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>', b'<?xpacket end="w"?>'
-    return b"".join((head, etree.tostring(root, encoding="utf-8"), foot))
+    spaces = sorted({space for space, _ in _names(properties)}, key=KNOWN.__getitem__)
+    declared = "".join(f' xmlns:{KNOWN[space]}="{space}"' for space in spaces)
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+        f'<x:xmpmeta xmlns:x="{_META}"><rdf:RDF xmlns:rdf="{_RDF}"><rdf:Description rdf:about=""{declared}>'
+        f"{_elements(properties)}"
+        '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+    ).encode()
 
 
-def _write(element: "etree._Element", value: _Value) -> None:
-    from lxml import etree
+def _elements(properties: _Properties) -> str:
+    return "".join(_element(f"{KNOWN[space]}:{name}", value) for (space, name), value in properties.items())
 
+
+def _element(name: str, value: _Value, attribute: str = "") -> str:
     if isinstance(value, str):
-        element.text = value
-    elif isinstance(value, dict):
-        element.set(f"{{{_RDF}}}parseType", "Resource")
-        for (space, name), inner in value.items():
-            _write(etree.SubElement(element, f"{{{space}}}{name}"), inner)
-    else:
-        kind, items = value
-        container = etree.SubElement(element, f"{{{_RDF}}}{kind}")
-        for language, inner in items:
-            _write(item := etree.SubElement(container, f"{{{_RDF}}}li"), inner)
-            if language:
-                item.set(f"{{{_XML}}}lang", language)
+        return f"<{name}{attribute}>{escape(value)}</{name}>"
+    if isinstance(value, dict):
+        return f'<{name}{attribute} rdf:parseType="Resource">{_elements(value)}</{name}>'
+    kind, items = value
+    inner = "".join(_element("rdf:li", item, f' xml:lang="{language}"' if language else "") for language, item in items)
+    return f"<{name}{attribute}><rdf:{kind}>{inner}</rdf:{kind}></{name}>"
 
 
 def _names(properties: _Properties) -> Iterator[tuple[str, str]]:
+    """Yield the names of properties, and of those in them."""
     for name, value in properties.items():
         yield name
-        items = [inner for _, inner in value[1]] if isinstance(value, tuple) else [value]
-        for each in items:
-            if isinstance(each, dict):
+        waiting = [value]
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, tuple):
+                waiting += [inner for _, inner in each[1]]
+            elif isinstance(each, dict):
                 yield from _names(each)
