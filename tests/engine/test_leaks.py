@@ -9,6 +9,7 @@ from tests.engine.leaks import OPTIONS, what_leaks
 SOURCES = list(sources())
 
 
+@pytest.mark.slow
 def test_every_source_hides_a_picture_that_the_detector_finds():
     unseen = [source.name for source in SOURCES if source.decodable and not find_leaks(source.data)]
     assert unseen == []
