@@ -150,6 +150,9 @@ def exif_carriers() -> Iterator[tuple[str, bytes, bytes, bool]]:
         jpeg,
         True,
     )
+    packed = base64.b64encode(zlib.compress(jpeg))
+    lines = b"\n".join(packed[at : at + 40] for at in range(0, len(packed), 40))
+    yield "a description in lines of what is compressed", block([{0x010E: (2, lines + b"\0")}]), jpeg, True
     yield "a description as it is", block([{0x010E: (2, jpeg)}]), jpeg, True
     yield "Windows' comment", block([{0x9C9C: (1, letters.decode().encode("utf-16-le"))}]), jpeg, True
     yield "the user's comment", block([{}, {0x9286: (7, b"ASCII\0\0\0" + letters)}], nested={0x8769: 1}), jpeg, True
@@ -207,6 +210,9 @@ def xmp_carriers() -> Iterator[tuple[str, bytes, bytes, bool]]:
     lines = "&#xA;".join(letters[at : at + 76] for at in range(0, len(letters), 76))
     spaced = " ".join(letters[at : at + 8] for at in range(0, len(letters), 8))
     safe = letters.replace("+", "-").replace("/", "_")
+    packed = base64.b64encode(zlib.compress(jpeg)).decode()
+    groups = " ".join(packed[at : at + 6] for at in range(0, len(packed), 6))
+    yield "dc:description in groups", packet(f"<dc:description>{groups}</dc:description>"), jpeg, True
     yield "GImage:Data", packet("", f'GImage:Mime="image/jpeg" GImage:Data="{letters}"'), jpeg, True
     yield "xmp:Thumbnails", packet(thumbnails("xmp", lines)), jpeg, True
     yield "thumbnails by another name", packet(thumbnails("other", letters)), jpeg, True
@@ -407,6 +413,8 @@ def jpeg_segments() -> Iterator[tuple[str, bytes, bytes, bool]]:
     yield "a comment as it is", segment(0xFE, jpeg), jpeg, True
     yield "a comment in base64", segment(0xFE, letters), jpeg, True
     yield "a comment in hexadecimal digits", segment(0xFE, payload("GIF").hex().encode()), payload("GIF"), True
+    packed = base64.b64encode(zlib.compress(jpeg))
+    yield "a comment that is compressed", segment(0xFE, packed), jpeg, True
     yield (
         "a comment in lines",
         segment(0xFE, b"\r\n".join(letters[at : at + 40] for at in range(0, len(letters), 40))),

@@ -8,6 +8,7 @@ import pytest
 from countermark import engine
 from countermark.engine.metadata import Exif
 from countermark.engine.metadata.rights import NO_RIGHTS
+from countermark.engine.metadata.signs import reads
 from PIL import Image, ImageCms, PngImagePlugin
 
 from tests.engine.carriers import srgb, with_tag
@@ -193,3 +194,21 @@ def test_the_texts_of_a_png_are_kept_or_dropped():
     bare = Image.open(BytesIO(edited(buffer.getvalue(), metadata="none")))
     bare.load()
     assert bare.text == {}
+
+
+TEXTS = (
+    "The quick brown fox jumps over the lazy dog. " * 30,
+    "© 2026 Studio Müller, https://example.com/terms-and-conditions-for-use/05/V2?id=550e8400-e29b-41d4-a716-446655440000",
+    "adobe:docid:photoshop:d3e1a0b2-1f0e-11e8-9a3a-b2f0f7a9d3aa; xmp.iid:F77F11740720681188C6E2D9E9C4E1B3",
+    "best quality, Steps: 20, Sampler: DPM++ 2M Karras, Seed: 1234567, Size: 512x768, Model hash: e1441589a6",
+    "Canon EOS R5, EF24-70mm f/2.8L II USM, ISO100, RAW CR3; Nikon D850 AF-S 24-120mm f/4G; SONY ILCE-7RM4 FE70-200GM",
+    "THE PRESIDENT ARRIVES AT THE AIRPORT IN BERLIN ON MONDAY 12 MAY 2024 FOR THE G7 SUMMIT OF THE EU. " * 4,
+    "写真の説明。" * 200,
+    '{"exposureTime": 0.01, "fNumber": 2.8, "tags": ["a1", "b2"]}' * 20,
+    "Две строки\r\nи ещё одна\t– с табуляцией",
+)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_people_write_is_no_picture(text):
+    assert reads(text, 5000)

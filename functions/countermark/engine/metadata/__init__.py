@@ -3,7 +3,7 @@
 The rule is a list of what may stay; all else stays behind. A picture beside the picture carries no mark, and the places
 for one are without number: previews, thumbnails, credentials, notes of a camera's maker, text in base64.
 
-    kept.py       the one way from a source to a result
+    carried.py    the one way from a source to a result
     exif.py       tag by tag (tags.py, structure.py), makers' notes by themselves (makernote.py)
     xmp.py        parsed, and written anew from known namespaces
     iptc.py       by number, and photoshop.py the resources around it
@@ -13,8 +13,8 @@ for one are without number: previews, thumbnails, credentials, notes of a camera
     leaks.py      a detector that decodes every picture in a finished file
 """
 
+from .carried import Blocks, Metadata, kept, profile_of, read_blocks
 from .exif import Exif
-from .kept import Blocks, Metadata, kept, profile_of, read_blocks
 from .rights import Rights
 
 __all__ = ["Blocks", "Exif", "Metadata", "Rights", "kept", "profile_of", "read_blocks"]

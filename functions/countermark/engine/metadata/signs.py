@@ -78,18 +78,21 @@ def reads(text: str, longest: int) -> bool:
 _SHORTEST = 60  # letters; what fewer can encode is no picture to speak of
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffd-\uffff]")
-_WORD = re.compile(r"[A-Za-z0-9+/=_-]{60,}")
+_WORD = re.compile(r"[A-Za-z0-9]{3,}")
+_MIXED = re.compile(r"[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
+_MOST_MIXED = 100  # letters; some identifiers and a long address have as many
 _SEPARATORS = re.compile(r"[\s\0]+|&#x?[0-9A-Fa-f]{1,4};|\\[rnt]")
 _HEX_SEPARATORS = re.compile(r"[\s\0,:;%]+|0x|\\x")
 _HEX = re.compile("|".join(head.hex() for head in _LITERAL))
 
 
 def _encoded(text: str) -> bool:
-    """Tell whether a word is as long and as mixed as no word, number or address is."""
-    return any(
-        not word.strip("0123456789abcdefABCDEF") or all(re.search(kind, word) for kind in ("[A-Z]", "[a-z]", r"\d"))
-        for word in _WORD.findall(text)
-    )
+    """Tell whether most of a text is words in which letters and digits, or small and large ones, stand as in no word.
+
+    That is so in anything encoded, whether in one piece, in lines, or in groups of a few letters.
+    """
+    mixed = sum(len(word) for word in _WORD.findall(text) if _MIXED.search(word))
+    return mixed >= _MOST_MIXED and 2 * mixed > len(_SEPARATORS.sub("", text))
 
 
 def _base64_forms(head: bytes) -> list[str]:
