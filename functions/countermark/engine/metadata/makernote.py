@@ -83,16 +83,15 @@ def _maker(notes: bytes, make: str) -> _Maker | None:
 
 
 def _checked(notes: bytes, at: int, maker: _Maker, order: str, *, places: bool) -> bytes:
-    """Return the notes without their places; nothing when a tag is a preview or their layout is not what it should."""
-    if len(notes) < maker.directory + 2:
-        return b""
-    result = bytearray(notes)
-    (count,) = struct.unpack_from(order + "H", notes, maker.directory)
-    end = maker.directory + 2 + count * _ENTRY
-    if not 0 < count <= _MOST_ENTRIES or end > len(notes):
+    """Return the notes without their places; nothing when a tag is a preview, or one cannot be found."""
+    first = maker.directory
+    # Programs that write a block in another byte order leave the notes in theirs.
+    orders = [each for each in (order, "<" if order == ">" else ">") if _fits(notes, first, each)]
+    if not orders:
         return notes if places else b""
+    result, order = bytearray(notes), orders[0]
     base = (10 if maker.head.startswith(b"Nikon") else 0) if maker.own else -at
-    for place in range(maker.directory + 2, end, _ENTRY):
+    for place in range(first + 2, first + 2 + _count(notes, first, order) * _ENTRY, _ENTRY):
         tag, kind, values, offset = struct.unpack_from(order + "HHII", notes, place)
         length = SIZES.get(kind, 1) * values
         if tag in maker.previews and length > 4:
@@ -104,6 +103,16 @@ def _checked(notes: bytes, at: int, maker: _Maker, order: str, *, places: bool) 
             return b""
         result[begins : begins + length] = bytes(length)
     return bytes(result) if places or not _says_place(notes) else b""
+
+
+def _count(notes: bytes, at: int, order: str) -> int:
+    """Return how many entries the directory at `at` says to have."""
+    return int(struct.unpack_from(order + "H", notes, at)[0]) if at + 2 <= len(notes) else 0
+
+
+def _fits(notes: bytes, at: int, order: str) -> bool:
+    count = _count(notes, at, order)
+    return 0 < count <= _MOST_ENTRIES and at + 2 + count * _ENTRY <= len(notes)
 
 
 def _says_place(notes: bytes) -> bool:
