@@ -153,6 +153,13 @@ def exif_carriers() -> Iterator[tuple[str, bytes, bytes, bool]]:
     packed = base64.b64encode(zlib.compress(jpeg))
     lines = b"\n".join(packed[at : at + 40] for at in range(0, len(packed), 40))
     yield "a description in lines of what is compressed", block([{0x010E: (2, lines + b"\0")}]), jpeg, True
+    png = payload("PNG")
+    parts = {tag: (7, png[at : at + 100]) for tag, at in zip(range(0xA300, 0xA303), range(0, 300, 100), strict=True)}
+    yield "tags beside one another", block([{}, parts], nested={0x8769: 1}), png[:300], True
+    odd = {tag: (7, png[at : at + 100]) for tag, at in zip(range(0xA301, 0xA303), range(1, 200, 100), strict=True)}
+    odd[0xA300] = (7, bytes(99) + png[:1])
+    yield "tags that a head spans", block([{}, odd], nested={0x8769: 1}), png[:200], True
+    yield "notes with letters that are compressed", notes(b"notes" + lines), jpeg, True
     yield "a description as it is", block([{0x010E: (2, jpeg)}]), jpeg, True
     yield "Windows' comment", block([{0x9C9C: (1, letters.decode().encode("utf-16-le"))}]), jpeg, True
     yield "the user's comment", block([{}, {0x9286: (7, b"ASCII\0\0\0" + letters)}], nested={0x8769: 1}), jpeg, True
@@ -213,6 +220,8 @@ def xmp_carriers() -> Iterator[tuple[str, bytes, bytes, bool]]:
     packed = base64.b64encode(zlib.compress(jpeg)).decode()
     groups = " ".join(packed[at : at + 6] for at in range(0, len(packed), 6))
     yield "dc:description in groups", packet(f"<dc:description>{groups}</dc:description>"), jpeg, True
+    letters_alone = letters.replace("+", "-").replace("/", "_").replace("=", "")
+    yield "the name of a property", packet(f"<crs:x{letters_alone}>1</crs:x{letters_alone}>"), jpeg, True
     yield "GImage:Data", packet("", f'GImage:Mime="image/jpeg" GImage:Data="{letters}"'), jpeg, True
     yield "xmp:Thumbnails", packet(thumbnails("xmp", lines)), jpeg, True
     yield "thumbnails by another name", packet(thumbnails("other", letters)), jpeg, True
@@ -275,6 +284,8 @@ def icc_carriers() -> Iterator[tuple[str, bytes, bytes, bool]]:
     yield "a tag of one's own in a profile", with_tag(b"mine", b"data" + bytes(8) + jpeg), jpeg, True
     yield "a known tag in a profile", with_tag(b"targ", b"text" + bytes(4) + jpeg), jpeg, True
     yield "a text in a profile", with_tag(b"targ", b"text" + bytes(4) + letters + b"\0"), jpeg, True
+    packed = base64.b64encode(zlib.compress(jpeg))
+    yield "a packed text in a profile", with_tag(b"targ", b"text" + bytes(4) + packed + b"\0"), jpeg, True
     yield "a table in a profile", with_tag(b"A2B0", b"mft2" + bytes(48) + jpeg), jpeg, True
     gap = srgb() + payload("raw")
     yield "a gap in a profile", struct.pack(">I", len(gap)) + gap[4:], payload("raw"), False

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from . import makernote
 from .rights import Rights
-from .signs import reads
+from .signs import begins_picture, reads
 from .structure import ASCII, BYTE, UNDEFINED, UTF8, Block, Directory, Value, short, text, write_block
 from .tags import (
     ARTIST,
@@ -24,7 +24,7 @@ from .tags import (
 
 HEAD = b"Exif\0\0"
 _LONGEST_TEXT = 5000
-_LONGEST_NUMBERS = 256  # bytes; what is larger is a table or a picture
+_LONGEST_NUMBERS = 128  # bytes; what is larger is a table or a picture
 _LONGEST_NOTES = 65_535
 _LARGEST_PIN = 60_000  # where notes can stay in a block that a JPEG segment holds
 _TEXTS = {ASCII, UTF8, BYTE, UNDEFINED}
@@ -70,17 +70,14 @@ class Exif:
 
         `choice` is "keep", "no-location" or "none"; `upright` says that the pixels have been turned.
         """
-        tags = self._chosen(choice, upright=upright)
-        if rights.creator:
-            tags[ARTIST] = text(rights.creator)
-        if rights.copyright:
-            tags[COPYRIGHT] = text(rights.copyright)
+        tags = self._chosen(choice, upright=upright) | _of_rights(rights)
         if not tags:
             return b""
         block = self._written(tags)
         if len(block) > longest:
-            tags = _without_notes(tags)
-            block = self._written(tags)
+            block = self._written(_without_notes(tags))
+        if begins_picture(block):  # put together from small values, each of which is none
+            block = self._written(self._chosen("none", upright=upright) | _of_rights(rights))
         return block if len(block) <= longest else b""
 
     def as_tags(self) -> tuple[str, Directory]:
@@ -113,6 +110,11 @@ class Exif:
 
 def _mark(order: str) -> bytes:
     return b"MM\0*" if order == ">" else b"II*\0"
+
+
+def _of_rights(rights: Rights) -> Directory:
+    written = {ARTIST: rights.creator, COPYRIGHT: rights.copyright}
+    return {tag: text(words) for tag, words in written.items() if words}
 
 
 def _without_notes(tags: Directory) -> Directory:

@@ -48,7 +48,8 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 def holds_picture(data: bytes, *, tiff: bool = True) -> bool:
     """Tell whether something in `data` may be a picture; `tiff` says whether a TIFF structure counts as one."""
     head = _PICTURE_OR_TIFF if tiff else _PICTURE
-    if head.search(data) or _as_text(data.decode("latin-1")):
+    text = data.decode("latin-1")
+    if head.search(data) or _as_text(text) or any(map(_encoded, _RUN.findall(text.replace("\0", "")))):
         return True
     for number, found in enumerate(_PACKED.finditer(data)):
         if number == _MOST_PACKED:
@@ -57,6 +58,11 @@ def holds_picture(data: bytes, *, tiff: bool = True) -> bool:
         if _PICTURE_OR_TIFF.search(unpacked) or len(unpacked) == _UNPACKED:
             return True
     return False
+
+
+def begins_picture(data: bytes) -> bool:
+    """Tell whether the head of a picture's file stands somewhere in `data`."""
+    return bool(_PICTURE.search(data))
 
 
 def unpack(data: bytes, most: int) -> bytes:
@@ -79,6 +85,7 @@ _SHORTEST = 60  # letters; what fewer can encode is no picture to speak of
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffd-\uffff]")
 _WORD = re.compile(r"[A-Za-z0-9]{3,}")
+_RUN = re.compile(r"[A-Za-z0-9+/=_\r\n\t -]{100,}")
 _MIXED = re.compile(r"[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
 _MOST_MIXED = 100  # letters; some identifiers and a long address have as many
 _SEPARATORS = re.compile(r"[\s\0]+|&#x?[0-9A-Fa-f]{1,4};|\\[rnt]")

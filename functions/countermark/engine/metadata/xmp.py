@@ -21,6 +21,7 @@ _MOST_VALUES = 5000
 _MOST_ATTRIBUTES = 1000  # of one element
 _FRAME = 3000  # bytes of a packet around its properties, with all namespaces
 _LONGEST_TEXT = 5000
+_LONGEST_NAME = 60
 _DEEPEST = 3  # a list of structures of lists
 
 _RDF, _XML = "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "http://www.w3.org/XML/1998/namespace"
@@ -167,7 +168,13 @@ class _Reading:
         """Return the namespace and the name of what may be kept."""
         space, name = _split(tag)
         self._left -= 1
-        if space not in KNOWN or name in _NEVER or self._left < 0 or (not self._places and is_place(name)):
+        if (
+            space not in KNOWN
+            or name in _NEVER
+            or len(name) > _LONGEST_NAME
+            or self._left < 0
+            or (not self._places and is_place(name))
+        ):
             return None
         return space, name
 
