@@ -41,6 +41,9 @@ test-fast: .venv/.test check ## what a minute can tell before a commit: style, t
 	EXAMPLES=5 STEPS=10 $(BIN)/python -m pytest -q --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 		-m "not slow" $(FAST)
 
+test-leaks: .venv/.test ## hide a picture in every place of every format and look for it in every result; a minute
+	$(BIN)/python -m tests.engine.leaks
+
 test-large: .venv/.test .venv/.local ## send a job over 4 GiB and one of 10,000 images; minutes, 20 GB of disk for temporary files
 	$(BIN)/python -m pytest tests/large
 
@@ -111,4 +114,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-fast test-large test-images test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser
+.PHONY: help up demo status doctor test test-fast test-large test-images test-leaks test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser

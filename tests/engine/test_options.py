@@ -14,7 +14,7 @@ def test_without_options_the_picture_gets_the_tiled_logo():
     options = engine.parse_options({})
     (task,) = options.tasks
     assert (task.task, task.text, task.position, task.size, task.opacity) == ("watermark", None, "tile", 0.25, 0.65)
-    assert (options.format, options.quality, options.metadata) == ("keep", "keep", "keep")
+    assert (options.format, options.quality, options.metadata) == ("keep", "keep", "no-location")
 
 
 def test_flat_fields_are_options_of_the_task_and_of_the_output():

@@ -7,6 +7,8 @@ import pytest
 from countermark import engine
 from PIL import Image, ImageChops
 
+from tests.engine.carriers import srgb
+
 
 def opened(data: bytes) -> Image.Image:
     image = Image.open(BytesIO(data))
@@ -86,7 +88,7 @@ def test_transparency_outside_the_mark_stays(make):
 def test_a_jpeg_keeps_tables_subsampling_profile_and_exif(make):
     exif = Image.Exif()
     exif[0x010F] = "Maker"
-    source = make("JPEG", quality=81, subsampling="4:2:2", icc_profile=b"\0" * 16 + b"RGB " + b"\0" * 108, exif=exif)
+    source = make("JPEG", quality=81, subsampling="4:2:2", icc_profile=srgb(), exif=exif)
     before, after = opened(source), marked(source)
     assert after.quantization == before.quantization
     assert [layer[1:3] for layer in after.layer] == [layer[1:3] for layer in before.layer]

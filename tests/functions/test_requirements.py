@@ -21,6 +21,8 @@ IMPORTED = """
 import importlib, json, sys
 for name in ["functions.{name}.handler", *{late}]:
     importlib.import_module(name)
+if "countermark.engine" in sys.modules:
+    importlib.import_module("lxml.etree")  # when the first picture with XMP comes
 print(json.dumps(sorted({{module.partition(".")[0] for module in sys.modules}})))
 """
 

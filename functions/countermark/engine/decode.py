@@ -9,9 +9,9 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
-from .exif import EXIF_IFD, GPS, Exif
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_pixels
+from .metadata import Blocks, Exif, profile_of, read_blocks
 from .turned import UPRIGHT
 
 # The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
@@ -21,8 +21,6 @@ register_heif_opener(thumbnails=False)
 
 _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
 _KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
-#: ImageDescription, Make, Model, Orientation, Software, DateTime, Artist, HostComputer, Copyright
-_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0112, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
 #: What Pillow raises for damaged files.
 _DAMAGE = (
     OSError,
@@ -53,6 +51,8 @@ class Opened:
     format: str
     frames: int
     exif: Exif
+    blocks: Blocks  # all metadata as it stands in the file
+    profile: bytes | None  # ICC
 
 
 def open_image(source: bytes, limits: Limits) -> Opened:
@@ -70,7 +70,16 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         check_pixels(*image.size, frames, limits)
         if image.info.get("progressive") and source.count(_SCAN) > MAX_SCANS:
             raise DamagedImage(f"The JPEG image has more than {MAX_SCANS} scans.")
-        return Opened(source=source, image=image, format=form, frames=frames, exif=Exif(_exif(image)))
+        blocks = read_blocks(source, form, image)
+        return Opened(
+            source=source,
+            image=image,
+            format=form,
+            frames=frames,
+            exif=Exif(blocks.exif),
+            blocks=blocks,
+            profile=profile_of(image),
+        )
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -118,24 +127,6 @@ def _editable(frame: Image.Image, orientation: int, *, copied: bool) -> Image.Im
         frame = frame.copy()
     frame.info = info
     return frame
-
-
-def _exif(image: Image.Image) -> bytes:
-    """Return the raw EXIF block, empty when there is none."""
-    if image.format == "TIFF":
-        return _described(image.getexif()).tobytes()
-    found = image.info.get("exif", b"")
-    return found if isinstance(found, bytes) else b""
-
-
-def _described(tags: Image.Exif) -> Image.Exif:
-    """Return what the tags of a TIFF file say of the picture, without what they say of the file."""
-    found = Image.Exif()
-    found.update({tag: tags[tag] for tag in _DESCRIPTIVE if tag in tags})
-    for directory in (EXIF_IFD, GPS):
-        if values := tags.get_ifd(directory):
-            found.get_ifd(directory).update(values)
-    return found
 
 
 def _unknown(head: bytes) -> ImageError:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from PIL import Image
 
-from .exif import EXIF_IFD
+from .metadata.tags import EXIF_IFD
 
 _MAKE, _MODEL, _DESCRIPTION, _ARTIST = 0x010F, 0x0110, 0x010E, 0x013B
 _LENS, _EXPOSURE_TIME, _F_NUMBER, _ISO = 0xA434, 0x829A, 0x829D, 0x8827

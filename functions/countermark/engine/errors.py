@@ -12,7 +12,8 @@
     ├── TookTooLong            took_too_long
     ├── EmptyMark              empty_mark
     ├── TaskFailed             task_failed
-    └── CannotEncode           cannot_encode
+    ├── CannotEncode           cannot_encode
+    └── LeakedPicture          leaked_picture; only where results are looked at (metadata/leaks.py)
 
 `code` is stable and meant for programs; the message is a sentence for a person.
 """
@@ -100,3 +101,9 @@ class CannotEncode(ImageError):
     """The marked image cannot be written in this format."""
 
     code = "cannot_encode"
+
+
+class LeakedPicture(ImageError):
+    """The marked image holds another picture, which has no mark; it is not handed on."""
+
+    code = "leaked_picture"

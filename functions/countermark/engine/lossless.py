@@ -13,9 +13,9 @@ from .errors import EmptyMark
 from .ground import Ground
 from .layout import Size, Spot
 from .mark import Sprite
+from .metadata import kept
 from .paint import in_profile
 from .seen import enough
-from .segments import kept_segments, put_segments
 from .stencil import Stencil, cut
 from .task import Picture, attempting
 from .tasks.watermark import Watermark
@@ -58,8 +58,8 @@ def mark_lossless(opened: Opened, tasks: Sequence[object], picture: Picture) -> 
     if result != DONE:
         return None
     plan.check(shown)
-    segments = kept_segments(opened.source, picture.output.metadata, upright=False)
-    return Marked(data=put_segments(data, segments), width=width, height=height)
+    metadata = kept(opened, picture.output, upright=False)
+    return Marked(data=metadata.put_into_jpeg(data, image.mode), width=width, height=height)
 
 
 def _suits(opened: Opened, tasks: Sequence[object], picture: Picture) -> bool:

@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
 from pydantic_core import PydanticCustomError
 
 from .assets import assets
 from .formats import FormatChoice
+from .metadata.signs import reads
 from .task import ImageTask, registry
 from .tasks.watermark import Watermark
 
@@ -44,8 +45,19 @@ def _load_task(value: object) -> ImageTask:
         raise PydanticCustomError("task", "The options of this task are wrong.", {"errors": wrong}) from error
 
 
+def _known_text(text: str) -> str:
+    text = text.strip()
+    if "\0" in text or not reads(text, len(text)):
+        raise ValueError("It must be a text that people can read.")
+    return text
+
+
 QualityChoice = Literal["keep"] | Annotated[int, Field(ge=1, le=100)]
 MetadataChoice = Literal["keep", "no-location", "none"]
+
+
+#: A line or a few that metadata and not a mark has; control characters would end it early.
+RightsText = Annotated[str, Field(max_length=1000), AfterValidator(_known_text)]
 
 
 class Options(BaseModel):
@@ -64,8 +76,17 @@ class Options(BaseModel):
     quality: QualityChoice = "keep"
     """Quality of a lossy format, 1 to 100; "keep" stays as close to the source as the format allows."""
 
-    metadata: MetadataChoice = "keep"
-    """EXIF and XMP: "keep" all, "no-location" drops where the picture was taken, "none" drops everything."""
+    metadata: MetadataChoice = "no-location"
+    """EXIF, XMP and IPTC: "no-location" drops where the picture was taken, "keep" keeps that too, "none" drops all."""
+
+    creator: RightsText = ""
+    """Who made the picture: written into the file in place of what it says."""
+
+    copyright: RightsText = ""
+    """The copyright notice, written into the file in place of what it says."""
+
+    usage_terms: RightsText = ""
+    """How the picture may be used, written into the file in place of what it says."""
 
 
 OUTPUT = tuple(name for name in Options.model_fields if name != "tasks")

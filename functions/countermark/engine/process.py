@@ -1,5 +1,6 @@
 """One image in, one image out."""
 
+import os
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,12 +9,12 @@ from PIL import Image
 from .decode import Opened, open_image, read_frames, shrink_on_load
 from .details import read_details
 from .encode import encode, in_mode, loses, rewritten
-from .errors import TaskFailed
+from .errors import LeakedPicture, TaskFailed
 from .formats import FORMATS
 from .ground import Ground
 from .limits import Deadline, Limits
 from .lossless import mark_lossless
-from .metadata import kept
+from .metadata import Rights, kept
 from .options import Options
 from .seen import Witness, check_whole, covered_share
 from .task import ImageTask, Output, OutputTask, Picture, attempting
@@ -62,10 +63,10 @@ def process(
     pixel_tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
     marked = mark_lossless(opened, pixel_tasks, picture)
     if marked is not None:
-        return Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1)
+        return _looked_at(Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1))
     frames = [_edit(frame, pixel_tasks, picture, opened) for frame in read_frames(opened, deadline)]
     deadline.check()
-    return _written(frames, opened, picture.output)
+    return _looked_at(_written(frames, opened, picture.output))
 
 
 def preview(
@@ -100,25 +101,36 @@ def _picture(opened: Opened, output: Output, name: str, number: int, deadline: D
         number=number,
         frames=opened.frames,
         taken=opened.exif.taken,
-        profile=opened.image.info.get("icc_profile") or None,
+        profile=opened.profile,
         output=output,
         deadline=deadline,
-        details=partial(read_details, bytes(opened.exif)),
+        details=lambda: read_details(opened.exif.kept("keep", upright=True, rights=Rights())),
     )
 
 
 def _written(frames: list[Image.Image], opened: Opened, output: Output) -> Edited:
     width, height = frames[0].size
     shown = len(frames) if FORMATS[output.format].animated else 1
-    data = encode(frames, opened, output, kept(opened, output.metadata))
+    data = encode(frames, opened, output, kept(opened, output, upright=True))
     return Edited(data=data, format=output.format, width=width, height=height, frames=shown)
+
+
+def _looked_at(edited: Edited) -> Edited:
+    """Return a result in which, where the administrator has it looked for, there is no other picture."""
+    if os.environ.get("COUNTERMARK_FIND_LEAKS"):
+        from .metadata.leaks import find_leaks
+
+        if found := find_leaks(edited.data):
+            raise LeakedPicture(f"The marked image holds another picture: {found[0].format}, {found[0].way}.")
+    return edited
 
 
 def _output(opened: Opened, options: Options) -> Output:
     """Return how the result is written, as the options and then the tasks say."""
     kept_format = opened.format if FORMATS[opened.format].written else "JPEG"
     wanted = kept_format if options.format == "keep" else options.format
-    output = Output(format=wanted, quality=options.quality, metadata=options.metadata)
+    rights = Rights(creator=options.creator, copyright=options.copyright, usage_terms=options.usage_terms)
+    output = Output(format=wanted, quality=options.quality, metadata=options.metadata, rights=rights)
     for task in options.tasks:
         if isinstance(task, OutputTask):
             task.change(output)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from .errors import ImageError, TaskFailed
 from .limits import Deadline
+from .metadata.rights import NO_RIGHTS, Rights
 
 
 @dataclass(kw_only=True)
@@ -22,6 +23,7 @@ class Output:
     format: str  # a name in FORMATS
     quality: str | int  # "keep", or 1 to 100
     metadata: str  # "keep", "no-location" or "none"
+    rights: Rights = NO_RIGHTS  # written into the file
 
 
 @dataclass(frozen=True, kw_only=True)

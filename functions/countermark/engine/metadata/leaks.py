@@ -1,0 +1,160 @@
+"""Every picture inside a file that can be decoded, wherever it hides: what no marked copy may have.
+
+    python -m countermark.engine.metadata.leaks result.jpg ...
+
+With COUNTERMARK_FIND_LEAKS=1 in the environment the engine looks at each of its results and raises `LeakedPicture`
+instead of handing on one that holds another picture.
+"""
+
+import base64
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+from pillow_heif import register_heif_opener
+
+from .signs import unpack
+from .structure import Block
+
+SMALLEST = 32  # pixels; what is no longer on either side shows nothing
+_DEEPEST = 3  # a picture in base64 in a compressed text in a file
+_UNPACKED = 32_000_000
+_MOST_PACKED = 2000
+
+_HEADS = re.compile(
+    rb"[\s\S]\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF[\s\S]{4}WEBP|[\s\S]{4}ftyp|\0\0\0\x0cJXL |"
+    rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51|8BPS\0[\x01\x02]|"
+    rb"BM[\s\S]{4}\0\0\0\0[\s\S]{2}\0\0[\x0c\x28\x38\x40\x6c\x7c]\0\0\0|"
+    rb"II\*\0|MM\0\*|II\xbc\x01|qoif"
+)
+_PACKED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
+_LETTERS = re.compile(rb"[A-Za-z0-9+/_=-](?:[A-Za-z0-9+/_=-]|[\r\n\t \\]|&#x[Aa];|&#1[03];){98,}")
+_DIGITS = re.compile(rb"[0-9A-Fa-f](?:[0-9A-Fa-f]|[\r\n\t ,:%]){198,}")
+_WIDE = re.compile(rb"(?:[\x20-\x7e]\0(?:\0\0)?){100,}|(?:(?:\0\0)?\0[\x20-\x7e]){100,}")
+_NO_LETTERS = re.compile(rb"[\r\n\t \\=]|&#x?[0-9Aa]{1,2};")
+_NO_DIGITS = re.compile(rb"[^0-9A-Fa-f]")
+_DIRECTORIES = {0x8769, 0x014A}
+_STRIPS, _PREVIEWS = {0x0111, 0x0144}, {0x0201}
+
+
+class Found(NamedTuple):
+    """A picture in a file."""
+
+    way: str  # how it hides, from the outside in
+    at: int  # where, in what holds it
+    format: str
+    size: tuple[int, int]
+
+
+def find_pictures(data: bytes, *, skip: int = 0) -> list[Found]:
+    """Return the pictures in `data` that begin at `skip` or later, also in base64, hexadecimal or compressed."""
+    return list(_search(data, skip, "", 0))
+
+
+def find_leaks(result: bytes) -> list[Found]:
+    """Return the pictures in a finished file but for the one that it is."""
+    # TIFF may hold its own strips as JPEG; what the engine writes never does.
+    return find_pictures(result, skip=1) + _directories(result, pages=True)
+
+
+def _search(data: bytes, skip: int, way: str, depth: int) -> Iterator[Found]:
+    for found in _HEADS.finditer(data, skip):
+        if (picture := _opened(data, found.start())) is not None:
+            yield Found(way or "as it is", found.start(), *picture)
+    if depth == _DEEPEST:
+        return
+    for name, at, inner in _hidden(data):
+        yield from _search(inner, 0, f"{way} {name} at {at}".strip(), depth + 1)
+
+
+def _hidden(data: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """Yield what is written in another way: how, where, and what it says."""
+    for number, found in enumerate(_PACKED.finditer(data)):
+        if number < _MOST_PACKED and len(inner := unpack(data[found.start() :], _UNPACKED)) > SMALLEST:
+            yield "compressed", found.start(), inner
+    for found in _LETTERS.finditer(data):
+        letters = _NO_LETTERS.sub(b"", found[0]).replace(b"-", b"+").replace(b"_", b"/")
+        for phase in range(4):
+            part = letters[phase:]
+            yield "base64", found.start(), base64.b64decode(part[: len(part) // 4 * 4])
+    for found in _DIGITS.finditer(data):
+        digits = _NO_DIGITS.sub(b"", found[0])
+        for phase in range(2):
+            part = digits[phase:]
+            yield "hexadecimal", found.start(), bytes.fromhex(part[: len(part) // 2 * 2].decode())
+    for found in _WIDE.finditer(data):
+        yield "wide letters", found.start(), found[0].replace(b"\0", b"")
+
+
+def _opened(data: bytes, at: int) -> tuple[str, tuple[int, int]] | None:
+    """Return format and size of the picture at `at`, or None when there is none to speak of.
+
+    A file that is cut off counts: much of a picture is one.
+    """
+    piece = data[at:]
+    if piece[1:3] == b"\xd8\xff":
+        piece = b"\xff" + piece[1:]  # some cameras change the first byte of their previews
+    if piece[:4] in {b"II*\0", b"MM\0*"}:
+        found = _directories(piece)
+        return ("TIFF", found[0].size) if found else _decoded(piece)
+    return _decoded(piece, decode=piece[:2] == b"BM")
+
+
+def _decoded(piece: bytes, *, decode: bool = True) -> tuple[str, tuple[int, int]] | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(BytesIO(piece))
+            if max(image.size) <= SMALLEST:
+                return None
+            if decode:
+                image.load()
+    except Exception:
+        return None
+    return image.format or "", image.size
+
+
+def _directories(block: bytes, *, pages: bool = False) -> list[Found]:
+    """Return the pictures that directories of a TIFF structure hold: a JPEG tag, or strips.
+
+    Strips are none in the first directory, and with `pages` in those that follow it.
+    """
+    reader = Block(block)
+    found: list[Found] = []
+    seen: set[int] = set()
+    waiting = [(reader.first, True)] if reader.first else []
+    while waiting and len(seen) < 100:
+        at, own = waiting.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        tags = {entry.tag: value for entry in reader.entries(at) if (value := reader.value(entry))}
+        numbers = {tag: reader.number(value) for tag, value in tags.items()}
+        size = (numbers.get(0x0100, 0), numbers.get(0x0101, 0))
+        if (tags.keys() & _STRIPS and not own) or tags.keys() & _PREVIEWS:
+            found.append(Found("directory", at, "TIFF", size))
+        waiting += [(numbers[tag], False) for tag in _DIRECTORIES & numbers.keys()]
+        if tags:
+            waiting.append((reader.behind(at), own and pages))
+    return found
+
+
+def main() -> int:
+    """Name the pictures in files; return 1 when there are any."""
+    leaks = 0
+    for name in sys.argv[1:]:
+        for found in find_leaks(Path(name).read_bytes()):
+            print(f"{name}: {found.format} of {found.size[0]} x {found.size[1]}, {found.way} at {found.at}")
+            leaks += 1
+    return 1 if leaks else 0
+
+
+register_heif_opener(thumbnails=False)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,131 @@
+"""What a picture looks like inside other data: as it is, as text, or compressed.
+
+This is the quick look that opaque values get before they are kept. It may be wrong on the safe side: what looks like a
+picture is dropped. `leaks.py` decodes what it finds.
+"""
+
+import base64
+import re
+import zlib
+
+#: How the files of pictures begin. The first byte of a JPEG preview is another one in the notes of some cameras.
+_HEADS = (
+    rb"[\xff\x00-\x0f]\xd8\xff[\xc0-\xfe]",
+    rb"\x89PNG\r\n",
+    rb"GIF8[79]a",
+    rb"WEBPVP8[ LX]",
+    rb"ftyp(?:avi[fs]|hei[cfmsx]|hev[cx]|mi[fa]1|msf1|jxl |crx |jp2 |qt  |isom|mp4\d)",
+    rb"\0\0\0\x0cJXL \r\n",
+    rb"\0\0\0\x0cjP  \r\n",
+    rb"\xff\x4f\xff\x51\0",
+    rb"8BPS\0[\x01\x02]",
+    rb"II\xbc\x01",
+    rb"qoif\0",
+)
+_TIFF = (rb"II[*+]\0", rb"MM\0[*+]")
+_PICTURE = re.compile(b"|".join(_HEADS))
+_PICTURE_OR_TIFF = re.compile(b"|".join((*_HEADS, *_TIFF)))
+_PACKED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
+_MOST_PACKED, _UNPACKED = 64, 65_536  # how many are looked into, and how far
+
+#: Heads whose bytes are all known, for their forms in text.
+_LITERAL = (
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF87a",
+    b"GIF89a",
+    b"WEBPVP8",
+    b"ftypavif",
+    b"ftyphei",
+    b"ftypmif1",
+    b"II*\0",
+    b"MM\0*",
+    b"8BPS\0\1",
+)
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+def holds_picture(data: bytes, *, tiff: bool = True) -> bool:
+    """Tell whether something in `data` may be a picture; `tiff` says whether a TIFF structure counts as one."""
+    head = _PICTURE_OR_TIFF if tiff else _PICTURE
+    text = data.decode("latin-1")
+    if head.search(data) or _as_text(text) or any(map(_encoded, _RUN.findall(text.replace("\0", "")))):
+        return True
+    for number, found in enumerate(_PACKED.finditer(data)):
+        if number == _MOST_PACKED:
+            return True  # nobody packs so much into so little, and looking on takes too long
+        unpacked = unpack(data[found.start() :], _UNPACKED)
+        if _PICTURE_OR_TIFF.search(unpacked) or len(unpacked) == _UNPACKED:
+            return True
+    return False
+
+
+def begins_picture(data: bytes) -> bool:
+    """Tell whether the head of a picture's file stands somewhere in `data`."""
+    return bool(_PICTURE.search(data))
+
+
+def unpack(data: bytes, most: int) -> bytes:
+    """Return what the zlib or gzip stream at the start of `data` holds, at most `most` bytes; empty when it is none."""
+    inflate = zlib.decompressobj(wbits=47)
+    try:
+        return inflate.decompress(data, most)
+    except zlib.error:
+        return b""
+
+
+def reads(text: str, longest: int) -> bool:
+    """Tell whether a text is for people: short, without control characters and without anything encoded in it."""
+    if len(text) > longest or _CONTROL.search(text):
+        return False
+    return len(text) < _SHORTEST or not (_encoded(text) or _as_text(text))
+
+
+_SHORTEST = 60  # letters; what fewer can encode is no picture to speak of
+
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffd-\uffff]")
+_WORD = re.compile(r"[A-Za-z0-9]{3,}")
+_RUN = re.compile(r"[A-Za-z0-9+/=_\r\n\t -]{100,}")
+_MIXED = re.compile(r"[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
+_MOST_MIXED = 100  # letters; some identifiers and a long address have as many
+_SEPARATORS = re.compile(r"[\s\0]+|&#x?[0-9A-Fa-f]{1,4};|\\[rnt]")
+_HEX_SEPARATORS = re.compile(r"[\s\0,:;%]+|0x|\\x")
+_HEX = re.compile("|".join(head.hex() for head in _LITERAL))
+
+
+def _encoded(text: str) -> bool:
+    """Tell whether most of a text is words in which letters and digits, or small and large ones, stand as in no word.
+
+    That is so in anything encoded, whether in one piece, in lines, or in groups of a few letters.
+    """
+    mixed = sum(len(word) for word in _WORD.findall(text) if _MIXED.search(word))
+    return mixed >= _MOST_MIXED and 2 * mixed > len(_SEPARATORS.sub("", text))
+
+
+def _base64_forms(head: bytes) -> list[str]:
+    """Return the regular expressions of a head in base64, one for each of the three places that it may begin at."""
+    forms = []
+    for before in range(3):
+        bits = "?" * 8 * before + "".join(f"{byte:08b}" for byte in head)
+        bits += "?" * (-len(bits) % 6)
+        form = ""
+        for at in range(0, len(bits), 6):
+            group = re.compile(bits[at : at + 6].replace("?", "."))
+            letters = [letter for number, letter in enumerate(_ALPHABET) if group.fullmatch(f"{number:06b}")]
+            form += "." if len(letters) == 64 else f"[{re.escape(''.join(letters))}]"
+        forms.append(form.strip("."))
+    return forms
+
+
+_BASE64 = re.compile("|".join(form for head in _LITERAL for form in _base64_forms(head)))
+
+
+def _as_text(text: str) -> bool:
+    """Tell whether a text holds the head of a picture in base64 or as hexadecimal digits."""
+    letters = _SEPARATORS.sub("", text).replace("-", "+").replace("_", "/")
+    return bool(_BASE64.search(letters)) or bool(_HEX.search(_HEX_SEPARATORS.sub("", text).lower()))
+
+
+def from_base64(letters: bytes) -> bytes:
+    """Return what base64 letters hold; what does not fill three bytes at the end is left out."""
+    return base64.b64decode(letters[: len(letters) // 4 * 4], altchars=b"+/")

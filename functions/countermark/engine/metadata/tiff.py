@@ -1,0 +1,51 @@
+"""TIFF files: the metadata of the first page, and the same put into a finished file.
+
+Pillow's writer, and libtiff under it, refuse many tags, or a compression beside them. So the picture is written without
+metadata, and the directory of its first page is written again behind it, with what belongs there.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from .structure import BYTE, UNDEFINED, Block, Directory, Value, reordered, write_directory
+
+XMP, IPTC, PHOTOSHOP = 0x02BC, 0x83BB, 0x8649
+_LARGEST = 2_000_000  # bytes of a tag
+
+
+@dataclass
+class Page:
+    """What the first page says beside its EXIF."""
+
+    xmp: bytes = b""
+    iptc: bytes = b""
+    photoshop: bytes = b""
+
+
+def read_page(source: bytes) -> Page:
+    """Return the blocks in the first directory of a TIFF file."""
+    block, found = Block(source), {}
+    for entry in block.entries(block.first):
+        if entry.tag in {XMP, IPTC, PHOTOSHOP} and entry.length <= _LARGEST and (value := block.value(entry)):
+            found[entry.tag] = value.data
+    return Page(xmp=found.get(XMP, b""), iptc=found.get(IPTC, b""), photoshop=found.get(PHOTOSHOP, b""))
+
+
+def put_page(data: bytes, order: str, tags: Directory, page: Page) -> bytes:
+    """Return the TIFF file `data` whose first page says all this as well; `order` is the byte order of `tags`."""
+    block = Block(data)
+    added = dict(reordered(tags, order, block.order))
+    for tag, kind, content in (
+        (XMP, BYTE, page.xmp),
+        (IPTC, UNDEFINED, page.iptc),
+        (PHOTOSHOP, BYTE, page.photoshop),
+    ):
+        if content:
+            added[tag] = Value(kind, len(content), content)
+    if not added:
+        return data
+    written = {entry.tag: value for entry in block.entries(block.first) if (value := block.value(entry))}
+    at = len(data) + len(data) % 2
+    begins, directory = write_directory(block.order, {**added, **written}, at=at, link=block.behind(block.first))
+    head = data[:4] + struct.pack(block.order + "I", begins)
+    return b"".join((head, memoryview(data)[8:], bytes(at - len(data)), directory))

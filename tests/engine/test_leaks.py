@@ -1,0 +1,34 @@
+"""No other picture is inside a result: a share of all carriers, and whether the detector would see one."""
+
+import pytest
+from countermark.engine.metadata.leaks import find_leaks
+
+from tests.engine.carriers import sources, traces
+from tests.engine.leaks import OPTIONS, what_leaks
+
+SOURCES = list(sources())
+
+
+@pytest.mark.slow
+def test_every_source_hides_a_picture_that_the_detector_finds():
+    unseen = [source.name for source in SOURCES if source.decodable and not find_leaks(source.data)]
+    assert unseen == []
+
+
+def test_there_are_many_carriers():
+    assert len(SOURCES) * len(OPTIONS) >= 1000
+    assert [source.name for source in SOURCES if len(source.payload) > 100 and not traces(source.payload)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_no_picture_leaks(part):
+    """Each source with one set of options in turn; `make test-leaks` takes all with all."""
+    files = [(source, OPTIONS[number % len(OPTIONS)]) for number, source in enumerate(SOURCES)][part::4]
+    assert [leak for source, options in files if (leak := what_leaks(source, options))] == []
+
+
+@pytest.mark.slow
+def test_no_picture_leaks_when_coefficients_are_marked():
+    files = [source for source in SOURCES if source.data.startswith(b"\xff\xd8")]
+    assert [leak for source in files if (leak := what_leaks(source, OPTIONS[0]))] == []
