@@ -32,7 +32,11 @@ class Ground:
         cell = max(min(_CELL, min(image.size) // _CELL), 1)
         if image.mode == "I;16":
             return cls((np.asarray(image)[::cell, ::cell] >> 8).astype(np.uint8), image.size)
-        small = image.reduce(cell) if cell > 1 else image
+        small = image
+        if cell == _CELL:  # a fourth of the pixels in each direction tells as much, many times as fast
+            small = image.resize((image.width // 4, image.height // 4), Image.Resampling.NEAREST).reduce(2)
+        elif cell > 1:
+            small = image.reduce(cell)
         if small.mode in {"LA", "RGBA"}:
             page = Image.new("RGBA", small.size, "white")
             page.alpha_composite(small.convert("RGBA"))

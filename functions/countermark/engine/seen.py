@@ -1,10 +1,11 @@
 """Whether a mark can be seen: looked at in parts of the picture, before and after, as the file will show them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from .errors import EmptyMark
 from .layout import RASTER, Size, Spot
@@ -19,7 +20,7 @@ PIXELS = 12
 COVERING = 1 / 8
 _SMALL = 256 * 256  # pixels of a frame of which all is looked at
 _PART = 64  # pixels of the side of a part; a multiple of every codec's unit, in whose raster parts lie
-_PARTS = 64  # that are looked at, at most
+_PARTS = 40  # that are looked at, at most
 _ACROSS = 8  # parts in a row when they are put together
 
 Copies = Sequence[tuple[Sprite, Sequence[Spot]]]
@@ -88,6 +89,9 @@ def covered_share(size: Size, copies: Copies) -> float:
 
 def difference(before: Image.Image, after: Image.Image) -> NDArray[np.float32]:
     """Return by how many levels of 255 the pixels of two images differ, in the channel that differs most."""
+    if before.mode == after.mode and before.mode in {"L", "RGB", "CMYK"}:
+        bands = ImageChops.difference(before, after).split()
+        return np.asarray(reduce(ImageChops.lighter, bands)).astype(np.float32)
     one, other = _levels(before), _levels(after)
     if one.shape != other.shape:
         one, other = _levels(before.convert("RGBA")), _levels(after.convert("RGBA"))
