@@ -151,11 +151,8 @@ static inline void set_scales(struct scales *scales, const uint16_t quantisation
   }
 }
 
-/* Blend one block. The samples stand transposed, as `keep` and `add` do: that spares two transpositions. */
-ALWAYS void blend_here(int16_t *block, const struct scales *scales, const struct stencil *stencil, int32_t each) {
-  const uint16_t *keep = stencil->keep + 64 * (size_t)each;
-  const int16_t *add = stencil->add + 64 * (size_t)each;
-  vector rows[8];
+/* Turn the coefficients of a block into its samples, transposed. */
+ALWAYS void decode(const int16_t *block, const struct scales *scales, vector rows[8]) {
   for (int i = 0; i < 8; i++) {
     shorts loaded;
     memcpy(&loaded, block + 8 * i, sizeof loaded);
@@ -164,6 +161,14 @@ ALWAYS void blend_here(int16_t *block, const struct scales *scales, const struct
   to_samples(rows);
   transpose(rows);
   to_samples(rows);
+}
+
+/* Blend one block. The samples stand transposed, as `keep` and `add` do: that spares two transpositions. */
+ALWAYS void blend_here(int16_t *block, const struct scales *scales, const struct stencil *stencil, int32_t each) {
+  const uint16_t *keep = stencil->keep + 64 * (size_t)each;
+  const int16_t *add = stencil->add + 64 * (size_t)each;
+  vector rows[8];
+  decode(block, scales, rows);
   for (int i = 0; i < 8; i++) {
     shares share;
     shorts part;
@@ -219,14 +224,7 @@ static void blend_anywhere(int16_t *block, const struct scales *scales, const st
 /* Turn the coefficients of a block into samples around mid grey, column by column, as a decoder clamps them. */
 static inline void decode_block(const int16_t block[64], const struct scales *scales, float samples[64]) {
   vector rows[8];
-  for (int i = 0; i < 8; i++) {
-    shorts loaded;
-    memcpy(&loaded, block + 8 * i, sizeof loaded);
-    rows[i] = __builtin_convertvector(loaded, vector) * scales->table[i];
-  }
-  to_samples(rows);
-  transpose(rows);
-  to_samples(rows);
+  decode(block, scales, rows);
   for (int i = 0; i < 8; i++) {
     vector sample = smaller(larger(rows[i], SPREAD(-128.0f)), SPREAD(127.0f));
     memcpy(samples + 8 * i, &sample, sizeof sample);
