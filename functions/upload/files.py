@@ -221,8 +221,9 @@ class PostedZip:
             await image.fail("bad_zip_entry", entry.wrong)
             return
         try:
-            while not image.has_failed and (data := await self._unpack(entry.file.read, MIB)):
-                await image.write(data)
+            with closing(entry.file) as file:
+                while not image.has_failed and (data := await self._unpack(file.read, MIB)):
+                    await image.write(data)
         except BrokenEntry as error:
             await image.fail("bad_zip_entry", str(error))
         except BaseException:

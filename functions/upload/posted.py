@@ -156,6 +156,7 @@ class PostedJob:
             case Field():
                 if self.rows.count:
                     raise Problem(f"The option {event.name} comes after a file. Put the options before the files.")
+                self.count_option(4 * len(event.name))  # bytes that the name may take in memory
                 self._part = _Option(self, event.name)
             case File():
                 self._part = PostedFile(self, event.filename)

@@ -26,7 +26,7 @@ class Packed(Protocol):
         """The next bytes, not more than asked for; none at the end."""
 
     def close(self) -> None:
-        """Let go of the ZIP."""
+        """Let go of the ZIP, and of what unpacking keeps."""
 
 
 def open_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Packed:
@@ -71,4 +71,5 @@ class _Unpacked:
         return data
 
     def close(self) -> None:
+        self._unpacker = None  # it keeps what it may refer to
         self._packed.close()

@@ -27,6 +27,9 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """The next bytes; fewer than asked for only at the end."""
 
+    def close(self) -> None:
+        """No more is read; what unpacking keeps is free."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -105,6 +108,9 @@ class _Bytes:
             pieces.append(piece)
             left -= len(piece) if left > 0 else 0
         return b"".join(pieces)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -5,7 +5,6 @@ Nothing is lost with it for long, for messages are hints: the sweep sends again 
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -68,10 +67,8 @@ class Upkeep:
 
     async def measure(self) -> None:
         """Read how many messages wait for each function; what can't be read stays as it was."""
-        for subscription in self.subscriptions:
-            if self.client.is_connected:
-                with suppress(NatsError, OSError, TimeoutError):
-                    await self._measure(subscription)
+        if self.client.is_connected:
+            await asyncio.gather(*map(self._measure, self.subscriptions), return_exceptions=True)
 
     def _parts(self) -> list[Part]:
         """In the order in which they stand on each other."""

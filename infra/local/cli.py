@@ -140,16 +140,10 @@ def _options() -> dict[str, dict[str, Any]]:
         "data": _option("FOLDER", "COUNTERMARK_DATA", ROOT / ".countermark", _folder, "the folder for all data"),
         "port": _option("PORT", "PORT", 8080, _port, "the public port"),
         "host": _option("ADDRESS", "HOST_ADDRESS", LOOPBACK, str, "the address to listen on, 0.0.0.0 for all"),
-        "store": _option(
-            "NAME",
-            "STORE",
-            Store.SEAWEEDFS,
-            _store,
-            f"the object store, {stores}, which is built first",
-        ),
+        "store": _option("NAME", "STORE", Store.SEAWEEDFS, _store, f"the object store, {stores}, which is built first"),
         "target": {
             "type": _file,
-            "default": Path("countermark-demo.zip"),
+            "default": "countermark-demo.zip",
             "metavar": "FILE",
             "help": "the ZIP to write (default: %(default)s)",
         },

@@ -19,13 +19,14 @@ from countermark.servers.objects import Refused
 from countermark.services import Services
 from werkzeug.test import TestResponse
 
-from functions.upload import handler, posted
+from functions.upload import handler, posted, unpack
 from functions.upload import rows as upload_rows
 from functions.upload.posted import receive_posted
 from functions.upload.room import MEMORY_BYTES, MIB, Room
+from functions.upload.workers import Workers
 from tests.functions.conftest import Call, ClientOf, Objects
 from tests.jobs.made import change, image_row, job_row, picture, rows, sent, stored, value
-from tests.received import at_once, receive
+from tests.received import at_once, pieces, receive
 
 FORM = "multipart/form-data; boundary=b"
 
@@ -211,6 +212,11 @@ def test_there_are_not_more_options_than_anybody_needs(own: Services, call: Call
         post(own, call, form(*((f"f{number}", None, b"x") for number in range(101))))
 
 
+def test_names_of_options_are_counted_as_well(own: Services, call: Call) -> None:
+    with pytest.raises(TooLarge, match="bytes that they may have"):
+        post(own, call, form(*((f"{number}{'a' * 60_000}", None, b"x") for number in range(30))))
+
+
 def test_options_of_all_jobs_share_the_room(own: Services, call: Call) -> None:
     """And let go of it when they are read."""
     room = Room(memory=1000, disk=1000)
@@ -339,6 +345,44 @@ def test_images_are_stored_side_by_side_and_told_together(
     assert sum(told) == several
     assert len(told) < several / 2
     assert names(own) == [f"{number}.png" for number in range(several)]
+
+
+def test_few_entries_are_open_however_many_zips_come(
+    own: Services, call: Call, store: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may keep a hundred megabytes; a ZIP that waits for its next turn keeps none."""
+    open_now: set[int] = set()
+    most = 0
+    begin, end = unpack._Unpacked.__init__, unpack._Unpacked.close
+
+    def count(self: Any, *arguments: Any) -> None:
+        nonlocal most
+        begin(self, *arguments)
+        open_now.add(id(self))
+        most = max(most, len(open_now))
+
+    def uncount(self: Any) -> None:
+        open_now.discard(id(self))
+        end(self)
+
+    write = store.write
+    monkeypatch.setattr(store, "write", lambda *given, **named: (time.sleep(0.02), write(*given, **named))[1])
+    monkeypatch.setattr(unpack._Unpacked, "__init__", count)
+    monkeypatch.setattr(unpack._Unpacked, "close", uncount)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_LZMA) as archive:
+        for number in range(4):
+            archive.writestr(f"{number}.png", bytes(10_000))
+    body = files(("all.zip", out.getvalue()))
+
+    async def all_of_them(by: Workers) -> None:
+        calls = [call("POST", "/", body, **{"Content-Type": FORM}) for _ in range(8)]
+        await asyncio.gather(*(receive_posted(own, each, pieces(each), by) for each in calls))
+
+    with ThreadPoolExecutor(8) as threads:
+        asyncio.run(all_of_them(replace(at_once(), storing=threads, writing=threads, unpacking=threads)))
+    assert value(own, "SELECT count(*) FROM images WHERE state = 'waiting'") == 32
+    assert 0 < most <= 2
 
 
 def test_one_image_is_two_statements(own: Services, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,6 +182,25 @@ def test_a_bomb_takes_little_memory_until_somebody_has_read_enough(method: str) 
     assert peak < 40 * MIB
 
 
+def test_an_entry_that_is_closed_keeps_nothing() -> None:
+    """While its ZIP waits for its next turn: unpacking LZMA keeps as much as the ZIP asks for."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", METHODS["lzma"]) as archive, archive.open("bomb.png", "w") as target:
+        for _ in range(16):
+            target.write(bytes(MIB))
+    tracemalloc.start()
+    listed = entries(file, limit=1)
+    entry = next(listed)
+    assert entry.file
+    assert entry.file.read(MIB)
+    open_bytes = tracemalloc.get_traced_memory()[0]
+    entry.file.close()
+    closed_bytes = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert list(listed) == []
+    assert open_bytes > 8 * MIB > 2 * MIB > closed_bytes
+
+
 def test_a_table_of_contents_without_end_is_refused_before_it_is_read() -> None:
     record = RECORD + bytes(RECORD_BYTES - 4)
 
