@@ -212,9 +212,13 @@ function countDown() {
 
 // ---------------------------------------------------------------- start
 
-await loadTexts();
-enhance();
-$("more")?.addEventListener("click", showMore);
-if ($("tiles")) watchTiles($("tiles"), () => images);
-document.addEventListener("visibilitychange", () => document.hidden || ended() || ask());
-await ask();
+async function start() {
+  await loadTexts();
+  enhance();
+  $("more")?.addEventListener("click", showMore);
+  document.addEventListener("visibilitychange", () => document.hidden || ended() || ask());
+  await ask();
+}
+
+const known = start();
+if ($("tiles")) watchTiles($("tiles"), () => images, known);

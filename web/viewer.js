@@ -10,16 +10,18 @@ const $ = (id) => document.getElementById(id);
 let images = () => [];
 let shown = null;
 
-/** Open images of the tiles in the viewer. `list` gives the images as the status has them. */
-export function watchTiles(tiles, list) {
+/** Open images of the tiles in the viewer. `list` gives the images as the status has them, as soon as they are `known`. */
+export function watchTiles(tiles, list, known) {
   images = () => list().filter(({ result }) => result);
-  tiles.addEventListener("click", (event) => {
+  tiles.addEventListener("click", async (event) => {
     const link = event.target.closest("a.picture");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    await known;
     const number = Number(link.closest(".tile").dataset.number);
     const image = images().find((each) => each.number === number);
-    if (!image) return;
-    event.preventDefault();
+    if (!image) return location.assign(link.href);
+    if ($("viewer").open) return;
     show(image);
     $("viewer").showModal();
   });

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.client import Caller, File, is_marked, picture
-from tests.platform_driver import Platform
+from tests.platform_driver import Platform, wait_until
 from tests.system.rows import Rows
 from tests.web.visitor import Visitor, broken, crop
 
@@ -179,3 +179,18 @@ def test_expiry_while_watched(visitor: Visitor, caller: Caller, platform: Platfo
     visitor.open(f"/job/{job}")
     expect(visitor.page.locator("#countdown")).to_have_text(re.compile(r"\(00:[01]\d left\)"))
     expect(visitor.page.locator("h1:visible")).to_have_text("These images are gone", timeout=60_000)
+
+
+def test_a_tile_that_is_clicked_at_once_opens_the_viewer(
+    visitor: Visitor, caller: Caller, photographs: list[File]
+) -> None:
+    """Also before the page knows its images."""
+    job = caller.upload(photographs[:1])
+    caller.wait(job)
+    held: list[Route] = []
+    visitor.page.route("**/function/status/*first=*", lambda route: route.continue_() if held else held.append(route))
+    visitor.open(f"/job/{job}")
+    visitor.page.get_by_role("link", name=f"Open {photographs[0][0]}").click()
+    wait_until(lambda: visitor.page.wait_for_timeout(50) or held)
+    held[0].continue_()
+    expect(visitor.page.locator("#compare.ready")).to_be_visible()
