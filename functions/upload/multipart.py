@@ -54,8 +54,8 @@ def _decoded(decoder: MultipartDecoder, chunk: bytes | None) -> list[Field | Fil
                 events.append(event)
     except RequestEntityTooLarge as error:
         raise Problem(
-            "The multipart body is broken: before the first part, after the last one or in a part's head are"
-            f" {BUFFER_BYTES} bytes."
+            f"The multipart body is broken: there are more than {BUFFER_BYTES} bytes before the first part, after the"
+            " last one or in a part's head."
         ) from error
     except ValueError as error:
         raise Problem(BROKEN) from error
