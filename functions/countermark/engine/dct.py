@@ -22,7 +22,7 @@ from PIL import _imaging  # noqa: F401 - its libjpeg is then loaded, and is the 
 from .compiled import library
 from .stencil import Stencil
 
-DONE, TOOK_TOO_LONG = 0, 3  # of the kernel's results; with any other the pixels are tried
+DONE, TOOK_TOO_LONG, NO_MEMORY = 0, 3, 4  # of the kernel's results; with any other the pixels are tried
 _LOOKED_AT = (96, 32, 32)  # blocks of a stencil, by component, in which it is looked for what shows of the mark
 _FUNCTIONS = (
     "jpeg_std_error",

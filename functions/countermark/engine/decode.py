@@ -107,8 +107,6 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
             yield _editable(frame, orientation, copied=opened.frames > 1 or opened.format == "TIFF")
     except ImageError:
         raise
-    except MemoryError:
-        raise DamagedImage("The image needs more memory than there is.") from None
     except _DAMAGE as error:
         raise _damage(error, opened.format) from error
 

@@ -9,6 +9,7 @@
     │   └── TruncatedImage     truncated_image
     ├── TooManyPixels          too_many_pixels
     ├── TooManyFrames          too_many_frames
+    ├── TooLargeHere           too_large_here; this machine has not the memory, another one may
     ├── TookTooLong            took_too_long
     ├── EmptyMark              empty_mark
     ├── TaskFailed             task_failed
@@ -77,6 +78,12 @@ class TooManyFrames(ImageError):
     """The animation has more frames than are allowed."""
 
     code = "too_many_frames"
+
+
+class TooLargeHere(ImageError):
+    """The image needs more memory than there is for one image here."""
+
+    code = "too_large_here"
 
 
 class TookTooLong(ImageError):

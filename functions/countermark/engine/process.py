@@ -1,7 +1,8 @@
 """One image in, one image out."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 from PIL import Image
@@ -13,7 +14,8 @@ from .errors import LeakedPicture, TaskFailed
 from .formats import FORMATS
 from .ground import Ground
 from .limits import Deadline, Limits
-from .lossless import mark_lossless
+from .lossless import mark_lossless, suits_coefficients
+from .memory import Shape, memory_needed, within_memory
 from .metadata import Rights, kept
 from .options import Options
 from .seen import Witness, check_whole, covered_share
@@ -48,12 +50,28 @@ class Edited:
         return FORMATS[self.format].extensions
 
 
+Admit = Callable[[int], None]
+"""Told how many bytes an image will need; returns when it may have them, or raises `TooLargeHere`.
+
+It is asked before anything is decoded, and once more, for all that is needed then, when a JPEG file that should have
+been marked in its coefficients has to be decoded after all; what it had before is free by then.
+"""
+
+
+@within_memory()
 def process(
-    source: bytes, options: Options, *, name: str = "image", number: int = 1, limits: Limits | None = None
+    source: bytes,
+    options: Options,
+    *,
+    name: str = "image",
+    number: int = 1,
+    limits: Limits | None = None,
+    admit: Admit | None = None,
 ) -> Edited:
     """Return the image in `source` edited by the tasks of `options`.
 
-    `name` is the file's name and `number` its place in the job, from 1: marks may show both.
+    `name` is the file's name and `number` its place in the job, from 1: marks may show both. `admit` is asked before
+    the image takes memory.
     Raises an `ImageError`; may be called by several threads at once.
     """
     limits = limits or Limits()
@@ -61,14 +79,21 @@ def process(
     opened = open_image(source, limits)
     picture = _picture(opened, _output(opened, options), name, number, deadline)
     pixel_tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
-    marked = mark_lossless(opened, pixel_tasks, picture)
+    shape = _shape(opened, pixel_tasks, picture.output)
+    if shape.coefficients:
+        _ask(admit, shape)
+        marked = mark_lossless(opened, pixel_tasks, picture)
+    else:
+        marked = None
     if marked is not None:
         return _looked_at(Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1))
+    _ask(admit, replace(shape, coefficients=False))
     frames = [_edit(frame, pixel_tasks, picture, opened) for frame in read_frames(opened, deadline)]
     deadline.check()
     return _looked_at(_written(frames, opened, picture.output))
 
 
+@within_memory()
 def preview(
     source: bytes,
     options: Options,
@@ -77,22 +102,45 @@ def preview(
     name: str = "image",
     number: int = 1,
     limits: Limits | None = None,
+    admit: Admit | None = None,
 ) -> Edited:
     """Return a small version of the image with the marks that `process` would draw: JPEG, PNG when transparent.
 
-    Neither side is longer than `longest` pixels; of an animation the first frame is shown, without metadata.
+    Neither side is longer than `longest` pixels; of an animation the first frame is shown, without metadata. `admit` is
+    asked before the image takes memory.
     """
     limits = limits or Limits()
     deadline = Deadline(limits.seconds)
     opened = open_image(source, limits)
     shrink_on_load(opened, longest)
     picture = _picture(opened, Output(format="JPEG", quality=80, metadata="none"), name, number, deadline)
+    _ask(admit, replace(_shape(opened, [], picture.output), frames=1))
     first = next(iter(read_frames(opened, deadline)))
     tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
     if first.mode in {"LA", "RGBA"}:
         picture.output.format = "PNG"
     small = _edit(first, [Resize(width=longest, height=longest), *tasks], picture, opened)
     return _written([small], opened, picture.output)
+
+
+def _shape(opened: Opened, tasks: list[ImageTask], output: Output) -> Shape:
+    """Return what the memory depends on that an image takes."""
+    image = opened.image
+    return Shape(
+        format=opened.format,
+        written_as=output.format,
+        bytes=len(opened.source),
+        pixels=image.width * image.height,
+        edited=image.width * image.height,
+        depth=4,
+        frames=opened.frames if FORMATS[output.format].animated else 1,
+        coefficients=suits_coefficients(opened, tasks, output),
+    )
+
+
+def _ask(admit: Admit | None, shape: Shape) -> None:
+    if admit is not None:
+        admit(memory_needed(shape))
 
 
 def _picture(opened: Opened, output: Output, name: str, number: int, deadline: Deadline) -> Picture:

@@ -78,7 +78,7 @@ def attempting(task: ImageTask) -> Iterator[None]:
     """Turn anything that is raised within into an `ImageError` that names the task."""
     try:
         yield
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:
         raise TaskFailed(f"The task {task.task} failed: {error}") from error
