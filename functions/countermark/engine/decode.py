@@ -8,9 +8,11 @@ from io import BytesIO
 from PIL import Image, ImageSequence, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
+from .claims import Claims, read_claims
+from .claims.jpeg import check_scans
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
-from .limits import Deadline, Limits, check_bytes, check_pixels
+from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
 from .turned import UPRIGHT
 
@@ -34,9 +36,6 @@ _DAMAGE = (
     OverflowError,
     RuntimeError,
 )
-_SCAN = b"\xff\xda"
-#: A progressive JPEG with more scans is an attack: each of them goes over the whole picture.
-MAX_SCANS = 200
 _DEEP = {"I", "I;16B", "I;16L", "I;16N"}
 _MODES = {"1": "L", "F": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 _EDITED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
@@ -50,6 +49,7 @@ class Opened:
     image: Image.Image
     format: str
     frames: int
+    claims: Claims
     exif: Exif
     blocks: Blocks  # all metadata as it stands in the file
     profile: bytes | None  # ICC
@@ -64,18 +64,21 @@ def open_image(source: bytes, limits: Limits) -> Opened:
     if form is None:
         raise _unknown(source[:64])
     try:
+        claims = read_claims(source, form)
+        check_claims(claims, limits, animated=FORMATS[form].animated)
         image = Image.open(BytesIO(source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
         frames = getattr(image, "n_frames", 1) if FORMATS[form].animated else 1
         check_pixels(*image.size, frames, limits)
-        if image.info.get("progressive") and source.count(_SCAN) > MAX_SCANS:
-            raise DamagedImage(f"The JPEG image has more than {MAX_SCANS} scans.")
+        if image.info.get("progressive"):
+            check_scans(source, claims.largest)
         blocks = read_blocks(source, form, image)
         return Opened(
             source=source,
             image=image,
             format=form,
             frames=frames,
+            claims=claims,
             exif=Exif(blocks.exif),
             blocks=blocks,
             profile=profile_of(image),
@@ -98,6 +101,8 @@ def shrink_on_load(opened: Opened, longest: int) -> None:
 def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
     """Decode frame after frame, upright and in one of the modes that tasks know."""
     try:
+        if opened.format == "JPEG":
+            check_scans(opened.source, opened.claims.largest)
         for frame in ImageSequence.Iterator(opened.image) if opened.frames > 1 else [opened.image]:
             deadline.check()
             frame.load()

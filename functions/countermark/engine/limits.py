@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from .claims import Claims
 from .errors import FileTooLarge, TookTooLong, TooManyFrames, TooManyPixels
 
 MEGA = 1_000_000
@@ -55,6 +56,14 @@ def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
         raise TooManyPixels(
             f"The picture has {_in_words(pixels)} pixels; at most {_in_words(limits.max_pixels)} are allowed."
         )
+
+
+def check_claims(claims: Claims, limits: Limits, *, animated: bool) -> None:
+    """Raise `TooManyPixels` or `TooManyFrames` for what a file says; `animated` counts all frames."""
+    check_pixels(claims.largest, 1, 1, limits)
+    if animated:
+        check_pixels(0, 0, claims.frames, limits)
+        check_pixels(claims.pixels, 1, 1, limits)
 
 
 def _in_words(pixels: int) -> str:
