@@ -14,12 +14,14 @@ from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedIm
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
+from .quiet import hush
 from .turned import UPRIGHT
 
 # The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
 Image.MAX_IMAGE_PIXELS = None
 
 register_heif_opener(thumbnails=False)
+hush()
 
 _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
 _KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))

@@ -14,6 +14,7 @@
     ├── EmptyMark              empty_mark
     ├── TaskFailed             task_failed
     ├── CannotEncode           cannot_encode
+    │   └── ResultTooLarge     result_too_large
     └── LeakedPicture          leaked_picture; only where results are looked at (metadata/leaks.py)
 
 `code` is stable and meant for programs; the message is a sentence for a person.
@@ -108,6 +109,12 @@ class CannotEncode(ImageError):
     """The marked image cannot be written in this format."""
 
     code = "cannot_encode"
+
+
+class ResultTooLarge(CannotEncode):
+    """The marked image would be a far larger file than the image that was sent."""
+
+    code = "result_too_large"
 
 
 class LeakedPicture(ImageError):

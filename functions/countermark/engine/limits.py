@@ -4,9 +4,13 @@ import time
 from dataclasses import dataclass
 
 from .claims import Claims
-from .errors import FileTooLarge, TookTooLong, TooManyFrames, TooManyPixels
+from .errors import FileTooLarge, ResultTooLarge, TookTooLong, TooManyFrames, TooManyPixels
 
 MEGA = 1_000_000
+#: What a result may have, in bytes, whatever it is made from, and how many times the file that it is made from.
+RESULT_ANY, RESULT_TIMES = 64 * MEGA, 20
+#: How many times the largest file that is taken a result may have at the most.
+RESULT_MOST = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,16 @@ def check_bytes(size: int, limits: Limits) -> None:
         raise FileTooLarge(
             f"The file has {size / MEGA:,.1f} million bytes; "
             f"at most {limits.max_bytes / MEGA:,.1f} million are allowed."
+        )
+
+
+def check_result(size: int, source: int, limits: Limits) -> None:
+    """Raise `ResultTooLarge` when no result of `size` bytes may be made from a file of `source` bytes."""
+    most = min(RESULT_ANY + RESULT_TIMES * source, RESULT_MOST * limits.max_bytes)
+    if size > most:
+        raise ResultTooLarge(
+            f"The marked image would have {size / MEGA:,.0f} million bytes, made from {source / MEGA:,.2f} million; "
+            f"at most {most / MEGA:,.0f} million are allowed."
         )
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 
 from PIL import Image
 
@@ -13,7 +14,7 @@ from .encode import encode, in_mode, loses, rewritten
 from .errors import LeakedPicture, TaskFailed
 from .formats import FORMATS
 from .ground import Ground
-from .limits import Deadline, Limits
+from .limits import Deadline, Limits, check_pixels, check_result
 from .lossless import mark_lossless, suits_coefficients
 from .memory import Shape, memory_needed, within_memory
 from .metadata import Rights, kept
@@ -22,6 +23,7 @@ from .seen import Witness, check_whole, covered_share
 from .task import ImageTask, Output, OutputTask, Picture, attempting
 from .tasks.resize import Resize
 from .tasks.watermark import Watermark
+from .turned import swaps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +81,22 @@ def process(
     opened = open_image(source, limits)
     picture = _picture(opened, _output(opened, options), name, number, deadline)
     pixel_tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
-    shape = _shape(opened, pixel_tasks, picture.output)
+    shape = _shape(opened, pixel_tasks, picture.output, limits)
     if shape.coefficients:
         _ask(admit, shape)
         marked = mark_lossless(opened, pixel_tasks, picture)
     else:
         marked = None
     if marked is not None:
-        return _looked_at(Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1))
+        edited = Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1)
+        return _looked_at(edited, source, limits)
     _ask(admit, replace(shape, coefficients=False))
-    frames = [_edit(frame, pixel_tasks, picture, opened) for frame in read_frames(opened, deadline)]
+    frames = []
+    for frame in read_frames(opened, deadline):
+        frames.append(_edit(frame, pixel_tasks, picture, opened))
+        check_pixels(*frames[-1].size, opened.frames, limits)  # a task may have said another size
     deadline.check()
-    return _looked_at(_written(frames, opened, picture.output))
+    return _looked_at(_written(frames, opened, picture.output), source, limits)
 
 
 @within_memory()
@@ -114,24 +120,32 @@ def preview(
     opened = open_image(source, limits)
     shrink_on_load(opened, longest)
     picture = _picture(opened, Output(format="JPEG", quality=80, metadata="none"), name, number, deadline)
-    _ask(admit, replace(_shape(opened, [], picture.output), frames=1))
-    first = next(iter(read_frames(opened, deadline)))
     tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
+    tasks = [Resize(width=longest, height=longest), *tasks]
+    _ask(admit, replace(_shape(opened, tasks, picture.output, limits), frames=1))
+    first = next(iter(read_frames(opened, deadline)))
     if first.mode in {"LA", "RGBA"}:
         picture.output.format = "PNG"
-    small = _edit(first, [Resize(width=longest, height=longest), *tasks], picture, opened)
+    small = _edit(first, tasks, picture, opened)
     return _written([small], opened, picture.output)
 
 
-def _shape(opened: Opened, tasks: list[ImageTask], output: Output) -> Shape:
-    """Return what the memory depends on that an image takes."""
+def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limits) -> Shape:
+    """Return what the memory depends on that an image takes; raise `TooManyPixels` when a task makes it too large."""
     image = opened.image
+    size = image.size[::-1] if swaps(opened.exif.orientation) else image.size
+    edited = size
+    for task in tasks:
+        with attempting(task):
+            size = task.size_of(size)
+        check_pixels(*size, opened.frames, limits)
+        edited = max(edited, size, key=prod)
     return Shape(
         format=opened.format,
         written_as=output.format,
         bytes=len(opened.source),
         pixels=image.width * image.height,
-        edited=image.width * image.height,
+        edited=prod(edited),
         depth=4,
         frames=opened.frames if FORMATS[output.format].animated else 1,
         coefficients=suits_coefficients(opened, tasks, output),
@@ -163,8 +177,9 @@ def _written(frames: list[Image.Image], opened: Opened, output: Output) -> Edite
     return Edited(data=data, format=output.format, width=width, height=height, frames=shown)
 
 
-def _looked_at(edited: Edited) -> Edited:
-    """Return a result in which, where the administrator has it looked for, there is no other picture."""
+def _looked_at(edited: Edited, source: bytes, limits: Limits) -> Edited:
+    """Return a result that is not too large; where the administrator has it looked for, there is no other picture."""
+    check_result(len(edited.data), len(source), limits)
     if os.environ.get("COUNTERMARK_FIND_LEAKS"):
         from .metadata.leaks import find_leaks
 

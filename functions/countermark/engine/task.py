@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from .errors import ImageError, TaskFailed
+from .layout import Size
 from .limits import Deadline
 from .metadata.rights import NO_RIGHTS, Rights
 
@@ -59,6 +60,14 @@ class ImageTask(BaseModel, ABC):
         `image` is upright, in mode L, LA, RGB, RGBA, CMYK or I;16. It is called once for every frame, by
         several threads at once. An exception fails this image alone and its message is what a person reads.
         """
+
+    def size_of(self, size: Size) -> Size:
+        """Return the size of the picture that `edit` makes of one of `size`, both upright, in pixels.
+
+        It is asked before anything is decoded, for the memory that the picture will take and whether it may be so
+        large. A task that makes a picture larger says so here.
+        """
+        return size
 
 
 class OutputTask(ImageTask):
