@@ -19,10 +19,13 @@ KINDS: list[tuple[str, str, dict[str, object]]] = [
     ("JPEG", "RGB", {"quality": 85}),
     ("JPEG", "RGB", {"quality": 95, "subsampling": "4:4:4"}),
     ("JPEG", "RGB", {"progressive": True}),
+    ("JPEG", "RGB", {"restart_marker_blocks": 8}),
+    ("JPEG", "noise", {"quality": 95}),
     ("JPEG", "L", {}),
     ("JPEG", "CMYK", {}),
     ("PNG", "RGB", {"compress_level": 1}),
     ("PNG", "RGBA", {"compress_level": 1}),
+    ("PNG", "noise", {"compress_level": 1}),
     ("PNG", "P", {"compress_level": 1}),
     ("PNG", "1", {"compress_level": 1}),
     ("PNG", "I;16", {"compress_level": 1}),
@@ -38,7 +41,13 @@ KINDS: list[tuple[str, str, dict[str, object]]] = [
     ("GIF", "P", {}),
     ("BMP", "RGB", {}),
 ]
-TASKS = ["", '[{"task":"resize","width":800},{"task":"watermark"}]', '[{"task":"watermark"},{"task":"grayscale"}]']
+TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
+MULTIPLIED = '[{"task":"watermark","text":"a long text","blend":"multiply","color":"red"}]'
+TASKS = [
+    MULTIPLIED,
+    '[{"task":"resize","width":800},{"task":"watermark"}]',
+    '[{"task":"watermark"},{"task":"grayscale"}]',
+]
 
 
 def made(form: str, mode: str, size: tuple[int, int], settings: dict[str, object]) -> bytes:
@@ -46,12 +55,14 @@ def made(form: str, mode: str, size: tuple[int, int], settings: dict[str, object
     image = Image.open(PHOTOGRAPH).resize(size, Image.Resampling.BILINEAR)
     if mode == "RGBA":
         image.putalpha(Image.linear_gradient("L").resize(size))
+    elif mode == "noise":
+        image = Image.merge("RGB", [Image.effect_noise(size, 100) for _ in range(3)])
     elif mode == "I;16":
         image = image.convert("L").convert("I;16")
     else:
         image = image.convert(mode)
     buffer = BytesIO()
-    image.save(buffer, form, **settings)
+    image.save(buffer, form, **settings, **({"exif": TURNED} if form == "JPEG" and mode == "CMYK" else {}))
     return buffer.getvalue()
 
 
@@ -115,7 +126,7 @@ def cases(size: tuple[int, int], path: Path) -> Iterator[tuple[str, Path, dict[s
         name = f"{form} {mode} " + " ".join(f"{key}={value}" for key, value in settings.items())
         for wanted in ("keep", "JPEG", "PNG", "WebP", "AVIF", "TIFF", "GIF", "BMP"):
             yield f"{name} as {wanted}", source, {"format": wanted}
-        for tasks in TASKS[1:]:
+        for tasks in TASKS:
             yield f"{name} {tasks}", source, {"tasks": tasks}
     small = (size[0] // 4, size[1] // 4)
     for form in ("GIF", "WEBP", "PNG", "AVIF", "TIFF"):
@@ -127,7 +138,7 @@ def cases(size: tuple[int, int], path: Path) -> Iterator[tuple[str, Path, dict[s
 def main() -> None:
     """Print a line for each case."""
     size = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (3000, 2000)
-    for form in ("JPEG", "PNG"):  # what is loaded once counts for none
+    for form in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF"):  # what is loaded once counts for none
         engine.process(made(form, "RGB", (300, 200), {}), engine.Options(format="keep"))
     with TemporaryDirectory() as folder:
         for name, source, fields in cases(size, Path(folder) / "image"):

@@ -49,6 +49,7 @@ class Opened:
 
     source: bytes
     image: Image.Image
+    size: tuple[int, int]  # of the image as it is stored
     format: str
     frames: int
     claims: Claims
@@ -78,6 +79,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         return Opened(
             source=source,
             image=image,
+            size=image.size,
             format=form,
             frames=frames,
             claims=claims,

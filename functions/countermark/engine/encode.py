@@ -72,7 +72,7 @@ def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image
 def loses(opened: Opened, output: Output) -> int:
     """Return how many levels of a pixel may be lost when the result is written: at a low quality any."""
     quality, source = output.quality, opened.image
-    if output.format not in LOSSY or (output.format == "WebP" and quality == "keep" and _is_lossless_webp(opened)):
+    if output.format not in LOSSY or (output.format == "WebP" and writes_lossless_webp(opened, output)):
         return 0
     if isinstance(quality, int):
         return USUALLY_LOST if quality >= LOW_QUALITY else 255
@@ -107,7 +107,7 @@ def _settings(frames: list[Image.Image], opened: Opened, output: Output) -> dict
     if output.format == "PNG":
         return {"compress_level": PNG_LEVEL}
     if output.format == "WebP":
-        if quality == "keep" and _is_lossless_webp(opened):
+        if writes_lossless_webp(opened, output):
             return {"lossless": True, "quality": 40, "method": WEBP_LOSSLESS_METHOD}
         return {"quality": USUAL_QUALITY["WebP"] if quality == "keep" else quality, "method": WEBP_METHOD}
     if output.format == "AVIF":
@@ -126,6 +126,11 @@ def _jpeg_settings(image: Image.Image, opened: Opened, quality: str | int) -> di
         tables = {0: tables[0]}
     sampling = _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(source), "4:4:4")
     return {"qtables": tables, "subsampling": sampling, "progressive": bool(source.info.get("progressive"))}
+
+
+def writes_lossless_webp(opened: Opened, output: Output) -> bool:
+    """Tell whether a WebP result is lossless."""
+    return output.quality == "keep" and _is_lossless_webp(opened)
 
 
 def _is_lossless_webp(opened: Opened) -> bool:

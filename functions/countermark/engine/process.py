@@ -10,7 +10,7 @@ from PIL import Image
 
 from .decode import Opened, open_image, read_frames, shrink_on_load
 from .details import read_details
-from .encode import encode, in_mode, loses, rewritten
+from .encode import encode, in_mode, loses, rewritten, writes_lossless_webp
 from .errors import LeakedPicture, TaskFailed
 from .formats import FORMATS
 from .ground import Ground
@@ -21,9 +21,10 @@ from .metadata import Rights, kept
 from .options import Options
 from .seen import Witness, check_whole, covered_share
 from .task import ImageTask, Output, OutputTask, Picture, attempting
+from .tasks.grayscale import Grayscale
 from .tasks.resize import Resize
 from .tasks.watermark import Watermark
-from .turned import swaps
+from .turned import UPRIGHT, swaps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ def process(
     if marked is not None:
         edited = Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1)
         return _looked_at(edited, source, limits)
-    _ask(admit, replace(shape, coefficients=False))
+    _ask(admit, replace(shape, coefficients=False, coefficients_held=opened.claims.decoding))
     frames = []
     for frame in read_frames(opened, deadline):
         frames.append(_edit(frame, pixel_tasks, picture, opened))
@@ -122,7 +123,7 @@ def preview(
     picture = _picture(opened, Output(format="JPEG", quality=80, metadata="none"), name, number, deadline)
     tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
     tasks = [Resize(width=longest, height=longest), *tasks]
-    _ask(admit, replace(_shape(opened, tasks, picture.output, limits), frames=1))
+    _ask(admit, _shape(opened, tasks, picture.output, limits))
     first = next(iter(read_frames(opened, deadline)))
     if first.mode in {"LA", "RGBA"}:
         picture.output.format = "PNG"
@@ -132,24 +133,34 @@ def preview(
 
 def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limits) -> Shape:
     """Return what the memory depends on that an image takes; raise `TooManyPixels` when a task makes it too large."""
-    image = opened.image
+    image, coefficients = opened.image, suits_coefficients(opened, tasks, output)
     size = image.size[::-1] if swaps(opened.exif.orientation) else image.size
-    edited = size
+    edited = 0
     for task in tasks:
+        before = size
         with attempting(task):
             size = task.size_of(size)
         check_pixels(*size, opened.frames, limits)
-        edited = max(edited, size, key=prod)
+        if not isinstance(task, Watermark):
+            edited = max(edited, prod(before) + prod(size))
     return Shape(
         format=opened.format,
         written_as=output.format,
+        mode="RGBA" if "transparency" in image.info else image.mode,
         bytes=len(opened.source),
-        pixels=image.width * image.height,
-        edited=prod(edited),
-        depth=4,
-        frames=opened.frames if FORMATS[output.format].animated else 1,
-        coefficients=suits_coefficients(opened, tasks, output),
+        pixels=max(prod(image.size), opened.claims.largest if image.size == opened.size else 0),
+        edited=edited,
+        written=prod(size),
+        lossless=output.format == "WebP" and writes_lossless_webp(opened, output),
+        turned=opened.exif.orientation in UPRIGHT,
+        coloured=not all(_stays_grey(task) for task in tasks),
+        coefficients_held=opened.claims.marking if coefficients else opened.claims.decoding,
+        coefficients=coefficients,
     )
+
+
+def _stays_grey(task: ImageTask) -> bool:
+    return task.is_grey if isinstance(task, Watermark) else isinstance(task, Resize | Grayscale)
 
 
 def _ask(admit: Admit | None, shape: Shape) -> None:

@@ -17,7 +17,8 @@ _LARGE_EXIF = 70_000  # bytes; no segment holds more, but Pillow puts several to
 
 _EXIF = b"Exif\0\0"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_SCAN, _END, _FILL = 0xDA, 0xD9, 0xFF
+_SEQUENTIAL, _PROGRESSIVE = {0xC0, 0xC1}, 0xC2
+_SCAN, _END, _FILL, _RESTARTS = 0xDA, 0xD9, 0xFF, 0xDD
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD9), _END, _FILL}
 #: A marker behind coded data, in which only others come.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
@@ -25,17 +26,30 @@ _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 def read(source: bytes, tally: Tally) -> None:
     """Read the segments of a JPEG file up to its first scan."""
-    exif = []
+    exif, restarts, kind, parts, held = [], False, 0, 0, 0.0
     for marker, begins, end in _segments(source, tally):
         if marker == _SCAN:
+            at_once = kind in _SEQUENTIAL and source[begins] == parts
+            tally.decoding = 0 if at_once else held
+            tally.marking = held if restarts or not (at_once or kind == _PROGRESSIVE) else 0
             break
-        if marker in _FRAMES:
-            height, width = struct.unpack_from(">HH", source, begins + 1)
+        if marker == _RESTARTS:
+            restarts = source[begins:end] != bytes(2)
+        elif marker in _FRAMES:
+            height, width, parts = struct.unpack_from(">HHB", source, begins + 1)
             tally.frame(width, height)
+            kind, held = marker, _coefficients(source[begins + 7 : begins + 6 + 3 * parts : 3])
         elif marker == 0xE1 and source.startswith(_EXIF, begins):
             exif.append(source[begins + len(_EXIF) : end])
     if sum(map(len, exif)) > _LARGE_EXIF:
         read_directory(b"".join(exif), tally)
+
+
+def _coefficients(samplings: bytes) -> float:
+    """Return how many bytes the coefficients of a pixel take."""
+    blocks = [(each >> 4) * (each & 15) for each in samplings]
+    most = max((each >> 4 for each in samplings), default=1) * max((each & 15 for each in samplings), default=1)
+    return 2 * sum(blocks) / max(most, 1)
 
 
 def check_scans(source: bytes, pixels: int) -> int:

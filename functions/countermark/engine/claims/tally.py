@@ -15,6 +15,8 @@ class Claims:
     pixels: int  # of all that is decoded, one after the other
     largest: int  # pixels of the largest picture in it, shown or not
     frames: int
+    decoding: float = 0  # bytes of a pixel for a JPEG file's coefficients, where all are held while it is decoded
+    marking: float = 0  # the same while they are marked
 
 
 class Tally:
@@ -22,6 +24,7 @@ class Tally:
 
     def __init__(self) -> None:
         """Begin with nothing."""
+        self.decoding = self.marking = 0.0
         self._pixels = self._largest = self._frames = self._parts = 0
         self._screen = (0, 0)
 
@@ -53,4 +56,6 @@ class Tally:
             pixels=max(self._pixels, screen * frames),
             largest=max(self._largest, screen),
             frames=frames,
+            decoding=self.decoding,
+            marking=self.marking,
         )
