@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
+from .animation import Animation
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
+from .moving import frames_of, plays_of, read_animation
 from .turned import UPRIGHT
 
 # The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
@@ -50,6 +52,8 @@ class Opened:
     image: Image.Image
     format: str
     frames: int
+    plays: int  # how often an animation is played; 0 is for ever
+    animation: Animation | None  # of a GIF or PNG file
     exif: Exif
     blocks: Blocks  # all metadata as it stands in the file
     profile: bytes | None  # ICC
@@ -66,7 +70,10 @@ def open_image(source: bytes, limits: Limits) -> Opened:
     try:
         image = Image.open(BytesIO(source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
-        frames = getattr(image, "n_frames", 1) if FORMATS[form].animated else 1
+        animation = read_animation(image, source, form)
+        for frame in animation.frames if animation else ():
+            check_pixels(*frame.size, 1, limits)
+        frames = len(animation.frames) if animation else _count(image, form)
         check_pixels(*image.size, frames, limits)
         if image.info.get("progressive") and source.count(_SCAN) > MAX_SCANS:
             raise DamagedImage(f"The JPEG image has more than {MAX_SCANS} scans.")
@@ -76,6 +83,8 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             image=image,
             format=form,
             frames=frames,
+            plays=animation.plays if animation else plays_of(image, source, form),
+            animation=animation,
             exif=Exif(blocks.exif),
             blocks=blocks,
             profile=profile_of(image),
@@ -88,6 +97,11 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         raise _damage(error, form) from error
 
 
+def _count(image: Image.Image, form: str) -> int:
+    """Return how many frames Pillow reads; those of GIF and PNG files are an animation, or one still picture."""
+    return getattr(image, "n_frames", 1) if FORMATS[form].animated and form not in {"GIF", "PNG"} else 1
+
+
 def shrink_on_load(opened: Opened, longest: int) -> None:
     """Have a large picture decoded smaller where its codec can, never below `longest` pixels on its longer side."""
     scale = longest / max(opened.image.size)
@@ -98,9 +112,8 @@ def shrink_on_load(opened: Opened, longest: int) -> None:
 def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
     """Decode frame after frame, upright and in one of the modes that tasks know."""
     try:
-        for frame in ImageSequence.Iterator(opened.image) if opened.frames > 1 else [opened.image]:
+        for frame in opened.animation.read() if opened.animation else frames_of(opened.image, opened.frames):
             deadline.check()
-            frame.load()
             # Pillow turns TIFF upright by itself, and HEIC comes so. TIFF's writer takes tags from an image that its
             # reader made, so that one is not handed on.
             orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation

@@ -15,6 +15,7 @@ from .ground import Ground
 from .limits import Deadline, Limits
 from .lossless import mark_lossless
 from .metadata import Rights, kept
+from .moving import frames_in
 from .options import Options
 from .seen import Witness, check_whole, covered_share
 from .task import ImageTask, Output, OutputTask, Picture, attempting
@@ -112,7 +113,9 @@ def _written(frames: list[Image.Image], opened: Opened, output: Output) -> Edite
     width, height = frames[0].size
     shown = len(frames) if FORMATS[output.format].animated else 1
     data = encode(frames, opened, output, kept(opened, output, upright=True))
-    return Edited(data=data, format=output.format, width=width, height=height, frames=shown)
+    return Edited(
+        data=data, format=output.format, width=width, height=height, frames=frames_in(data, output.format, shown)
+    )
 
 
 def _looked_at(edited: Edited) -> Edited:
