@@ -1,6 +1,5 @@
 """Bytes become a picture, behind the limits."""
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -23,19 +22,6 @@ register_heif_opener(thumbnails=False)
 
 _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
 _KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
-#: What Pillow raises for damaged files.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    EOFError,
-    struct.error,
-    OverflowError,
-    RuntimeError,
-)
 _SCAN = b"\xff\xda"
 #: A progressive JPEG with more scans is an attack: each of them goes over the whole picture.
 MAX_SCANS = 200
@@ -75,8 +61,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             check_pixels(*frame.size, 1, limits)
         frames = len(animation.frames) if animation else _count(image, form)
         check_pixels(*image.size, frames, limits)
-        if image.info.get("progressive") and source.count(_SCAN) > MAX_SCANS:
-            raise DamagedImage(f"The JPEG image has more than {MAX_SCANS} scans.")
+        _check_scans(image, source)
         blocks = read_blocks(source, form, image)
         return Opened(
             source=source,
@@ -89,12 +74,17 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             blocks=blocks,
             profile=profile_of(image),
         )
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise DamagedImage(f"The file begins like a {form} image, but its header is damaged.") from None
-    except _DAMAGE as error:
+    except Exception as error:  # readers raise anything
         raise _damage(error, form) from error
+
+
+def _check_scans(image: Image.Image, source: bytes) -> None:
+    if image.info.get("progressive") and source.count(_SCAN) > MAX_SCANS:
+        raise DamagedImage(f"The JPEG image has more than {MAX_SCANS} scans.")
 
 
 def _count(image: Image.Image, form: str) -> int:
@@ -122,7 +112,7 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
         raise
     except MemoryError:
         raise DamagedImage("The image needs more memory than there is.") from None
-    except _DAMAGE as error:
+    except Exception as error:  # readers raise anything
         raise _damage(error, opened.format) from error
 
 
