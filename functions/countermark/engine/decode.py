@@ -1,19 +1,20 @@
 """Bytes become a picture, behind the limits."""
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
+from .animation import Animation
 from .claims import Claims, read_claims
 from .claims.jpeg import check_scans
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
+from .moving import frames_of, plays_of, read_animation
 from .quiet import hush
 from .turned import UPRIGHT
 
@@ -25,19 +26,6 @@ hush()
 
 _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
 _KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
-#: What Pillow raises for damaged files.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    EOFError,
-    struct.error,
-    OverflowError,
-    RuntimeError,
-)
 _DEEP = {"I", "I;16B", "I;16L", "I;16N"}
 _MODES = {"1": "L", "F": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 _EDITED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
@@ -53,6 +41,8 @@ class Opened:
     format: str
     frames: int
     claims: Claims
+    plays: int  # how often an animation is played; 0 is for ever
+    animation: Animation | None  # of a GIF or PNG file
     exif: Exif
     blocks: Blocks  # all metadata as it stands in the file
     profile: bytes | None  # ICC
@@ -71,7 +61,10 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         check_claims(claims, limits, animated=FORMATS[form].animated)
         image = Image.open(BytesIO(source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
-        frames = getattr(image, "n_frames", 1) if FORMATS[form].animated else 1
+        animation = read_animation(image, source, form)
+        for frame in animation.frames if animation else ():
+            check_pixels(*frame.size, 1, limits)
+        frames = len(animation.frames) if animation else _count(image, form)
         check_pixels(*image.size, frames, limits)
         if image.info.get("progressive"):
             check_scans(source, claims.largest)
@@ -83,16 +76,23 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             format=form,
             frames=frames,
             claims=claims,
+            plays=animation.plays if animation else plays_of(image, source, form),
+            animation=animation,
             exif=Exif(blocks.exif),
             blocks=blocks,
             profile=profile_of(image),
         )
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise DamagedImage(f"The file begins like a {form} image, but its header is damaged.") from None
-    except _DAMAGE as error:
+    except Exception as error:  # readers raise anything
         raise _damage(error, form) from error
+
+
+def _count(image: Image.Image, form: str) -> int:
+    """Return how many frames Pillow reads; those of GIF and PNG files are an animation, or one still picture."""
+    return getattr(image, "n_frames", 1) if FORMATS[form].animated and form not in {"GIF", "PNG"} else 1
 
 
 def shrink_on_load(opened: Opened, longest: int) -> None:
@@ -107,16 +107,15 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
     try:
         if opened.format == "JPEG":
             check_scans(opened.source, opened.claims.largest)
-        for frame in ImageSequence.Iterator(opened.image) if opened.frames > 1 else [opened.image]:
+        for frame in opened.animation.read() if opened.animation else frames_of(opened.image, opened.frames):
             deadline.check()
-            frame.load()
             # Pillow turns TIFF upright by itself, and HEIC comes so. TIFF's writer takes tags from an image that its
             # reader made, so that one is not handed on.
             orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
             yield _editable(frame, orientation, copied=opened.frames > 1 or opened.format == "TIFF")
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
-    except _DAMAGE as error:
+    except Exception as error:  # readers raise anything
         raise _damage(error, opened.format) from error
 
 

@@ -1,5 +1,7 @@
 """A picture becomes bytes, in the source's format and quality unless told otherwise."""
 
+import contextlib
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
@@ -8,9 +10,10 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from .color import to_srgb
 from .decode import Opened
-from .errors import CannotEncode
+from .errors import CannotEncode, ImageError
 from .formats import FORMATS, Format
 from .metadata import Metadata
+from .moving import write_moving
 from .png import write_png
 from .task import Output
 
@@ -23,9 +26,6 @@ LOW_QUALITY, COARSE = 50, 40  # below this quality, and where JPEG's lowest freq
 PNG_LEVEL = 3  # of animations; 6 saves 1 to 7 % in 2.5 times the time; 1 takes 0.7 of the time and 6 % more
 WEBP_METHOD = 2  # 4, the usual one, saves 1 to 4 % in twice the time; 0 takes 0.7 of the time and 10 to 15 % more
 WEBP_LOSSLESS_METHOD = 0  # 1 saves 8 to 15 % in 4 to 5 times the time
-# Whole pictures in an animation are so many frames apart, at least and at most. With the usual 3 and 5 many a frame is
-# encoded twice: 1.2 to 1.8 times the time and, where only a part moves, 1.6 times the bytes.
-WEBP_KEY_FRAMES = (29, 60)
 AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times for 10 % fewer at most
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
@@ -36,36 +36,49 @@ def encode(frames: list[Image.Image], opened: Opened, output: Output, metadata: 
     frames = [in_mode(frame, form, metadata.profile) for frame in (frames if form.animated else frames[:1])]
     raw = opened.format == "TIFF" and opened.image.info.get("compression") == "raw"
     settings = _settings(frames, opened, output) | _carried(frames[0], form, metadata, raw=raw)
-    if len(frames) > 1:
-        settings |= _animation(frames, opened, form)
-    for frame in frames:
-        frame.info = {}  # else Pillow writes what we mean to drop
-    try:
-        data = _written(frames, form, settings)
-    except (OSError, ValueError, TypeError) as error:
-        raise CannotEncode(f"The image cannot be written as {form.name}: {error}.") from error
+    with _writing(form, frames):
+        data = _written(frames, form, opened, settings)
     if form.name == "JPEG":
         return metadata.put_into_jpeg(data, frames[0].mode)
     return metadata.put_into_tiff(data) if form.name == "TIFF" else data
 
 
-def _written(frames: list[Image.Image], form: Format, settings: dict[str, Any]) -> bytes:
-    if form.name == "PNG" and len(frames) == 1:
+def _written(frames: list[Image.Image], form: Format, opened: Opened, settings: dict[str, Any]) -> bytes:
+    if len(frames) > 1:
+        if form.name == opened.format == "WebP":
+            settings["background"] = opened.image.info["background"]
+        return write_moving(frames, form.name, opened.plays, settings)
+    frames[0].info = {}  # else Pillow writes what we mean to drop
+    if form.name == "PNG":
         return write_png(frames[0], settings)
     buffer = BytesIO()
     frames[0].save(buffer, form.name.upper(), **settings)
     return buffer.getvalue()
 
 
+@contextlib.contextmanager
+def _writing(form: Format, frames: list[Image.Image]) -> Iterator[None]:
+    """Turn whatever a writer raises into `CannotEncode`, and raise it for a picture that the format cannot hold."""
+    longest = max(max(frame.size) for frame in frames)
+    if form.longest and longest > form.longest:
+        raise CannotEncode(
+            f"{form.name} images have at most {form.longest:,} pixels on a side; this one has {longest:,}."
+        )
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise CannotEncode(f"The image cannot be written as {form.name}: {error or type(error).__name__}.") from error
+
+
 def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image:
     """Return an image, in a mode of the format, as a file of the output's format and quality shows it."""
     buffer = BytesIO()
-    try:
+    with _writing(FORMATS[output.format], [image]):
         image.save(buffer, FORMATS[output.format].name.upper(), **_settings([image], opened, output))
         again = Image.open(buffer)
         again.load()
-    except (OSError, ValueError, TypeError) as error:
-        raise CannotEncode(f"The image cannot be written as {output.format}: {error}.") from error
     return again
 
 
@@ -173,16 +186,3 @@ def _png_texts(metadata: Metadata) -> PngImagePlugin.PngInfo:
     if metadata.xmp:
         texts.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
     return texts
-
-
-def _animation(frames: list[Image.Image], opened: Opened, form: Format) -> dict[str, Any]:
-    """Return the timing of an animation, and how far apart its key frames are."""
-    settings: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
-    durations = [frame.info.get("duration") for frame in frames]
-    if all(duration is not None for duration in durations):
-        settings["duration"] = durations
-    if "loop" in opened.image.info:
-        settings["loop"] = opened.image.info["loop"]
-    if any(frame.mode == "RGBA" for frame in frames) and opened.format == "GIF":
-        settings["disposal"] = 2
-    return settings | ({"kmin": WEBP_KEY_FRAMES[0], "kmax": WEBP_KEY_FRAMES[1]} if form.name == "WebP" else {})

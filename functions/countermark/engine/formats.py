@@ -17,6 +17,7 @@ class Format:
     extensions: tuple[str, ...]  # all that a file of this format may carry; the first is the usual one
     modes: tuple[str, ...]  # Pillow modes that it can hold; others become RGB or RGBA
     animated: bool = False  # holds several frames
+    longest: int | None = None  # side that it can hold, in pixels
     written: bool = True  # otherwise only read, and JPEG comes out
 
     @property
@@ -31,6 +32,7 @@ _ALL = (
         media_type="image/jpeg",
         extensions=(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
         modes=("L", "RGB", "CMYK"),
+        longest=65_500,  # libjpeg's; the format itself ends at 65,535
     ),
     Format(
         name="PNG",
@@ -39,8 +41,22 @@ _ALL = (
         modes=("L", "LA", "RGB", "RGBA", "I;16"),
         animated=True,
     ),
-    Format(name="WebP", media_type="image/webp", extensions=(".webp",), modes=("RGB", "RGBA"), animated=True),
-    Format(name="AVIF", media_type="image/avif", extensions=(".avif",), modes=("RGB", "RGBA"), animated=True),
+    Format(
+        name="WebP",
+        media_type="image/webp",
+        extensions=(".webp",),
+        modes=("RGB", "RGBA"),
+        animated=True,
+        longest=16_383,
+    ),
+    Format(
+        name="AVIF",
+        media_type="image/avif",
+        extensions=(".avif",),
+        modes=("RGB", "RGBA"),
+        animated=True,
+        longest=65_536,
+    ),
     Format(
         name="TIFF",
         media_type="image/tiff",
@@ -48,7 +64,14 @@ _ALL = (
         modes=("L", "LA", "RGB", "RGBA", "CMYK", "I;16"),
         animated=True,
     ),
-    Format(name="GIF", media_type="image/gif", extensions=(".gif",), modes=("L", "RGB", "RGBA"), animated=True),
+    Format(
+        name="GIF",
+        media_type="image/gif",
+        extensions=(".gif",),
+        modes=("L", "RGB", "RGBA"),
+        animated=True,
+        longest=65_535,
+    ),
     Format(
         name="HEIC",
         media_type="image/heic",

@@ -18,6 +18,7 @@ from .limits import Deadline, Limits, check_pixels, check_result
 from .lossless import mark_lossless, suits_coefficients
 from .memory import Shape, memory_needed, within_memory
 from .metadata import Rights, kept
+from .moving import frames_in
 from .options import Options
 from .seen import Witness, check_whole, covered_share
 from .task import ImageTask, Output, OutputTask, Picture, attempting
@@ -185,7 +186,9 @@ def _written(frames: list[Image.Image], opened: Opened, output: Output) -> Edite
     width, height = frames[0].size
     shown = len(frames) if FORMATS[output.format].animated else 1
     data = encode(frames, opened, output, kept(opened, output, upright=True))
-    return Edited(data=data, format=output.format, width=width, height=height, frames=shown)
+    return Edited(
+        data=data, format=output.format, width=width, height=height, frames=frames_in(data, output.format, shown)
+    )
 
 
 def _looked_at(edited: Edited, source: bytes, limits: Limits) -> Edited:
