@@ -2,16 +2,20 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 
+import numpy as np
+from pi_heif import register_heif_opener
 from PIL import Image, ImageSequence, UnidentifiedImageError
-from pillow_heif import register_heif_opener
 
+from .deep import Deep, Frame, read_deep
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
+from .notes import DEPTH_REDUCED, VALUES_STRETCHED
+from .tiff import Style, style_of
 from .turned import UPRIGHT
 
 # The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
@@ -37,9 +41,8 @@ _DAMAGE = (
 _SCAN = b"\xff\xda"
 #: A progressive JPEG with more scans is an attack: each of them goes over the whole picture.
 MAX_SCANS = 200
-_DEEP = {"I", "I;16B", "I;16L", "I;16N"}
-_MODES = {"1": "L", "F": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
-_EDITED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
+_MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
+_EDITED = {"L", "LA", "RGB", "RGBA", "CMYK"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,8 @@ class Opened:
     exif: Exif
     blocks: Blocks  # all metadata as it stands in the file
     profile: bytes | None  # ICC
+    style: Style  # in which a TIFF file is written
+    notes: list[str] = field(default_factory=list)  # codes of notes.py; decoding adds to them
 
 
 def open_image(source: bytes, limits: Limits) -> Opened:
@@ -79,6 +84,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             exif=Exif(blocks.exif),
             blocks=blocks,
             profile=profile_of(image),
+            style=style_of(image, source) if form == "TIFF" else Style(),
         )
     except ImageError:
         raise
@@ -95,16 +101,22 @@ def shrink_on_load(opened: Opened, longest: int) -> None:
         opened.image.draft(None, (round(opened.image.width * scale), round(opened.image.height * scale)))
 
 
-def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
+def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Frame]:
     """Decode frame after frame, upright and in one of the modes that tasks know."""
+    # Pillow turns TIFF upright by itself, and HEIC comes so. TIFF's writer takes tags from an image that its
+    # reader made, so that one is not handed on.
+    orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
     try:
         for frame in ImageSequence.Iterator(opened.image) if opened.frames > 1 else [opened.image]:
             deadline.check()
+            if opened.frames == 1 or opened.format == "TIFF":
+                deep = read_deep(frame, orientation)
+                if deep is not None:
+                    opened.notes.extend([VALUES_STRETCHED] if deep[1] else [])
+                    yield deep[0]
+                    continue
             frame.load()
-            # Pillow turns TIFF upright by itself, and HEIC comes so. TIFF's writer takes tags from an image that its
-            # reader made, so that one is not handed on.
-            orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
-            yield _editable(frame, orientation, copied=opened.frames > 1 or opened.format == "TIFF")
+            yield _editable(frame, orientation, opened)
     except ImageError:
         raise
     except MemoryError:
@@ -113,17 +125,18 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
         raise _damage(error, opened.format) from error
 
 
-def _editable(frame: Image.Image, orientation: int, *, copied: bool) -> Image.Image:
+def _editable(frame: Image.Image, orientation: int, opened: Opened) -> Image.Image:
     info = dict(frame.info)
     if orientation in UPRIGHT:
         frame = frame.transpose(UPRIGHT[orientation])
-    if frame.mode == "P" or "transparency" in info:
+    if frame.mode.startswith("I;16"):  # of an animation
+        frame = Deep(np.asarray(frame).astype(np.uint16)[..., None], "L").shallow()
+        opened.notes.append(DEPTH_REDUCED)
+    elif frame.mode == "P" or "transparency" in info:
         frame = frame.convert("RGBA" if "transparency" in info or frame.has_transparency_data else "RGB")
-    elif frame.mode in _DEEP:
-        frame = frame.convert("I;16")
     elif frame.mode not in _EDITED:
         frame = frame.convert(_MODES.get(frame.mode, "RGB"))
-    elif copied:
+    elif opened.frames > 1 or opened.format == "TIFF":
         frame = frame.copy()
     frame.info = info
     return frame

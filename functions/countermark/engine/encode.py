@@ -1,18 +1,21 @@
 """A picture becomes bytes, in the source's format and quality unless told otherwise."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from .color import to_srgb
 from .decode import Opened
-from .errors import CannotEncode
+from .deep import Deep, Frame, shallow
+from .errors import CannotEncode, ImageError
 from .formats import FORMATS, Format
 from .metadata import Metadata
 from .png import write_png
 from .task import Output
+from .tiff import Style, write_tiff
 
 #: Quality where there is none to keep.
 USUAL_QUALITY = {"JPEG": 90, "WebP": 85, "AVIF": 70}
@@ -30,41 +33,64 @@ AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times f
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
-def encode(frames: list[Image.Image], opened: Opened, output: Output, metadata: Metadata) -> bytes:
+def encode(frames: list[Frame], opened: Opened, output: Output, metadata: Metadata) -> bytes:
     """Return `frames` as a file of the format that `output` names."""
     form = FORMATS[output.format]
-    frames = [in_mode(frame, form, metadata.profile) for frame in (frames if form.animated else frames[:1])]
-    raw = opened.format == "TIFF" and opened.image.info.get("compression") == "raw"
-    settings = _settings(frames, opened, output) | _carried(frames[0], form, metadata, raw=raw)
-    if len(frames) > 1:
-        settings |= _animation(frames, opened, form)
+    try:
+        return _encoded(frames if form.animated else frames[:1], form, opened, output, metadata)
+    except ImageError:
+        raise
+    except MemoryError:
+        raise CannotEncode(f"The image needs more memory than there is to be written as {form.name}.") from None
+    except Exception as error:  # a writer may raise anything for what its format does not hold
+        raise CannotEncode(f"The image cannot be written as {form.name}: {error}.") from error
+
+
+def _encoded(frames: list[Frame], form: Format, opened: Opened, output: Output, metadata: Metadata) -> bytes:
+    if form.name == "TIFF" or len(frames) == 1:
+        frames = [_fitted(frame, form, metadata.profile) for frame in frames]
+    else:
+        frames = [in_mode(shallow(frame), form, metadata.profile) for frame in frames]
+    settings = _settings(frames, opened, output) | _carried(frames[0].mode, form, metadata)
+    if len(frames) > 1 and form.name != "TIFF":
+        settings |= _animation([shallow(frame) for frame in frames], opened, form)
     for frame in frames:
         frame.info = {}  # else Pillow writes what we mean to drop
-    try:
-        data = _written(frames, form, settings)
-    except (OSError, ValueError, TypeError) as error:
-        raise CannotEncode(f"The image cannot be written as {form.name}: {error}.") from error
+    data = _written(frames, form, settings, _style(opened, output))
     if form.name == "JPEG":
         return metadata.put_into_jpeg(data, frames[0].mode)
     return metadata.put_into_tiff(data) if form.name == "TIFF" else data
 
 
-def _written(frames: list[Image.Image], form: Format, settings: dict[str, Any]) -> bytes:
+def _fitted(frame: Frame, form: Format, profile: bytes | None) -> Frame:
+    """Return a frame in a mode that the format holds, with 16 bits where it has them."""
+    kept = isinstance(frame, Deep) and form.deep and frame.mode in form.modes
+    return frame if kept else in_mode(shallow(frame), form, profile)
+
+
+def _written(frames: Sequence[Frame], form: Format, settings: dict[str, Any], style: Style) -> bytes:
     if form.name == "PNG" and len(frames) == 1:
         return write_png(frames[0], settings)
+    if form.name == "TIFF":
+        return write_tiff(frames, style, settings)
     buffer = BytesIO()
-    frames[0].save(buffer, form.name.upper(), **settings)
+    shallow(frames[0]).save(buffer, form.name.upper(), **settings)
     return buffer.getvalue()
+
+
+def _style(opened: Opened, output: Output) -> Style:
+    """Return how a TIFF file is written."""
+    return replace(opened.style, quality=output.quality) if isinstance(output.quality, int) else opened.style
 
 
 def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image:
     """Return an image, in a mode of the format, as a file of the output's format and quality shows it."""
-    buffer = BytesIO()
+    form = FORMATS[output.format]
     try:
-        image.save(buffer, FORMATS[output.format].name.upper(), **_settings([image], opened, output))
-        again = Image.open(buffer)
+        data = _written([image], form, _settings([image], opened, output), _style(opened, output))
+        again = Image.open(BytesIO(data))
         again.load()
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # as in encode
         raise CannotEncode(f"The image cannot be written as {output.format}: {error}.") from error
     return again
 
@@ -72,6 +98,8 @@ def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image
 def loses(opened: Opened, output: Output) -> int:
     """Return how many levels of a pixel may be lost when the result is written: at a low quality any."""
     quality, source = output.quality, opened.image
+    if output.format == "TIFF" and opened.style.loses:
+        return USUALLY_LOST if _style(opened, output).quality >= LOW_QUALITY else 255
     if output.format not in LOSSY or (output.format == "WebP" and quality == "keep" and _is_lossless_webp(opened)):
         return 0
     if isinstance(quality, int):
@@ -84,9 +112,7 @@ def in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Im
     """Return a frame in a mode that the format holds."""
     if frame.mode in form.modes:
         return frame
-    if frame.mode == "I;16":
-        frame = Image.fromarray((np.asarray(frame) >> 8).astype(np.uint8))
-    elif frame.mode in {"LA", "RGBA"} and "RGBA" not in form.modes:
+    if frame.mode in {"LA", "RGBA"} and "RGBA" not in form.modes:
         solid = Image.new("RGBA", frame.size, "white")
         solid.alpha_composite(frame.convert("RGBA"))
         frame = solid.convert("L" if frame.mode == "LA" else "RGB")
@@ -99,11 +125,11 @@ def in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Im
     return frame.convert("RGB")
 
 
-def _settings(frames: list[Image.Image], opened: Opened, output: Output) -> dict[str, Any]:
+def _settings(frames: Sequence[Frame], opened: Opened, output: Output) -> dict[str, Any]:
     """Return what Pillow's writer of this format is told."""
     quality = output.quality
     if output.format == "JPEG":
-        return _jpeg_settings(frames[0], opened, quality)
+        return _jpeg_settings(frames[0].mode, opened, quality)
     if output.format == "PNG":
         return {"compress_level": PNG_LEVEL}
     if output.format == "WebP":
@@ -115,14 +141,14 @@ def _settings(frames: list[Image.Image], opened: Opened, output: Output) -> dict
     return {}
 
 
-def _jpeg_settings(image: Image.Image, opened: Opened, quality: str | int) -> dict[str, Any]:
+def _jpeg_settings(mode: str, opened: Opened, quality: str | int) -> dict[str, Any]:
     if quality != "keep":
         return {"quality": quality}
     source = opened.image
     if not isinstance(source, JpegImagePlugin.JpegImageFile):
         return {"quality": USUAL_QUALITY["JPEG"]}
     tables = source.quantization
-    if image.mode == "L":
+    if mode == "L":
         tables = {0: tables[0]}
     sampling = _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(source), "4:4:4")
     return {"qtables": tables, "subsampling": sampling, "progressive": bool(source.info.get("progressive"))}
@@ -135,11 +161,8 @@ def _is_lossless_webp(opened: Opened) -> bool:
     return lossless >= 0 and (lossy < 0 or lossless < lossy)
 
 
-def _carried(image: Image.Image, form: Format, metadata: Metadata, *, raw: bool) -> dict[str, Any]:
-    """Return the metadata in the way that Pillow's writer of this format takes it; JPEG and TIFF get theirs later.
-
-    `raw` says that the source is a TIFF file without compression.
-    """
+def _carried(mode: str, form: Format, metadata: Metadata) -> dict[str, Any]:
+    """Return the metadata in the way that Pillow's writer of this format takes it; JPEG and TIFF get theirs later."""
     settings: dict[str, Any] = {}
     if metadata.dpi and form.name in {"JPEG", "PNG", "TIFF", "BMP"}:
         settings["dpi"] = metadata.dpi
@@ -147,10 +170,10 @@ def _carried(image: Image.Image, form: Format, metadata: Metadata, *, raw: bool)
         settings["comment"] = metadata.comment.encode()
     if form.name in {"JPEG", "GIF", "BMP"}:
         return settings
-    if profile := metadata.profile_of(image.mode):
+    if profile := metadata.profile_of(mode):
         settings["icc_profile"] = profile
     if form.name == "TIFF":
-        return settings | {"compression": None if raw else "tiff_lzw"}
+        return settings
     if metadata.exif:
         settings["exif"] = metadata.exif
     if metadata.xmp and form.name in {"WebP", "AVIF"}:

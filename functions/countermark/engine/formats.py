@@ -16,6 +16,7 @@ class Format:
     media_type: str
     extensions: tuple[str, ...]  # all that a file of this format may carry; the first is the usual one
     modes: tuple[str, ...]  # Pillow modes that it can hold; others become RGB or RGBA
+    deep: bool = False  # holds 16 bits for each colour
     animated: bool = False  # holds several frames
     written: bool = True  # otherwise only read, and JPEG comes out
 
@@ -36,7 +37,8 @@ _ALL = (
         name="PNG",
         media_type="image/png",
         extensions=(".png", ".apng"),
-        modes=("L", "LA", "RGB", "RGBA", "I;16"),
+        modes=("L", "LA", "RGB", "RGBA"),
+        deep=True,
         animated=True,
     ),
     Format(name="WebP", media_type="image/webp", extensions=(".webp",), modes=("RGB", "RGBA"), animated=True),
@@ -45,7 +47,8 @@ _ALL = (
         name="TIFF",
         media_type="image/tiff",
         extensions=(".tif", ".tiff"),
-        modes=("L", "LA", "RGB", "RGBA", "CMYK", "I;16"),
+        modes=("L", "LA", "RGB", "RGBA", "CMYK"),
+        deep=True,
         animated=True,
     ),
     Format(name="GIF", media_type="image/gif", extensions=(".gif",), modes=("L", "RGB", "RGBA"), animated=True),
@@ -69,6 +72,8 @@ _HEADS = (
     (b"GIF89a", "GIF"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),  # of more than 4 GB, or made as if it were
+    (b"MM\0+", "TIFF"),
     (b"BM", "BMP"),
 )
 _AVIF_BRANDS = {b"avif", b"avis"}

@@ -23,6 +23,7 @@ from .turned import as_stored, as_upright, spot_as_stored, swaps
 
 _SAMPLINGS = {(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4)}
 _LARGEST_MARK = 32_000_000  # pixels; the stencils of a larger mark take more memory than the picture
+_RGB = [0x52, 0x47, 0x42]  # components of these names hold red, green and blue, unless a segment says otherwise
 _UNIT = 8  # samples of a block in each direction
 
 
@@ -73,6 +74,8 @@ def _sampling(image: JpegImagePlugin.JpegImageFile) -> tuple[tuple[int, int], ..
     factors = tuple((int(layer[1]), int(layer[2])) for layer in image.layer)
     if image.mode == "L" and len(factors) == 1:
         return factors
+    if [layer[0] for layer in image.layer] == _RGB and not image.info.keys() & {"jfif", "adobe"}:
+        return None
     simple = len(factors) == 3 and factors[0] in _SAMPLINGS and set(factors[1:]) == {(1, 1)}
     return factors if image.mode == "RGB" and simple and image.info.get("adobe_transform", 1) == 1 else None
 

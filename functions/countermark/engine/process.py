@@ -1,20 +1,24 @@
 """One image in, one image out."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from PIL import Image
 
 from .decode import Opened, open_image, read_frames, shrink_on_load
+from .deep import Deep, Frame, shallow
 from .details import read_details
 from .encode import encode, in_mode, loses, rewritten
-from .errors import LeakedPicture, TaskFailed
+from .ended import with_end
+from .errors import LeakedPicture, TaskFailed, TruncatedImage
 from .formats import FORMATS
 from .ground import Ground
 from .limits import Deadline, Limits
 from .lossless import mark_lossless
 from .metadata import Rights, kept
+from .notes import DEPTH_REDUCED
 from .options import Options
 from .seen import Witness, check_whole, covered_share
 from .task import ImageTask, Output, OutputTask, Picture, attempting
@@ -31,6 +35,7 @@ class Edited:
     width: int  # pixels, as seen
     height: int
     frames: int
+    notes: tuple[str, ...] = ()  # codes of NOTES: what a person should know
 
     @property
     def media_type(self) -> str:
@@ -56,14 +61,18 @@ def process(
     `name` is the file's name and `number` its place in the job, from 1: marks may show both.
     Raises an `ImageError`; may be called by several threads at once.
     """
-    limits = limits or Limits()
+    return _attempt(partial(_process, options=options, name=name, number=number, limits=limits or Limits()), source)
+
+
+def _process(source: bytes, options: Options, name: str, number: int, limits: Limits) -> Edited:
     deadline = Deadline(limits.seconds)
     opened = open_image(source, limits)
     picture = _picture(opened, _output(opened, options), name, number, deadline)
     pixel_tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
     marked = mark_lossless(opened, pixel_tasks, picture)
     if marked is not None:
-        return _looked_at(Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1))
+        size = {"width": marked.width, "height": marked.height}
+        return _looked_at(Edited(data=marked.data, format="JPEG", **size, frames=1, notes=_notes(opened)))
     frames = [_edit(frame, pixel_tasks, picture, opened) for frame in read_frames(opened, deadline)]
     deadline.check()
     return _looked_at(_written(frames, opened, picture.output))
@@ -82,7 +91,22 @@ def preview(
 
     Neither side is longer than `longest` pixels; of an animation the first frame is shown, without metadata.
     """
-    limits = limits or Limits()
+    small = partial(_preview, options=options, longest=longest, name=name, number=number, limits=limits or Limits())
+    return _attempt(small, source)
+
+
+def _attempt(way: Callable[[bytes], Edited], source: bytes) -> Edited:
+    """Return what becomes of `source`, with its end when that is all that it lacks."""
+    try:
+        return way(source)
+    except TruncatedImage:
+        ended = with_end(source)
+        if ended is None:
+            raise
+        return way(ended)
+
+
+def _preview(source: bytes, options: Options, longest: int, name: str, number: int, limits: Limits) -> Edited:
     deadline = Deadline(limits.seconds)
     opened = open_image(source, limits)
     shrink_on_load(opened, longest)
@@ -108,11 +132,15 @@ def _picture(opened: Opened, output: Output, name: str, number: int, deadline: D
     )
 
 
-def _written(frames: list[Image.Image], opened: Opened, output: Output) -> Edited:
+def _notes(opened: Opened) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(opened.notes))
+
+
+def _written(frames: list[Frame], opened: Opened, output: Output) -> Edited:
     width, height = frames[0].size
     shown = len(frames) if FORMATS[output.format].animated else 1
     data = encode(frames, opened, output, kept(opened, output, upright=True))
-    return Edited(data=data, format=output.format, width=width, height=height, frames=shown)
+    return Edited(data=data, format=output.format, width=width, height=height, frames=shown, notes=_notes(opened))
 
 
 def _looked_at(edited: Edited) -> Edited:
@@ -137,31 +165,31 @@ def _output(opened: Opened, options: Options) -> Output:
     return output
 
 
-def _edit(frame: Image.Image, tasks: list[ImageTask], picture: Picture, opened: Opened) -> Image.Image:
+def _edit(frame: Frame, tasks: list[ImageTask], picture: Picture, opened: Opened) -> Frame:
     """Return a frame with all tasks done; raise `EmptyMark` when one of the marks cannot be seen then."""
     info = frame.info
-    unmarked: list[tuple[Image.Image, float]] = []  # what becomes of the frame without a mark, and the mark's share
+    unmarked: list[tuple[Frame, float]] = []  # what becomes of the frame without a mark, and the mark's share
     for number, task in enumerate(tasks):
         picture.deadline.check()
-        unmarked = [(_run(task, each, picture), share) for each, share in unmarked]
+        unmarked = [(_run(task, each, picture, opened), share) for each, share in unmarked]
         if not isinstance(task, Watermark):
-            frame = _run(task, frame, picture)
+            frame = _run(task, frame, picture, opened)
             continue
         with attempting(task):
             stamps = task.stamps(frame.size, picture, partial(Ground.of, frame))
         if not all(isinstance(each, Watermark) for each in tasks[number:]):
             unmarked.append((frame.copy(), covered_share(frame.size, stamps)))
         witness = Witness(frame, stamps)
-        frame = _run(task, frame, picture)
+        frame = _run(task, frame, picture, opened)
         _check(witness, frame, picture, opened)
     view = partial(in_mode, form=FORMATS[picture.output.format], profile=picture.profile)
     for double, share in unmarked:
-        check_whole(view(double), view(frame), share)
+        check_whole(view(shallow(double)), view(shallow(frame)), share)
     frame.info = info
     return frame
 
 
-def _check(witness: Witness, frame: Image.Image, picture: Picture, opened: Opened) -> None:
+def _check(witness: Witness, frame: Frame, picture: Picture, opened: Opened) -> None:
     """Raise `EmptyMark` when the marked frame, as the result will have it, does not show the mark."""
     output = picture.output
     shown = partial(in_mode, form=FORMATS[output.format], profile=picture.profile)
@@ -169,9 +197,12 @@ def _check(witness: Witness, frame: Image.Image, picture: Picture, opened: Opene
     witness.check(frame, shown, written, loses(opened, output))
 
 
-def _run(task: ImageTask, frame: Image.Image, picture: Picture) -> Image.Image:
+def _run(task: ImageTask, frame: Frame, picture: Picture, opened: Opened) -> Frame:
+    deep = isinstance(frame, Deep)
     with attempting(task):
-        frame = task.edit(frame, picture)
-    if not isinstance(frame, Image.Image):
+        frame = task.edit_deep(frame, picture) if isinstance(frame, Deep) else task.edit(frame, picture)
+    if not isinstance(frame, Image.Image | Deep):
         raise TaskFailed(f"The task {task.task} failed: edit returned {frame!r:.100}, and not an image.")
+    if deep and not isinstance(frame, Deep):
+        opened.notes.append(DEPTH_REDUCED)
     return frame

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
+from .deep import Frame
 from .errors import EmptyMark
 from .layout import RASTER, Size, Spot
 from .mark import Sprite
@@ -37,16 +38,16 @@ def enough(shown: float, covered: float, pixels: float) -> bool:
 class Witness:
     """Parts of a frame under its marks, as they are before these are painted."""
 
-    def __init__(self, frame: Image.Image, copies: Copies) -> None:
+    def __init__(self, frame: Frame, copies: Copies) -> None:
         """Look at the frame; `copies` are the marks that it will get, and where."""
         small = frame.width * frame.height <= _SMALL
         self._boxes, self._masks, self._share = (_all_of if small else _parts)(frame.size, copies)
         self._before = self._look(frame)
 
-    def _look(self, frame: Image.Image) -> list[Image.Image]:
+    def _look(self, frame: Frame) -> list[Image.Image]:
         return [frame.crop(box) for box in self._boxes]
 
-    def check(self, frame: Image.Image, shown: Rewrite, written: Rewrite, lost: int) -> None:
+    def check(self, frame: Frame, shown: Rewrite, written: Rewrite, lost: int) -> None:
         """Raise `EmptyMark` when the marked frame does not show the mark.
 
         `shown` brings an image to the mode of the result, `written` through its format and quality, which may take
@@ -104,8 +105,6 @@ def _levels(image: Image.Image) -> NDArray[np.float32]:
     if image.mode in {"P", "1", "PA"}:
         image = image.convert("RGBA")
     levels = np.asarray(image).astype(np.float32)
-    if image.mode.startswith("I;16"):
-        levels /= 257
     levels = levels.reshape(image.height, image.width, -1)
     if image.mode in {"LA", "RGBA"}:
         levels[..., :-1] *= levels[..., -1:] / 255

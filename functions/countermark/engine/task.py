@@ -11,6 +11,7 @@ from typing import TypeVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from .deep import Deep, Frame
 from .errors import ImageError, TaskFailed
 from .limits import Deadline
 from .metadata.rights import NO_RIGHTS, Rights
@@ -56,9 +57,14 @@ class ImageTask(BaseModel, ABC):
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:
         """Return `image` edited; it may be changed in place.
 
-        `image` is upright, in mode L, LA, RGB, RGBA, CMYK or I;16. It is called once for every frame, by
-        several threads at once. An exception fails this image alone and its message is what a person reads.
+        `image` is upright, in mode L, LA, RGB, RGBA or CMYK, with 8 bits also where the file has 16. It is called
+        once for every frame, by several threads at once. An exception fails this image alone and its message is what
+        a person reads.
         """
+
+    def edit_deep(self, image: Deep, picture: Picture) -> Frame:
+        """Return a picture of 16 bits edited: of 8 bits, unless the task knows better."""
+        return self.edit(image.shallow(), picture)
 
 
 class OutputTask(ImageTask):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..decode import Opened
     from ..task import Output
 
-_SPACES = {b"RGB ": {"RGB", "RGBA"}, b"GRAY": {"L", "LA", "I;16"}, b"CMYK": {"CMYK"}}
+_SPACES = {b"RGB ": {"RGB", "RGBA"}, b"GRAY": {"L", "LA"}, b"CMYK": {"CMYK"}}
 _LONGEST_COMMENT = 5000
 _LONGEST_NAME = 79  # of a PNG text
 _ANY = 1 << 20  # bytes of EXIF or XMP where a format sets no limit

@@ -5,6 +5,7 @@ metadata, and the directory of its first page is written again behind it, with w
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .structure import BYTE, UNDEFINED, Block, Directory, Value, reordered, write_directory
@@ -29,6 +30,23 @@ def read_page(source: bytes) -> Page:
         if entry.tag in {XMP, IPTC, PHOTOSHOP} and entry.length <= _LARGEST and (value := block.value(entry)):
             found[entry.tag] = value.data
     return Page(xmp=found.get(XMP, b""), iptc=found.get(IPTC, b""), photoshop=found.get(PHOTOSHOP, b""))
+
+
+def put_pages(data: bytes, pages: Sequence[Directory]) -> bytes:
+    """Return the TIFF file `data` in which the tags of each of `pages` stand in the place of those of its page."""
+    block, places = Block(data), []
+    at = block.first
+    for _ in pages:
+        places.append(at)
+        at = block.behind(at)
+    parts, end, link = [], len(data) + len(data) % 2, 0
+    for place, tags in reversed(list(zip(places, pages, strict=True))):
+        written = {entry.tag: value for entry in block.entries(place) if (value := block.value(entry))}
+        link, directory = write_directory(block.order, {**written, **tags}, at=end, link=link)
+        parts.append(directory + bytes(len(directory) % 2))
+        end += len(parts[-1])
+    head = data[:4] + struct.pack(block.order + "I", link)
+    return b"".join((head, memoryview(data)[8:], bytes(len(data) % 2), *parts))
 
 
 def put_page(data: bytes, order: str, tags: Directory, page: Page) -> bytes:

@@ -5,6 +5,8 @@ from typing import Literal, Self
 from PIL import Image
 from pydantic import Field, model_validator
 
+from ..deep import Deep
+from ..layout import Size
 from ..task import ImageTask, Picture, register
 
 LONGEST = 16_384
@@ -33,12 +35,20 @@ class Resize(ImageTask):
 
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:  # noqa: ARG002
         """Return the picture fitted."""
+        size = self.fitted(image.size)
+        return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+    def edit_deep(self, image: Deep, picture: Picture) -> Deep:  # noqa: ARG002
+        """Return a picture of 16 bits fitted."""
+        size = self.fitted(image.size)
+        return image if size == image.size else image.resized(size)
+
+    def fitted(self, size: Size) -> Size:
+        """Return the size that a picture of `size` becomes."""
         scale = min(
-            self.width / image.width if self.width else float("inf"),
-            self.height / image.height if self.height else float("inf"),
+            self.width / size[0] if self.width else float("inf"),
+            self.height / size[1] if self.height else float("inf"),
         )
-        if scale == 1 or (scale > 1 and not self.enlarge):
-            return image
-        size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-        filtered = Image.Resampling.BICUBIC if image.mode == "I;16" else Image.Resampling.LANCZOS
-        return image.resize(size, filtered, reducing_gap=3.0)
+        if scale > 1 and not self.enlarge:
+            return size
+        return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
