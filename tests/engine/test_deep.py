@@ -93,6 +93,14 @@ def test_a_tiff_keeps_every_bit_outside_the_mark(bands, photometric, extra, orde
     assert Image.open(BytesIO(edited.data)).info["compression"] == ("tiff_adobe_deflate" if packed else "raw")
 
 
+@pytest.mark.parametrize(("order", "tile", "packed"), list(product("<>", (0, 64), (False, True))))
+def test_colours_may_lie_one_behind_another(order, tile, packed):
+    pixels = samples(4)
+    after = by_vips(marked(tiff(pixels, RGB, order=order, tile=tile, packed=packed, separate=True, extra=(2,))).data)
+    assert after.dtype == np.uint16
+    assert same_outside(pixels, after)
+
+
 def test_white_may_be_zero():
     pixels = samples(1)
     after = by_vips(marked(tiff(pixels, WHITE_IS_ZERO), color="white").data)

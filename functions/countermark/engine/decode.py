@@ -17,6 +17,7 @@ from .metadata import Blocks, Exif, profile_of, read_blocks
 from .notes import DEPTH_REDUCED, VALUES_STRETCHED
 from .tiff import Style, style_of
 from .turned import UPRIGHT
+from .unread import kind_unread
 
 # The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
 Image.MAX_IMAGE_PIXELS = None
@@ -24,7 +25,14 @@ Image.MAX_IMAGE_PIXELS = None
 register_heif_opener(thumbnails=False)
 
 _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
-_KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
+_KNOWN_ELSEWHERE = (
+    (b"%PDF", "PDF"),
+    (b"8BPS", "PSD"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "SVG"),
+    (b"\0\0\1\0", "ICO"),
+    (b"MM\0+", "Big-endian BigTIFF"),
+)
 #: What Pillow raises for damaged files.
 _DAMAGE = (
     OSError,
@@ -89,9 +97,14 @@ def open_image(source: bytes, limits: Limits) -> Opened:
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise DamagedImage(f"The file begins like a {form} image, but its header is damaged.") from None
+        unread = kind_unread(source, form, opened=False)
+        raise (
+            UnsupportedFormat(unread)
+            if unread
+            else DamagedImage(f"The file begins like a {form} image, but its header is damaged.")
+        ) from None
     except _DAMAGE as error:
-        raise _damage(error, form) from error
+        raise _damage(error, source, form) from error
 
 
 def shrink_on_load(opened: Opened, longest: int) -> None:
@@ -122,7 +135,7 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Frame]:
     except MemoryError:
         raise DamagedImage("The image needs more memory than there is.") from None
     except _DAMAGE as error:
-        raise _damage(error, opened.format) from error
+        raise _damage(error, opened.source, opened.format) from error
 
 
 def _editable(frame: Image.Image, orientation: int, opened: Opened) -> Image.Image:
@@ -150,8 +163,11 @@ def _unknown(head: bytes) -> ImageError:
     return NotAnImage(f"The file is not an image of a known format ({known}).")
 
 
-def _damage(error: Exception, form: str) -> ImageError:
+def _damage(error: Exception, source: bytes, form: str) -> ImageError:
     text = str(error).lower()
     if "truncated" in text or "unexpected end" in text or isinstance(error, EOFError):
         return TruncatedImage()
-    return DamagedImage(f"The {form} image is damaged and cannot be read.")
+    if form == "JPEG" and "cannot load this image" in text:  # it ends before its first scan
+        return TruncatedImage()
+    unread = kind_unread(source, form, opened=True)
+    return UnsupportedFormat(unread) if unread else DamagedImage(f"The {form} image is damaged and cannot be read.")

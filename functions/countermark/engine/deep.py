@@ -16,6 +16,7 @@ from PIL import Image, ImageFile
 from .errors import UnsupportedFormat
 from .layout import Spot
 from .mark import Blend, Sprite
+from .metadata.tiff import planes
 from .paint import in_profile
 from .turned import UPRIGHT
 
@@ -25,7 +26,8 @@ _WHITE = 65_535
 _STEP = 257  # 65,535 / 255
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _OTHER_ORDER = {"16L": "16B", "16B": "16L", "16N": "16B" if sys.byteorder == "little" else "16L"}
-_PHOTOMETRIC, _PLANAR, _SAMPLE_FORMAT, _SEPARATE = 262, 284, 339, 2  # tags of TIFF, and a value of the second
+_BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _SAMPLE_FORMAT = 258, 262, 277, 284, 338, 339  # tags of TIFF
+_SEPARATE, _ASSOCIATED = 2, 1  # values of the third and the fourth
 _TURNED: dict[Image.Transpose, Callable[[Samples], Samples]] = {
     Image.Transpose.FLIP_LEFT_RIGHT: lambda samples: samples[:, ::-1],
     Image.Transpose.ROTATE_180: lambda samples: samples[::-1, ::-1],
@@ -184,12 +186,12 @@ def read_deep(image: Image.Image, orientation: int) -> tuple[Deep, bool] | None:
     """
     if not isinstance(image, ImageFile.ImageFile) or not image.tile or not isinstance(image.fp, BytesIO):
         return None
-    data, raw, stretched = image.fp.getvalue(), _raw(image), False
+    data, stretched = image.fp.getvalue(), False
     if image.format == "PNG" and data[_PNG_BITS] == 16:
         found = _read_png(data, image)
     elif image.format == "TIFF" and image.mode in {"I", "F"}:
         found, stretched = Deep(_stretched(image), "L"), True
-    elif image.format == "TIFF" and (image.mode.startswith("I;16") or ";16" in raw):
+    elif image.format == "TIFF" and (image.mode.startswith("I;16") or _bits(image) == 16):
         found = _read_tiff(data, image)
     else:
         return None
@@ -202,6 +204,10 @@ def _raw(image: ImageFile.ImageFile) -> str:
     """Return the way that samples lie in the file, as Pillow calls it."""
     args = image.tile[0].args
     return str(args[0] if isinstance(args, tuple) else args)
+
+
+def _bits(image: Image.Image) -> int:
+    return int(image.tag_v2.get(_BITS, (1,))[0])  # type: ignore[attr-defined]
 
 
 def _read_png(data: bytes, image: ImageFile.ImageFile) -> Deep:
@@ -221,14 +227,15 @@ def _read_png(data: bytes, image: ImageFile.ImageFile) -> Deep:
 def _read_tiff(data: bytes, image: ImageFile.ImageFile) -> Deep:
     raw, mode = _raw(image), image.mode
     tags = image.tag_v2  # type: ignore[attr-defined]
-    inverted, associated = tags.get(_PHOTOMETRIC) == 0, "RGBa" in raw
+    inverted, associated = tags.get(_PHOTOMETRIC) == 0, tuple(tags.get(_EXTRA, ()))[:1] == (_ASSOCIATED,)
     if mode.startswith("I;16"):
         mode = "L"
-    elif tags.get(_PLANAR) == _SEPARATE:
-        raise UnsupportedFormat("TIFF images of 16 bits that hold each colour by itself cannot be read.")
-    if associated:  # Pillow would divide by the alpha in 8 bits
-        image.tile = [each._replace(args=_renamed(each.args, raw.replace("a", "A"))) for each in image.tile]
-    samples = _both_bytes(data, image)
+    if mode != "L" and tags.get(_PLANAR) == _SEPARATE:
+        samples = _planes(data, image)
+    else:
+        if associated:  # Pillow would divide by the alpha in 8 bits
+            image.tile = [each._replace(args=_renamed(each.args, raw.replace("a", "A"))) for each in image.tile]
+        samples = _both_bytes(data, image)
     if raw == "I;12":
         samples = (samples << 4 | samples >> 8).astype(np.uint16)
     if inverted:
@@ -237,6 +244,18 @@ def _read_tiff(data: bytes, image: ImageFile.ImageFile) -> Deep:
         share = np.maximum(samples[..., 3:], 1) / np.float32(_WHITE)
         samples[..., :3] = np.rint((samples[..., :3] / share).clip(0, _WHITE))
     return Deep(samples, mode)
+
+
+def _planes(data: bytes, image: ImageFile.ImageFile) -> Samples:
+    """Return the samples of a TIFF file that holds each colour by itself: its planes are read as pictures in grey."""
+    found = []
+    count = image.tag_v2.get(_SAMPLES, 1)  # type: ignore[attr-defined]
+    for plane in planes(data, image.tell(), count)[: len(image.getbands())]:
+        grey = Image.open(BytesIO(plane), formats=["TIFF"])
+        found.append(np.asarray(grey).astype(np.uint16))
+    if not found:
+        raise UnsupportedFormat("This TIFF image holds each colour by itself in a way that cannot be read.")
+    return np.stack(found, axis=2)
 
 
 def _both_bytes(data: bytes, image: ImageFile.ImageFile) -> Samples:

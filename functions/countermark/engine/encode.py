@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
-from .color import to_srgb
+from .color import is_rgb, to_srgb
 from .decode import Opened
 from .deep import Deep, Frame, shallow
 from .errors import CannotEncode, ImageError
@@ -150,6 +150,8 @@ def _jpeg_settings(mode: str, opened: Opened, quality: str | int) -> dict[str, A
     tables = source.quantization
     if mode == "L":
         tables = {0: tables[0]}
+    if mode == "RGB" and len(source.layer) == 3 and is_rgb(source):
+        return {"qtables": tables, "keep_rgb": True, "progressive": bool(source.info.get("progressive"))}
     sampling = _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(source), "4:4:4")
     return {"qtables": tables, "subsampling": sampling, "progressive": bool(source.info.get("progressive"))}
 

@@ -73,7 +73,6 @@ _HEADS = (
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),  # of more than 4 GB, or made as if it were
-    (b"MM\0+", "TIFF"),
     (b"BM", "BMP"),
 )
 _AVIF_BRANDS = {b"avif", b"avis"}

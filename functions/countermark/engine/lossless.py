@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from .color import is_rgb
 from .dct import DONE, TOOK_TOO_LONG, Component, Plane, Shown, kernel
 from .decode import Opened
 from .errors import EmptyMark
@@ -23,7 +24,6 @@ from .turned import as_stored, as_upright, spot_as_stored, swaps
 
 _SAMPLINGS = {(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4)}
 _LARGEST_MARK = 32_000_000  # pixels; the stencils of a larger mark take more memory than the picture
-_RGB = [0x52, 0x47, 0x42]  # components of these names hold red, green and blue, unless a segment says otherwise
 _UNIT = 8  # samples of a block in each direction
 
 
@@ -74,10 +74,8 @@ def _sampling(image: JpegImagePlugin.JpegImageFile) -> tuple[tuple[int, int], ..
     factors = tuple((int(layer[1]), int(layer[2])) for layer in image.layer)
     if image.mode == "L" and len(factors) == 1:
         return factors
-    if [layer[0] for layer in image.layer] == _RGB and not image.info.keys() & {"jfif", "adobe"}:
-        return None
     simple = len(factors) == 3 and factors[0] in _SAMPLINGS and set(factors[1:]) == {(1, 1)}
-    return factors if image.mode == "RGB" and simple and image.info.get("adobe_transform", 1) == 1 else None
+    return factors if image.mode == "RGB" and simple and not is_rgb(image) else None
 
 
 class _NotOnCoefficients(Exception):

@@ -31,6 +31,7 @@ _WIDTH, _BITS, _PHOTOMETRIC, _SAMPLES, _PREDICTOR, _EXTRA = 256, 258, 262, 277, 
 _TABLES, _OFFSETS = 347, (273, 324)
 _DIFFERENCES = 2  # kind of predictor
 _COLORS = {"L": 1, "LA": 1, "RGB": 2, "RGBA": 2, "CMYK": 5}
+_RGB = 2  # of photometric interpretations
 _ALPHA = 2  # kind of extra sample: not multiplied into the colours
 _JPEG_QUALITY = 90  # where it cannot be told
 _LUMINANCE_MEAN = 57.625  # of the table that quality 50 stands for
@@ -43,6 +44,7 @@ class Style:
     compression: str = _OF_OTHERS  # as Pillow calls it
     predicted: bool = True
     quality: int = _JPEG_QUALITY  # of JPEG
+    ycbcr: bool = True  # whether JPEG holds red, green and blue so
 
     @property
     def loses(self) -> bool:
@@ -56,7 +58,7 @@ def style_of(image: Image.Image, source: bytes) -> Style:
     compression = _WRITTEN.get(str(image.info.get("compression")), _USUAL)
     predicted = compression in _PREDICTED and tags.get(_PREDICTOR, 1) == _DIFFERENCES
     quality = _quality_of(tags, source) if compression == "jpeg" else _JPEG_QUALITY
-    return Style(compression, predicted, quality)
+    return Style(compression, predicted, quality, ycbcr=tags.get(_PHOTOMETRIC) != _RGB)
 
 
 def _quality_of(tags: Any, source: bytes) -> int:
@@ -88,7 +90,9 @@ def write_tiff(frames: Sequence[Frame], style: Style, settings: dict[str, Any]) 
     if style.predicted and compression in _PREDICTED and not deep:
         settings["tiffinfo"] = {_PREDICTOR: _DIFFERENCES}
     predicted = compression in _PREDICTED  # differences of deep samples are half as long
-    pages = [_page(each, compression, predicted=predicted, raw=raw) for each in frames]
+    pages = [_page(each, predicted=predicted, raw=raw) for each in frames]
+    if compression == "jpeg" and style.ycbcr:
+        pages = [each.convert("YCbCr") if each.mode == "RGB" else each for each in pages]
     buffer = BytesIO()
     if len(pages) > 1:
         settings |= {"save_all": True, "append_images": pages[1:]}
@@ -100,10 +104,10 @@ def write_tiff(frames: Sequence[Frame], style: Style, settings: dict[str, Any]) 
     return put_pages(data, [_layout(each, order, predicted=predicted) for each in frames])
 
 
-def _page(frame: Frame, compression: str, *, predicted: bool, raw: bool) -> Image.Image:
+def _page(frame: Frame, *, predicted: bool, raw: bool) -> Image.Image:
     """Return what Pillow is to write for a page."""
     if not isinstance(frame, Deep):
-        return frame.convert("YCbCr") if compression == "jpeg" and frame.mode == "RGB" else frame
+        return frame
     samples = frame.samples
     if predicted:
         samples = samples.copy()
