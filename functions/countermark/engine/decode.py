@@ -14,6 +14,7 @@ from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedIm
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
+from .metadata.png import pixels_of
 from .notes import DEPTH_REDUCED, VALUES_STRETCHED
 from .tiff import Style, style_of
 from .turned import UPRIGHT
@@ -77,7 +78,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
     if form is None:
         raise _unknown(source[:64])
     try:
-        image = Image.open(BytesIO(source), formats=_PILLOW[form])
+        image = Image.open(BytesIO(pixels_of(source) if form == "PNG" else source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
         frames = getattr(image, "n_frames", 1) if FORMATS[form].animated else 1
         check_pixels(*image.size, frames, limits)
@@ -91,7 +92,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             frames=frames,
             exif=Exif(blocks.exif),
             blocks=blocks,
-            profile=profile_of(image),
+            profile=profile_of(blocks),
             style=style_of(image, source) if form == "TIFF" else Style(),
         )
     except ImageError:

@@ -13,6 +13,7 @@ from .deep import Deep, Frame, shallow
 from .errors import CannotEncode, ImageError
 from .formats import FORMATS, Format
 from .metadata import Metadata
+from .palette import with_palette
 from .png import write_png
 from .task import Output
 from .tiff import Style, write_tiff
@@ -56,9 +57,13 @@ def _encoded(frames: list[Frame], form: Format, opened: Opened, output: Output, 
         settings |= _animation([shallow(frame) for frame in frames], opened, form)
     for frame in frames:
         frame.info = {}  # else Pillow writes what we mean to drop
+    if len(frames) == 1 and isinstance(frames[0], Image.Image) and form.palettes and opened.image.mode == "P":
+        frames = [with_palette(frames[0], opened.image, exact=output.exact) or frames[0]]
     data = _written(frames, form, settings, _style(opened, output))
     if form.name == "JPEG":
         return metadata.put_into_jpeg(data, frames[0].mode)
+    if form.name == "PNG":
+        return metadata.put_into_png(data)
     return metadata.put_into_tiff(data) if form.name == "TIFF" else data
 
 

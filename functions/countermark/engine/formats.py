@@ -17,6 +17,7 @@ class Format:
     extensions: tuple[str, ...]  # all that a file of this format may carry; the first is the usual one
     modes: tuple[str, ...]  # Pillow modes that it can hold; others become RGB or RGBA
     deep: bool = False  # holds 16 bits for each colour
+    palettes: bool = False  # holds a palette, which a single picture gets back that came with one
     animated: bool = False  # holds several frames
     written: bool = True  # otherwise only read, and JPEG comes out
 
@@ -39,6 +40,7 @@ _ALL = (
         extensions=(".png", ".apng"),
         modes=("L", "LA", "RGB", "RGBA"),
         deep=True,
+        palettes=True,
         animated=True,
     ),
     Format(name="WebP", media_type="image/webp", extensions=(".webp",), modes=("RGB", "RGBA"), animated=True),
@@ -49,6 +51,7 @@ _ALL = (
         extensions=(".tif", ".tiff"),
         modes=("L", "LA", "RGB", "RGBA", "CMYK"),
         deep=True,
+        palettes=True,
         animated=True,
     ),
     Format(name="GIF", media_type="image/gif", extensions=(".gif",), modes=("L", "RGB", "RGBA"), animated=True),
@@ -59,7 +62,7 @@ _ALL = (
         modes=("RGB", "RGBA"),
         written=False,
     ),
-    Format(name="BMP", media_type="image/bmp", extensions=(".bmp", ".dib"), modes=("L", "RGB")),
+    Format(name="BMP", media_type="image/bmp", extensions=(".bmp", ".dib"), modes=("L", "RGB"), palettes=True),
 )
 
 #: Name -> format, in the order in which they are offered.

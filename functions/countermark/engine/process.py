@@ -185,6 +185,7 @@ def _edit(frame: Frame, tasks: list[ImageTask], picture: Picture, opened: Opened
     view = partial(in_mode, form=FORMATS[picture.output.format], profile=picture.profile)
     for double, share in unmarked:
         check_whole(view(shallow(double)), view(shallow(frame)), share)
+        picture.output.exact = True
     frame.info = info
     return frame
 
@@ -194,7 +195,8 @@ def _check(witness: Witness, frame: Frame, picture: Picture, opened: Opened) -> 
     output = picture.output
     shown = partial(in_mode, form=FORMATS[output.format], profile=picture.profile)
     written = partial(rewritten, opened=opened, output=output)
-    witness.check(frame, shown, written, loses(opened, output))
+    if not witness.check(frame, shown, written, loses(opened, output)):
+        output.exact = True
 
 
 def _run(task: ImageTask, frame: Frame, picture: Picture, opened: Opened) -> Frame:

@@ -25,6 +25,7 @@ class Output:
     quality: str | int  # "keep", or 1 to 100
     metadata: str  # "keep", "no-location" or "none"
     rights: Rights = NO_RIGHTS  # written into the file
+    exact: bool = False  # whether a colour that changes a little would take the mark away
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,8 @@ def write_tiff(frames: Sequence[Frame], style: Style, settings: dict[str, Any]) 
     if compression == "jpeg":
         settings["quality"] = style.quality
     deep = [each for each in frames if isinstance(each, Deep)]
-    if style.predicted and compression in _PREDICTED and not deep:
+    plain = not deep and frames[0].mode != "P"  # differences of places in a palette say nothing
+    if style.predicted and compression in _PREDICTED and plain:
         settings["tiffinfo"] = {_PREDICTOR: _DIFFERENCES}
     predicted = compression in _PREDICTED  # differences of deep samples are half as long
     pages = [_page(each, predicted=predicted, raw=raw) for each in frames]
