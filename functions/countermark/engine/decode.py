@@ -15,7 +15,7 @@ from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
 from .metadata.png import pixels_of
-from .notes import DEPTH_REDUCED, VALUES_STRETCHED
+from .notes import DEPTH_REDUCED, GAIN_MAP_DROPPED, VALUES_STRETCHED
 from .tiff import Style, style_of
 from .turned import UPRIGHT
 from .unread import kind_unread
@@ -93,6 +93,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             exif=Exif(blocks.exif),
             blocks=blocks,
             profile=profile_of(blocks),
+            notes=[GAIN_MAP_DROPPED] if blocks.gain_map else [],
             style=style_of(image, source) if form == "TIFF" else Style(),
         )
     except ImageError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from ..turned import swaps
-from . import icc, jpeg, photoshop, png, tiff, xmp
+from . import gain_map, icc, jpeg, photoshop, png, tiff, xmp
 from .exif import Exif, decoded
 from .places import is_place
 from .primaries import profile_of_chunks
@@ -40,6 +40,7 @@ class Blocks:
     profile: bytes = b""  # ICC
     colors: Mapping[bytes, bytes] = field(default_factory=dict)  # chunks of PNG that say how samples are meant
     grey: bool = False  # whether these samples are grey
+    gain_map: bool = False  # whether another picture beside it brightens it on HDR screens
 
 
 def read_blocks(source: bytes, form: str, image: Image.Image) -> Blocks:
@@ -55,6 +56,7 @@ def read_blocks(source: bytes, form: str, image: Image.Image) -> Blocks:
             photoshop=resources,
             comments=tuple(segments[b""]),
             profile=profile,
+            gain_map=gain_map.in_jpeg(source, segments),
         )
     if form == "PNG":
         chunks = png.read_chunks(source)
@@ -75,6 +77,7 @@ def read_blocks(source: bytes, form: str, image: Image.Image) -> Blocks:
         return Blocks(exif=source, xmp=page.xmp, iptc=sets, photoshop=page.photoshop, profile=profile)
     return Blocks(
         profile=profile,
+        gain_map=form in {"HEIC", "AVIF"} and gain_map.in_boxes(source),
         exif=_bytes(image.info.get("exif")),
         xmp=_bytes(image.info.get("xmp")),
         comments=(_bytes(image.info.get("comment")),),
