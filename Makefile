@@ -41,8 +41,33 @@ test-fast: .venv/.test check ## what a minute can tell before a commit: style, t
 	EXAMPLES=5 STEPS=10 $(BIN)/python -m pytest -q --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 		-m "not slow" $(FAST)
 
+hostile: .venv/.test ## run hostile files of every kind, and write bench/hostile.md; a minute or two
+	$(BIN)/python -m tests.engine.hostile
+
+test-needs: .venv/.test ## measure what memory images take, beside what the engine says that they need; minutes
+	$(BIN)/python -m tests.engine.needs
+
 test-leaks: .venv/.test ## hide a picture in every place of every format and look for it in every result; a minute
 	$(BIN)/python -m tests.engine.leaks
+
+fuzz: .venv/.test ## try the engine on 10,000 files changed by chance (COUNT, FIRST); minutes
+	$(BIN)/python -m tests.fuzz $(or $(COUNT),10000) $(or $(FIRST),0)
+
+# The kernel alone, by libFuzzer. Debian: apt-get install clang libclang-rt-14-dev libjpeg-dev
+NATIVE := functions/countermark/engine/native
+build/fuzz/kernel: tests/fuzz/kernel.c $(wildcard $(NATIVE)/*.[ch])
+	@command -v clang >/dev/null || { echo "clang is needed: apt-get install clang libclang-rt-14-dev libjpeg-dev" >&2; exit 1; }
+	@mkdir -p $(@D)
+	clang -g -O1 -Wall -Wno-psabi -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-I$(NATIVE) -I$(NATIVE)/libjpeg-turbo $< $(NATIVE)/*.c -ljpeg -o $@
+
+fuzz-kernel: build/fuzz/kernel .venv/.test ## try the compiled kernel on any bytes, with sanitizers (SECONDS=600); needs clang
+	@mkdir -p build/fuzz/found
+	$(BIN)/python -m tests.fuzz.kernel_seeds build/fuzz/seeds
+	cd build/fuzz && ./kernel found seeds -max_total_time=$(or $(SECONDS),600) -max_len=16384 -timeout=60 -print_final_stats=1
+
+corpus: .venv/.test ## mark thousands of images that packages carry and look at the results: bench/corpus.md (Debian, npm)
+	$(BIN)/python -m bench.corpus $(FOLDERS)
 
 test-large: .venv/.test .venv/.local ## send a job over 4 GiB and one of 10,000 images; minutes, 20 GB of disk for temporary files
 	$(BIN)/python -m pytest tests/large
@@ -114,4 +139,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor test test-fast test-large test-images test-leaks test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser
+.PHONY: help up demo status doctor corpus fuzz fuzz-kernel test test-fast test-large test-images test-leaks hostile test-needs test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser

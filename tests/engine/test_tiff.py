@@ -194,3 +194,8 @@ def test_every_page_is_marked_in_its_own_size_and_mode(make):
         before, after = np.asarray(page.convert(result.mode)), np.asarray(result)
         assert (before != after).any()
         assert (before[-10:] == after[-10:]).all()
+
+
+def test_pixels_of_a_large_kind_are_counted_before_they_are_decoded():
+    with pytest.raises(engine.TooManyPixels):
+        engine.process(tiff(shallow(3), RGB, big=True), engine.Options(), limits=engine.Limits(max_pixels=10_000))

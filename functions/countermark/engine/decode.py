@@ -1,21 +1,24 @@
 """Bytes become a picture, behind the limits."""
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 
-import numpy as np
 from pi_heif import register_heif_opener
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from .deep import Deep, Frame, read_deep
+from .animation import Animation
+from .claims import Claims, read_claims
+from .claims.jpeg import check_scans
+from .deep import Frame, is_deep, read_deep
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
-from .limits import Deadline, Limits, check_bytes, check_pixels
+from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
 from .metadata.png import pixels_of
+from .moving import frames_of, plays_of, read_animation
 from .notes import DEPTH_REDUCED, GAIN_MAP_DROPPED, VALUES_STRETCHED
+from .quiet import hush
 from .tiff import Style, style_of
 from .turned import UPRIGHT
 from .unread import kind_unread
@@ -24,6 +27,7 @@ from .unread import kind_unread
 Image.MAX_IMAGE_PIXELS = None
 
 register_heif_opener(thumbnails=False)
+hush()
 
 _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
 _KNOWN_ELSEWHERE = (
@@ -34,22 +38,6 @@ _KNOWN_ELSEWHERE = (
     (b"\0\0\1\0", "ICO"),
     (b"MM\0+", "Big-endian BigTIFF"),
 )
-#: What Pillow raises for damaged files.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    EOFError,
-    struct.error,
-    OverflowError,
-    RuntimeError,
-)
-_SCAN = b"\xff\xda"
-#: A progressive JPEG with more scans is an attack: each of them goes over the whole picture.
-MAX_SCANS = 200
 _MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 _EDITED = {"L", "LA", "RGB", "RGBA", "CMYK"}
 
@@ -60,11 +48,16 @@ class Opened:
 
     source: bytes
     image: Image.Image
+    size: tuple[int, int]  # of the image as it is stored
     format: str
     frames: int
+    claims: Claims
+    plays: int  # how often an animation is played; 0 is for ever
+    animation: Animation | None  # of a GIF or PNG file
     exif: Exif
     blocks: Blocks  # all metadata as it stands in the file
     profile: bytes | None  # ICC
+    deep: bool  # 16 bits for each colour
     style: Style  # in which a TIFF file is written
     notes: list[str] = field(default_factory=list)  # codes of notes.py; decoding adds to them
 
@@ -78,25 +71,35 @@ def open_image(source: bytes, limits: Limits) -> Opened:
     if form is None:
         raise _unknown(source[:64])
     try:
+        claims = read_claims(source, form)
+        check_claims(claims, limits, animated=FORMATS[form].animated)
         image = Image.open(BytesIO(pixels_of(source) if form == "PNG" else source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
-        frames = getattr(image, "n_frames", 1) if FORMATS[form].animated else 1
+        animation = read_animation(image, source, form)
+        for frame in animation.frames if animation else ():
+            check_pixels(*frame.size, 1, limits)
+        frames = len(animation.frames) if animation else _count(image, form)
         check_pixels(*image.size, frames, limits)
-        if image.info.get("progressive") and source.count(_SCAN) > MAX_SCANS:
-            raise DamagedImage(f"The JPEG image has more than {MAX_SCANS} scans.")
+        if image.info.get("progressive"):
+            check_scans(source, claims.largest)
         blocks = read_blocks(source, form, image)
         return Opened(
             source=source,
             image=image,
+            size=image.size,
             format=form,
             frames=frames,
+            claims=claims,
+            plays=animation.plays if animation else plays_of(image, source, form),
+            animation=animation,
             exif=Exif(blocks.exif),
             blocks=blocks,
             profile=profile_of(blocks),
-            notes=[GAIN_MAP_DROPPED] if blocks.gain_map else [],
+            deep=is_deep(image),
+            notes=_notes(blocks, image, animated=animation is not None),
             style=style_of(image, source) if form == "TIFF" else Style(),
         )
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
         unread = kind_unread(source, form, opened=False)
@@ -105,8 +108,19 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             if unread
             else DamagedImage(f"The file begins like a {form} image, but its header is damaged.")
         ) from None
-    except _DAMAGE as error:
+    except Exception as error:  # readers raise anything
         raise _damage(error, source, form) from error
+
+
+def _notes(blocks: Blocks, image: Image.Image, *, animated: bool) -> list[str]:
+    """Return what is known already of any result."""
+    found = [GAIN_MAP_DROPPED] if blocks.gain_map else []
+    return found + ([DEPTH_REDUCED] if animated and is_deep(image) else [])
+
+
+def _count(image: Image.Image, form: str) -> int:
+    """Return how many frames Pillow reads; those of GIF and PNG files are an animation, or one still picture."""
+    return getattr(image, "n_frames", 1) if FORMATS[form].animated and form not in {"GIF", "PNG"} else 1
 
 
 def shrink_on_load(opened: Opened, longest: int) -> None:
@@ -122,9 +136,11 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Frame]:
     # reader made, so that one is not handed on.
     orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
     try:
-        for frame in ImageSequence.Iterator(opened.image) if opened.frames > 1 else [opened.image]:
+        if opened.format == "JPEG":
+            check_scans(opened.source, opened.claims.largest)
+        for frame in opened.animation.read() if opened.animation else frames_of(opened.image, opened.frames):
             deadline.check()
-            if opened.frames == 1 or opened.format == "TIFF":
+            if not opened.animation:
                 deep = read_deep(frame, orientation)
                 if deep is not None:
                     opened.notes.extend([VALUES_STRETCHED] if deep[1] else [])
@@ -132,11 +148,9 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Frame]:
                     continue
             frame.load()
             yield _editable(frame, orientation, opened)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
-    except MemoryError:
-        raise DamagedImage("The image needs more memory than there is.") from None
-    except _DAMAGE as error:
+    except Exception as error:  # readers raise anything
         raise _damage(error, opened.source, opened.format) from error
 
 
@@ -144,10 +158,7 @@ def _editable(frame: Image.Image, orientation: int, opened: Opened) -> Image.Ima
     info = dict(frame.info)
     if orientation in UPRIGHT:
         frame = frame.transpose(UPRIGHT[orientation])
-    if frame.mode.startswith("I;16"):  # of an animation
-        frame = Deep(np.asarray(frame).astype(np.uint16)[..., None], "L").shallow()
-        opened.notes.append(DEPTH_REDUCED)
-    elif frame.mode == "P" or "transparency" in info:
+    if frame.mode == "P" or "transparency" in info:
         frame = frame.convert("RGBA" if "transparency" in info or frame.has_transparency_data else "RGB")
     elif frame.mode not in _EDITED:
         frame = frame.convert(_MODES.get(frame.mode, "RGB"))

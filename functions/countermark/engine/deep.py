@@ -177,6 +177,22 @@ def _mixed(ground: Floats, mark: Floats, blend: Blend, mode: str) -> Floats:
     return _WHITE - (_WHITE - ground) * (_WHITE - mark) / _WHITE
 
 
+def in_eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image of 16 bits in grey, which Pillow would cut off at 255, in 8; any other as it is."""
+    if not image.mode.startswith("I;16"):
+        return image
+    return _shallow(np.asarray(image).astype(np.uint16)[..., None], "L")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Tell whether a PNG or TIFF file, of which nothing has been decoded, has more than 8 bits in a sample."""
+    if not isinstance(image, ImageFile.ImageFile) or not isinstance(image.fp, BytesIO):
+        return False
+    if image.format == "PNG":
+        return image.fp.getbuffer()[_PNG_BITS] == 16
+    return image.format == "TIFF" and (image.mode[:1] in {"I", "F"} or _bits(image) == 16)
+
+
 def read_deep(image: Image.Image, orientation: int) -> tuple[Deep, bool] | None:
     """Return a picture whose samples have more than 8 bits, upright, and whether its values were stretched.
 
@@ -184,17 +200,17 @@ def read_deep(image: Image.Image, orientation: int) -> tuple[Deep, bool] | None:
     of 32 bits, become 16 bits: numbers of floating point between 0 and 1 as they are, all others from the picture's
     least to its greatest.
     """
-    if not isinstance(image, ImageFile.ImageFile) or not image.tile or not isinstance(image.fp, BytesIO):
+    if not is_deep(image):
         return None
+    assert isinstance(image, ImageFile.ImageFile)  # noqa: S101 - is_deep looks
+    assert isinstance(image.fp, BytesIO)  # noqa: S101
     data, stretched = image.fp.getvalue(), False
-    if image.format == "PNG" and data[_PNG_BITS] == 16:
+    if image.format == "PNG":
         found = _read_png(data, image)
-    elif image.format == "TIFF" and image.mode in {"I", "F"}:
+    elif image.mode in {"I", "F"}:
         found, stretched = Deep(_stretched(image), "L"), True
-    elif image.format == "TIFF" and (image.mode.startswith("I;16") or _bits(image) == 16):
-        found = _read_tiff(data, image)
     else:
-        return None
+        found = _read_tiff(data, image)
     if orientation in UPRIGHT:
         found.samples = np.ascontiguousarray(_TURNED[UPRIGHT[orientation]](found.samples))
     return found, stretched

@@ -1,6 +1,7 @@
 """A picture becomes bytes, in the source's format and quality unless told otherwise."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -13,6 +14,7 @@ from .deep import Deep, Frame, shallow
 from .errors import CannotEncode, ImageError
 from .formats import FORMATS, Format
 from .metadata import Metadata
+from .moving import write_moving
 from .palette import with_palette
 from .png import write_png
 from .task import Output
@@ -27,9 +29,6 @@ LOW_QUALITY, COARSE = 50, 40  # below this quality, and where JPEG's lowest freq
 PNG_LEVEL = 3  # of animations; 6 saves 1 to 7 % in 2.5 times the time; 1 takes 0.7 of the time and 6 % more
 WEBP_METHOD = 2  # 4, the usual one, saves 1 to 4 % in twice the time; 0 takes 0.7 of the time and 10 to 15 % more
 WEBP_LOSSLESS_METHOD = 0  # 1 saves 8 to 15 % in 4 to 5 times the time
-# Whole pictures in an animation are so many frames apart, at least and at most. With the usual 3 and 5 many a frame is
-# encoded twice: 1.2 to 1.8 times the time and, where only a part moves, 1.6 times the bytes.
-WEBP_KEY_FRAMES = (29, 60)
 AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times for 10 % fewer at most
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
@@ -37,29 +36,16 @@ _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 def encode(frames: list[Frame], opened: Opened, output: Output, metadata: Metadata) -> bytes:
     """Return `frames` as a file of the format that `output` names."""
     form = FORMATS[output.format]
-    try:
-        return _encoded(frames if form.animated else frames[:1], form, opened, output, metadata)
-    except ImageError:
-        raise
-    except MemoryError:
-        raise CannotEncode(f"The image needs more memory than there is to be written as {form.name}.") from None
-    except Exception as error:  # a writer may raise anything for what its format does not hold
-        raise CannotEncode(f"The image cannot be written as {form.name}: {error}.") from error
-
-
-def _encoded(frames: list[Frame], form: Format, opened: Opened, output: Output, metadata: Metadata) -> bytes:
+    frames = frames if form.animated else frames[:1]
     if form.name == "TIFF" or len(frames) == 1:
         frames = [_fitted(frame, form, metadata.profile) for frame in frames]
     else:
         frames = [in_mode(shallow(frame), form, metadata.profile) for frame in frames]
     settings = _settings(frames, opened, output) | _carried(frames[0].mode, form, metadata)
-    if len(frames) > 1 and form.name != "TIFF":
-        settings |= _animation([shallow(frame) for frame in frames], opened, form)
-    for frame in frames:
-        frame.info = {}  # else Pillow writes what we mean to drop
-    if len(frames) == 1 and isinstance(frames[0], Image.Image) and form.palettes and opened.image.mode == "P":
-        frames = [with_palette(frames[0], opened.image, exact=output.exact) or frames[0]]
-    data = _written(frames, form, settings, _style(opened, output))
+    with _writing(form, frames):
+        if len(frames) == 1 and isinstance(frames[0], Image.Image) and form.palettes and opened.image.mode == "P":
+            frames = [with_palette(frames[0], opened.image, exact=output.exact) or frames[0]]
+        data = _written(frames, form, opened, output, settings)
     if form.name == "JPEG":
         return metadata.put_into_jpeg(data, frames[0].mode)
     if form.name == "PNG":
@@ -73,11 +59,15 @@ def _fitted(frame: Frame, form: Format, profile: bytes | None) -> Frame:
     return frame if kept else in_mode(shallow(frame), form, profile)
 
 
-def _written(frames: Sequence[Frame], form: Format, settings: dict[str, Any], style: Style) -> bytes:
-    if form.name == "PNG" and len(frames) == 1:
-        return write_png(frames[0], settings)
+def _written(frames: Sequence[Frame], form: Format, opened: Opened, output: Output, settings: dict[str, Any]) -> bytes:
     if form.name == "TIFF":
-        return write_tiff(frames, style, settings)
+        return write_tiff(frames, _style(opened, output), settings)
+    if len(frames) > 1:
+        if form.name == opened.format == "WebP":
+            settings["background"] = opened.image.info["background"]
+        return write_moving([shallow(frame) for frame in frames], form.name, opened.plays, settings)
+    if form.name == "PNG":
+        return write_png(frames[0], settings)
     buffer = BytesIO()
     shallow(frames[0]).save(buffer, form.name.upper(), **settings)
     return buffer.getvalue()
@@ -88,15 +78,29 @@ def _style(opened: Opened, output: Output) -> Style:
     return replace(opened.style, quality=output.quality) if isinstance(output.quality, int) else opened.style
 
 
+@contextlib.contextmanager
+def _writing(form: Format, frames: Sequence[Frame]) -> Iterator[None]:
+    """Turn whatever a writer raises into `CannotEncode`, and raise it for a picture that the format cannot hold."""
+    longest = max(max(frame.size) for frame in frames)
+    if form.longest and longest > form.longest:
+        raise CannotEncode(
+            f"{form.name} images have at most {form.longest:,} pixels on a side; this one has {longest:,}."
+        )
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise CannotEncode(f"The image cannot be written as {form.name}: {error or type(error).__name__}.") from error
+
+
 def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image:
     """Return an image, in a mode of the format, as a file of the output's format and quality shows it."""
     form = FORMATS[output.format]
-    try:
-        data = _written([image], form, _settings([image], opened, output), _style(opened, output))
+    with _writing(form, [image]):
+        data = _written([image], form, opened, output, _settings([image], opened, output))
         again = Image.open(BytesIO(data))
         again.load()
-    except Exception as error:  # as in encode
-        raise CannotEncode(f"The image cannot be written as {output.format}: {error}.") from error
     return again
 
 
@@ -105,7 +109,7 @@ def loses(opened: Opened, output: Output) -> int:
     quality, source = output.quality, opened.image
     if output.format == "TIFF" and opened.style.loses:
         return USUALLY_LOST if _style(opened, output).quality >= LOW_QUALITY else 255
-    if output.format not in LOSSY or (output.format == "WebP" and quality == "keep" and _is_lossless_webp(opened)):
+    if output.format not in LOSSY or (output.format == "WebP" and writes_lossless_webp(opened, output)):
         return 0
     if isinstance(quality, int):
         return USUALLY_LOST if quality >= LOW_QUALITY else 255
@@ -138,7 +142,7 @@ def _settings(frames: Sequence[Frame], opened: Opened, output: Output) -> dict[s
     if output.format == "PNG":
         return {"compress_level": PNG_LEVEL}
     if output.format == "WebP":
-        if quality == "keep" and _is_lossless_webp(opened):
+        if writes_lossless_webp(opened, output):
             return {"lossless": True, "quality": 40, "method": WEBP_LOSSLESS_METHOD}
         return {"quality": USUAL_QUALITY["WebP"] if quality == "keep" else quality, "method": WEBP_METHOD}
     if output.format == "AVIF":
@@ -159,6 +163,11 @@ def _jpeg_settings(mode: str, opened: Opened, quality: str | int) -> dict[str, A
         return {"qtables": tables, "keep_rgb": True, "progressive": bool(source.info.get("progressive"))}
     sampling = _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(source), "4:4:4")
     return {"qtables": tables, "subsampling": sampling, "progressive": bool(source.info.get("progressive"))}
+
+
+def writes_lossless_webp(opened: Opened, output: Output) -> bool:
+    """Tell whether a WebP result is lossless."""
+    return output.quality == "keep" and _is_lossless_webp(opened)
 
 
 def _is_lossless_webp(opened: Opened) -> bool:
@@ -198,16 +207,3 @@ def _png_texts(metadata: Metadata) -> PngImagePlugin.PngInfo:
     if metadata.xmp:
         texts.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
     return texts
-
-
-def _animation(frames: list[Image.Image], opened: Opened, form: Format) -> dict[str, Any]:
-    """Return the timing of an animation, and how far apart its key frames are."""
-    settings: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
-    durations = [frame.info.get("duration") for frame in frames]
-    if all(duration is not None for duration in durations):
-        settings["duration"] = durations
-    if "loop" in opened.image.info:
-        settings["loop"] = opened.image.info["loop"]
-    if any(frame.mode == "RGBA" for frame in frames) and opened.format == "GIF":
-        settings["disposal"] = 2
-    return settings | ({"kmin": WEBP_KEY_FRAMES[0], "kmax": WEBP_KEY_FRAMES[1]} if form.name == "WebP" else {})

@@ -19,6 +19,7 @@ class Format:
     deep: bool = False  # holds 16 bits for each colour
     palettes: bool = False  # holds a palette, which a single picture gets back that came with one
     animated: bool = False  # holds several frames
+    longest: int | None = None  # side that it can hold, in pixels
     written: bool = True  # otherwise only read, and JPEG comes out
 
     @property
@@ -33,6 +34,7 @@ _ALL = (
         media_type="image/jpeg",
         extensions=(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
         modes=("L", "RGB", "CMYK"),
+        longest=65_500,  # libjpeg's; the format itself ends at 65,535
     ),
     Format(
         name="PNG",
@@ -43,8 +45,22 @@ _ALL = (
         palettes=True,
         animated=True,
     ),
-    Format(name="WebP", media_type="image/webp", extensions=(".webp",), modes=("RGB", "RGBA"), animated=True),
-    Format(name="AVIF", media_type="image/avif", extensions=(".avif",), modes=("RGB", "RGBA"), animated=True),
+    Format(
+        name="WebP",
+        media_type="image/webp",
+        extensions=(".webp",),
+        modes=("RGB", "RGBA"),
+        animated=True,
+        longest=16_383,
+    ),
+    Format(
+        name="AVIF",
+        media_type="image/avif",
+        extensions=(".avif",),
+        modes=("RGB", "RGBA"),
+        animated=True,
+        longest=65_536,
+    ),
     Format(
         name="TIFF",
         media_type="image/tiff",
@@ -54,7 +70,14 @@ _ALL = (
         palettes=True,
         animated=True,
     ),
-    Format(name="GIF", media_type="image/gif", extensions=(".gif",), modes=("L", "RGB", "RGBA"), animated=True),
+    Format(
+        name="GIF",
+        media_type="image/gif",
+        extensions=(".gif",),
+        modes=("L", "RGB", "RGBA"),
+        animated=True,
+        longest=65_535,
+    ),
     Format(
         name="HEIC",
         media_type="image/heic",

@@ -25,7 +25,7 @@ _FILTERED, _PLAIN = 5, 1  # how many of the five filters are tried on a row; the
 _BAND = 1_000_000  # bytes of the picture that are worked on at once
 _SAMPLES, _SAMPLE = 4, 64_000  # how many parts of the picture are tried, of how many bytes
 _DEEP_KIND = {"L": 0, "RGB": 2, "LA": 4, "RGBA": 6}
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _Filter = Callable[[bytes, int, int, int, int, Any], None]
 
@@ -44,17 +44,17 @@ def write_png(image: Frame, settings: dict[str, Any]) -> bytes:
         return _by_pillow(image, settings)
     rows = _Rows(image, filter_rows)
     written = BytesIO()
-    written.write(_SIGNATURE)
+    written.write(SIGNATURE)
     # The file of one pixel has all the other chunks as they belong there.
-    for kind, data in _chunks(_by_pillow(Image.new(image.mode, (1, 1)), settings)):
+    for kind, data in chunks(_by_pillow(Image.new(image.mode, (1, 1)), settings)):
         if kind == b"IDAT":
             for piece in _compressed(rows):
-                written.write(_chunk(kind, piece))
+                written.write(chunk(kind, piece))
         elif kind == b"IHDR":
             head = bytes((16, _DEEP_KIND[image.mode])) if isinstance(image, Deep) else data[8:10]
-            written.write(_chunk(kind, struct.pack(">II", *image.size) + head + data[10:]))
+            written.write(chunk(kind, struct.pack(">II", *image.size) + head + data[10:]))
         else:
-            written.write(_chunk(kind, data))
+            written.write(chunk(kind, data))
     return written.getvalue()
 
 
@@ -64,16 +64,17 @@ def _by_pillow(image: Image.Image, settings: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Return the kind and the content of every chunk of a file."""
-    at = len(_SIGNATURE)
+    at = len(SIGNATURE)
     while at < len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
         yield kind, data[at + 8 : at + 8 + size]
         at += 12 + size
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk as it stands in a file."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib_ng.crc32(data, zlib_ng.crc32(kind)))
 
 

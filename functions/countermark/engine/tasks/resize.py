@@ -35,20 +35,21 @@ class Resize(ImageTask):
 
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:  # noqa: ARG002
         """Return the picture fitted."""
-        size = self.fitted(image.size)
+        size = self.size_of(image.size)
         return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
     def edit_deep(self, image: Deep, picture: Picture) -> Deep:  # noqa: ARG002
         """Return a picture of 16 bits fitted."""
-        size = self.fitted(image.size)
+        size = self.size_of(image.size)
         return image if size == image.size else image.resized(size)
 
-    def fitted(self, size: Size) -> Size:
-        """Return the size that a picture of `size` becomes."""
+    def size_of(self, size: Size) -> Size:
+        """Return the size of the fitted picture."""
+        width, height = size
         scale = min(
-            self.width / size[0] if self.width else float("inf"),
-            self.height / size[1] if self.height else float("inf"),
+            self.width / width if self.width else float("inf"),
+            self.height / height if self.height else float("inf"),
         )
-        if scale > 1 and not self.enlarge:
+        if scale == 1 or (scale > 1 and not self.enlarge):
             return size
-        return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+        return max(round(width * scale), 1), max(round(height * scale), 1)

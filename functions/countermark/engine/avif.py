@@ -1,0 +1,77 @@
+"""How often an AVIF animation is played, which Pillow neither reads nor writes.
+
+The movie's header, its track's header and an edit list say it: the track lasts as long as all its turns together, or
+for ever.
+"""
+
+import struct
+from collections.abc import Iterator
+
+_FOR_EVER = 0
+_REPEATS = 1  # a flag of the edit list
+_CONTAINERS = {b"moov", b"trak", b"edts"}
+#: Where the duration stands in the headers, behind the version and flags, by version.
+_DURATIONS = {b"mvhd": (12, 20), b"tkhd": (16, 24)}
+
+
+def plays_of_avif(data: bytes) -> int:
+    """Return how often the frames are played; 0 is for ever, also where nobody says."""
+    boxes = {kind: (begin, end) for kind, begin, end in _boxes(data, 0, len(data))}
+    if b"elst" not in boxes or b"tkhd" not in boxes:
+        return _FOR_EVER
+    try:
+        flags, once = _edit(data, *boxes[b"elst"])
+        whole, size = _duration(data, b"tkhd", boxes[b"tkhd"][0])
+    except struct.error:
+        return _FOR_EVER
+    if not flags & _REPEATS:
+        return 1
+    return _FOR_EVER if not once or whole == 2 ** (8 * size) - 1 else -(-whole // once)
+
+
+def with_plays(data: bytes, plays: int) -> bytes:
+    """Return an animation that Pillow wrote, which is played for ever, so that it is played so often."""
+    boxes = list(_boxes(data, 0, len(data)))
+    lists = [begin for kind, begin, _ in boxes if kind == b"elst"]
+    if plays == _FOR_EVER or not lists:
+        return data
+    changed = bytearray(data)
+    once = 0
+    for kind, begin, end in boxes:
+        if kind == b"elst":
+            flags, once = _edit(data, begin, end)
+            changed[begin + 3] = flags & ~_REPEATS if plays == 1 else flags | _REPEATS
+    for kind, begin, _ in boxes:
+        if kind in _DURATIONS:
+            _, size = _duration(data, kind, begin)
+            at = begin + 4 + _DURATIONS[kind][size == 8]
+            changed[at : at + size] = min(once * plays, 2 ** (8 * size) - 2).to_bytes(size, "big")
+    return bytes(changed)
+
+
+def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the kind, begin and end of the content of every box, also of those within others."""
+    while begin + 8 <= end:
+        size, kind = struct.unpack_from(">I4s", data, begin)
+        if size < 8 or begin + size > end:
+            return
+        if kind in _CONTAINERS:
+            yield from _boxes(data, begin + 8, begin + size)
+        elif kind in _DURATIONS or kind == b"elst":
+            yield kind, begin + 8, begin + size
+        begin += size
+
+
+def _edit(data: bytes, begin: int, end: int) -> tuple[int, int]:
+    """Return the flags of an edit list, and how long one turn is."""
+    if end - begin < 16:
+        return 0, 0
+    long = data[begin]
+    return data[begin + 3], struct.unpack_from(">Q" if long else ">I", data, begin + 8)[0]
+
+
+def _duration(data: bytes, kind: bytes, begin: int) -> tuple[int, int]:
+    """Return the duration in a header, and of how many bytes it is."""
+    long = bool(data[begin])
+    value: int = struct.unpack_from(">Q" if long else ">I", data, begin + 4 + _DURATIONS[kind][long])[0]
+    return value, 8 if long else 4
