@@ -49,7 +49,7 @@ class Deep:
     def __init__(self, samples: Samples, mode: str) -> None:
         """Take the samples of an upright picture, height by width by bands."""
         self.samples, self.mode = samples, mode
-        self.info: dict[str | tuple[int, int], object] = {}
+        self.info: dict[str | tuple[int, int], Any] = {}
 
     @property
     def width(self) -> int:

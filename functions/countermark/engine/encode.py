@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
+from itertools import chain
 from typing import Any
 
 from PIL import Image, JpegImagePlugin, PngImagePlugin
@@ -14,7 +15,7 @@ from .deep import Deep, Frame, shallow
 from .errors import CannotEncode, ImageError
 from .formats import FORMATS, Format
 from .metadata import Metadata
-from .moving import write_moving
+from .moving import alike, write_moving
 from .palette import with_palette
 from .png import write_png
 from .task import Output
@@ -33,43 +34,67 @@ AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times f
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
-def encode(frames: list[Frame], opened: Opened, output: Output, metadata: Metadata) -> bytes:
-    """Return `frames` as a file of the format that `output` names."""
+def encode(frames: Iterator[Frame], count: int, opened: Opened, output: Output, metadata: Metadata) -> bytes:
+    """Return `count` frames as a file of the format that `output` names; of several each is made when it is written."""
     form = FORMATS[output.format]
-    frames = frames if form.animated else frames[:1]
-    if form.name == "TIFF" or len(frames) == 1:
-        frames = [_fitted(frame, form, metadata.profile) for frame in frames]
-    else:
-        frames = [in_mode(shallow(frame), form, metadata.profile) for frame in frames]
-    settings = _settings(frames, opened, output) | _carried(frames[0].mode, form, metadata)
-    with _writing(form, frames):
-        if len(frames) == 1 and isinstance(frames[0], Image.Image) and form.palettes and opened.image.mode == "P":
-            frames = [with_palette(frames[0], opened.image, exact=output.exact) or frames[0]]
-        data = _written(frames, form, opened, output, settings)
+    pages = form.name == "TIFF"
+    moving = count > 1 and form.animated and not pages
+    fitting: Iterator[Frame] = (_fitted(frame, form, metadata.profile, moving=moving) for frame in frames)
+    if moving and opened.format == "TIFF":  # whose pages may be of different kinds
+        fitting = iter(alike([shallow(frame) for frame in fitting]))
+    first = next(fitting)
+    settings = _settings([first], opened, output) | _carried(first.mode, form, metadata)
+    with _writing(form):
+        if moving:
+            data = _moving(map(shallow, chain([first], fitting)), count, form, opened, settings)
+        elif pages and count > 1:
+            data = _still([first, *fitting], form, opened, output, settings)
+        else:
+            data = _still([_small(first, form, opened, output)], form, opened, output, settings)
     if form.name == "JPEG":
-        return metadata.put_into_jpeg(data, frames[0].mode)
+        return metadata.put_into_jpeg(data, first.mode)
     if form.name == "PNG":
         return metadata.put_into_png(data)
-    return metadata.put_into_tiff(data) if form.name == "TIFF" else data
+    return metadata.put_into_tiff(data) if pages else data
 
 
-def _fitted(frame: Frame, form: Format, profile: bytes | None) -> Frame:
-    """Return a frame in a mode that the format holds, with 16 bits where it has them."""
-    kept = isinstance(frame, Deep) and form.deep and frame.mode in form.modes
-    return frame if kept else in_mode(shallow(frame), form, profile)
+def _small(frame: Frame, form: Format, opened: Opened, output: Output) -> Frame:
+    """Return a frame with a palette again, if it came with one and can have it."""
+    if isinstance(frame, Deep) or not form.palettes or opened.image.mode != "P":
+        return frame
+    return with_palette(frame, opened.image, exact=output.exact) or frame
 
 
-def _written(frames: Sequence[Frame], form: Format, opened: Opened, output: Output, settings: dict[str, Any]) -> bytes:
+def _fitted(frame: Frame, form: Format, profile: bytes | None, *, moving: bool) -> Frame:
+    """Return a frame as the format holds it, with what was said of it; raise `CannotEncode` when it is too large."""
+    longest, info = max(frame.size), frame.info
+    if form.longest and longest > form.longest:
+        raise CannotEncode(
+            f"{form.name} images have at most {form.longest:,} pixels on a side; this one has {longest:,}."
+        )
+    if moving or not isinstance(frame, Deep) or not form.deep or frame.mode not in form.modes:
+        frame = in_mode(shallow(frame), form, profile)
+    frame.info = info
+    return frame
+
+
+def _moving(frames: Iterator[Image.Image], count: int, form: Format, opened: Opened, settings: dict[str, Any]) -> bytes:
+    if form.name == opened.format == "WebP":
+        settings["background"] = opened.image.info["background"]
+    return write_moving(frames, count, form.name, opened.plays, settings)
+
+
+def _still(pages: Sequence[Frame], form: Format, opened: Opened, output: Output, settings: dict[str, Any]) -> bytes:
+    """Return a picture, or the pages of a TIFF file."""
+    for page in pages:  # else Pillow writes what we mean to drop; a palette's transparency is part of the picture
+        clear = page.info.get("transparency") if page.mode == "P" else None
+        page.info = {} if clear is None else {"transparency": clear}
     if form.name == "TIFF":
-        return write_tiff(frames, _style(opened, output), settings)
-    if len(frames) > 1:
-        if form.name == opened.format == "WebP":
-            settings["background"] = opened.image.info["background"]
-        return write_moving([shallow(frame) for frame in frames], form.name, opened.plays, settings)
+        return write_tiff(pages, _style(opened, output), settings)
     if form.name == "PNG":
-        return write_png(frames[0], settings)
+        return write_png(pages[0], settings)
     buffer = BytesIO()
-    shallow(frames[0]).save(buffer, form.name.upper(), **settings)
+    shallow(pages[0]).save(buffer, form.name.upper(), **settings)
     return buffer.getvalue()
 
 
@@ -79,13 +104,8 @@ def _style(opened: Opened, output: Output) -> Style:
 
 
 @contextlib.contextmanager
-def _writing(form: Format, frames: Sequence[Frame]) -> Iterator[None]:
-    """Turn whatever a writer raises into `CannotEncode`, and raise it for a picture that the format cannot hold."""
-    longest = max(max(frame.size) for frame in frames)
-    if form.longest and longest > form.longest:
-        raise CannotEncode(
-            f"{form.name} images have at most {form.longest:,} pixels on a side; this one has {longest:,}."
-        )
+def _writing(form: Format) -> Iterator[None]:
+    """Turn whatever a writer raises into `CannotEncode`."""
     try:
         yield
     except (ImageError, MemoryError):
@@ -97,8 +117,8 @@ def _writing(form: Format, frames: Sequence[Frame]) -> Iterator[None]:
 def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image:
     """Return an image, in a mode of the format, as a file of the output's format and quality shows it."""
     form = FORMATS[output.format]
-    with _writing(form, [image]):
-        data = _written([image], form, opened, output, _settings([image], opened, output))
+    with _writing(form):
+        data = _still([image], form, opened, output, _settings([image], opened, output))
         again = Image.open(BytesIO(data))
         again.load()
     return again

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 
 from PIL import Image, ImageChops
 
@@ -136,20 +137,21 @@ def _behind_blocks(source: bytes, at: int) -> int:
     return at + 1
 
 
-def write_gif(frames: list[Image.Image], durations: list[float], plays: int, comment: bytes) -> bytes:
-    """Return frames of one mode and size as an animated GIF file.
+def write_gif(frames: Iterator[tuple[Image.Image, float]], plays: int, comment: bytes) -> bytes:
+    """Return frames of one mode and size, each with its duration, as an animated GIF file.
 
     Where nothing shows through, each holds what differs from the one before it. Else each is whole, and is cleared.
     """
-    out = bytearray(_screen(frames[0].size, b""))
+    first = next(frames)
+    out = bytearray(_screen(first[0].size, b""))
     if plays != 1:
         out += bytes([_EXTENSION, _APPLICATION, len(_LOOPS)]) + _LOOPS
         out += struct.pack("<BBHB", 3, 1, min(max(plays - 1, 0), _MOST_LOOPS), 0)
     if comment:
         out += bytes([_EXTENSION, _COMMENT]) + b"".join(_blocks(comment)) + b"\0"
-    clear = any(frame.mode in {"LA", "RGBA"} for frame in frames)
+    clear = first[0].mode in {"LA", "RGBA"}
     before = None
-    for frame, duration in zip(frames, durations, strict=True):
+    for frame, duration in chain([first], frames):
         stored, corner = _packed(frame.convert("RGBA" if clear else "RGB"), before)
         flags = (_CLEARED if clear else _STAYS) << 2 | _HOLE
         out += _written(stored, corner, struct.pack("<BHB", flags, round(duration / _UNIT), stored.control[3]))

@@ -15,6 +15,7 @@ from .limits import MEGA
 
 #: Taken whatever the image is like: tables of codecs, marks, and what is looked at of the result.
 ALWAYS = 8 * MEGA
+ALWAYS_AVIF = 20 * MEGA  # and by the encoder of AVIF, for its threads
 #: How many times its file an image takes: parts of it, and of a result that grows with it.
 TIMES = 2.5
 #: Bytes of a pixel by the kind of pixels; what is not here has 4.
@@ -23,6 +24,7 @@ DEPTHS = MappingProxyType({"L": 1, "1": 1, "I;16": 2, "LA": 4})
 
 #: The same of pictures of 16 bits, while their low bytes are decoded, and while they are written as what holds 16 bits.
 DEEP, DEEP_DECODING = 8, 12
+DEEP_FURTHER = 40
 DEEP_ENCODING: Mapping[str, float] = MappingProxyType({"PNG": 12, "TIFF": 40})
 
 
@@ -55,6 +57,11 @@ LOSSLESS_WEBP = 18
 #: the format does not hold it.
 FLATTENED, CLEAR_AVIF, CONVERTED = 13, 6, 5
 HOLDING: Mapping[str, Collection[str]] = MappingProxyType({"CMYK": {"JPEG", "TIFF"}})
+#: For a pixel of further frames: they are in the result, and twice there while it is put together.
+FURTHER: Mapping[str, float] = MappingProxyType(
+    {"GIF": 3.5, "PNG": 6, "WebP": 1.5, "lossless": 6, "AVIF": 2, "TIFF": 16}
+)
+CANVASES = 16  # for a pixel of the canvases of a moving WebP picture
 #: For a picture that is turned; and how many times what a task has and makes is there, with the double without a mark.
 TURNED, EDITING = 4, 1.5
 #: Of a JPEG file marked in its coefficients: times its bytes, and bytes of a pixel.
@@ -74,6 +81,7 @@ class Shape:
     edited: int  # of a frame before and behind the task that makes the largest of it; 0 where only marks are put on it
     written: int  # of a frame of the result
     lossless: bool = False  # the result is lossless WebP
+    further: int = 0  # pixels of the frames of the result behind the first one
     turned: bool = False
     coloured: bool = True  # or what is grey stays so
     coefficients_held: float = 0  # bytes of a pixel
@@ -94,7 +102,12 @@ def memory_needed(shape: Shape) -> int:
     edited = held + EDITING * depth * shape.edited
     before = depth * shape.pixels if shape.edited else 0
     written = held + before + (depth + _encoding(shape, depth)) * shape.written
-    return ALWAYS + int(TIMES * shape.bytes + max(decoded, edited, written))
+    kind = "lossless" if shape.lossless else shape.written_as
+    written += (DEEP_FURTHER if shape.deep else FURTHER.get(kind, depth)) * shape.further
+    if shape.further and shape.written_as == "WebP":
+        written += CANVASES * shape.written
+    always = ALWAYS + (ALWAYS_AVIF if shape.written_as == "AVIF" else 0)
+    return always + int(TIMES * shape.bytes + max(decoded, edited, written))
 
 
 def _encoding(shape: Shape, depth: int) -> float:

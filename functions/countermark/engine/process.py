@@ -1,9 +1,10 @@
 """One image in, one image out."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from math import prod
 
 from PIL import Image
@@ -102,12 +103,9 @@ def _process(source: bytes, options: Options, name: str, number: int, limits: Li
         edited = Edited(data=marked.data, format="JPEG", **size, frames=1, notes=_notes(opened))
         return _looked_at(edited, source, limits)
     _ask(admit, replace(shape, coefficients=False, coefficients_held=opened.claims.decoding))
-    frames = []
-    for frame in read_frames(opened, deadline):
-        frames.append(_edit(frame, pixel_tasks, picture, opened))
-        check_pixels(*frames[-1].size, opened.frames, limits)  # a task may have said another size
-    deadline.check()
-    return _looked_at(_written(frames, opened, picture.output), source, limits)
+    frames = _edited(opened, pixel_tasks, picture, limits)
+    count = opened.frames if FORMATS[picture.output.format].animated else 1
+    return _looked_at(_written(frames, count, opened, picture.output), source, limits)
 
 
 @within_memory()
@@ -151,12 +149,12 @@ def _preview(
     picture = _picture(opened, Output(format="JPEG", quality=80, metadata="none"), name, number, deadline)
     tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
     tasks = [Resize(width=longest, height=longest), *tasks]
-    _ask(admit, _shape(opened, tasks, picture.output, limits))
+    _ask(admit, replace(_shape(opened, tasks, picture.output, limits), further=0))
     first = next(iter(read_frames(opened, deadline)))
     if first.mode in {"LA", "RGBA"}:
         picture.output.format = "PNG"
     small = _edit(first, tasks, picture, opened)
-    return _written([small], opened, picture.output)
+    return _written(iter([small]), 1, opened, picture.output)
 
 
 def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limits) -> Shape:
@@ -180,6 +178,7 @@ def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limit
         pixels=max(prod(image.size), opened.claims.largest if image.size == opened.size else 0),
         edited=edited,
         written=prod(size),
+        further=prod(size) * (opened.frames - 1 if FORMATS[output.format].animated else 0),
         lossless=output.format == "WebP" and writes_lossless_webp(opened, output),
         turned=opened.exif.orientation in UPRIGHT,
         coloured=not all(_stays_grey(task) for task in tasks),
@@ -214,16 +213,24 @@ def _notes(opened: Opened) -> tuple[str, ...]:
     return tuple(dict.fromkeys(opened.notes))
 
 
-def _written(frames: list[Frame], opened: Opened, output: Output) -> Edited:
-    width, height = frames[0].size
-    shown = len(frames) if FORMATS[output.format].animated else 1
-    data = encode(frames, opened, output, kept(opened, output, upright=True))
+def _edited(opened: Opened, tasks: list[ImageTask], picture: Picture, limits: Limits) -> Iterator[Frame]:
+    """Decode and edit frame after frame."""
+    for frame in read_frames(opened, picture.deadline):
+        edited = _edit(frame, tasks, picture, opened)
+        check_pixels(*edited.size, opened.frames, limits)  # a task may have said another size
+        yield edited
+
+
+def _written(frames: Iterator[Frame], count: int, opened: Opened, output: Output) -> Edited:
+    first = next(frames)
+    width, height = first.size
+    data = encode(chain([first], frames), count, opened, output, kept(opened, output, upright=True))
     return Edited(
         data=data,
         format=output.format,
         width=width,
         height=height,
-        frames=frames_in(data, output.format, shown),
+        frames=frames_in(data, output.format, count),
         notes=_notes(opened),
     )
 
