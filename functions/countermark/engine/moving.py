@@ -35,11 +35,10 @@ def plays_of(image: Image.Image, source: bytes, form: str) -> int:
 
 
 def frames_of(image: Image.Image, count: int) -> Iterator[Image.Image]:
-    """Decode `count` frames, or pages, one after the other."""
+    """Yield an image at each of `count` frames, or pages; it is not decoded yet."""
     for number in range(count):
         if number:
             image.seek(number)
-        image.load()
         yield image
 
 
@@ -98,13 +97,11 @@ class _Sequence(Image.Image):
 
 
 def write_moving(frames: Iterator[Image.Image], count: int, form: str, plays: int, settings: dict[str, Any]) -> bytes:
-    """Return `count` frames as a file of a format that can hold several, with `settings` for Pillow's writer.
+    """Return `count` frames as a file of a format that moves, with `settings` for Pillow's writer.
 
     Each is made when its turn has come, and is gone when the next one is written.
     Raises `CannotEncode` when they are pages of several sizes, and what Pillow's writer raises.
     """
-    if form == "TIFF":
-        return _write_pages(list(frames), settings)
     timed = _timed(frames, form)
     if form == "PNG":
         return write_apng(timed, count, plays, settings)
@@ -130,14 +127,6 @@ def _timed(frames: Iterator[Image.Image], form: str) -> Iterator[tuple[Image.Ima
             raise CannotEncode(f"The pages have different sizes, which {form} cannot hold; TIFF and JPEG can.")
         size = frame.size
         yield frame, time
-
-
-def _write_pages(pages: list[Image.Image], settings: dict[str, Any]) -> bytes:
-    for page in pages:
-        page.info = {}
-    buffer = BytesIO()
-    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:], **settings)
-    return buffer.getvalue()
 
 
 def alike(frames: list[Image.Image]) -> list[Image.Image]:
