@@ -99,6 +99,8 @@ def memory_needed(shape: Shape) -> int:
     depth = 4 if shape.coloured else DEPTHS.get(shape.mode, 4)
     depth = DEEP if shape.deep else depth
     cost = DECODING[shape.format]
+    if shape.format == "TIFF" and depth < 4:  # whose pixels are copied as they are
+        cost = Cost(most=cost.most * depth / 4, held=cost.held * depth / 4)
     held = (cost.held + TURNED * shape.turned + MOVING * shape.moving) * shape.pixels
     decoding = cost.most - cost.held + DEEP_DECODING * shape.deep + shape.coefficients_held
     decoded = held + (depth + decoding) * shape.pixels
