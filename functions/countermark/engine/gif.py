@@ -23,6 +23,7 @@ _STAYS, _CLEARED = 1, 2
 _UNIT = 10  # milliseconds
 _LOOPS = b"NETSCAPE2.0"
 _MOST_LOOPS = 65_535
+_SOLID = 128  # of 255; what is less opaque becomes transparent
 _COLOURS = 255  # and one for what is transparent
 _HEAD = 13
 
@@ -147,7 +148,7 @@ def write_gif(frames: list[Image.Image], durations: list[float], plays: int, com
         out += struct.pack("<BBHB", 3, 1, min(max(plays - 1, 0), _MOST_LOOPS), 0)
     if comment:
         out += bytes([_EXTENSION, _COMMENT]) + b"".join(_blocks(comment)) + b"\0"
-    clear = any(frame.mode in {"LA", "RGBA"} for frame in frames)
+    clear = any(_is_clear(frame) for frame in frames)
     before = None
     for frame, duration in zip(frames, durations, strict=True):
         stored, corner = _packed(frame.convert("RGBA" if clear else "RGB"), before)
@@ -157,6 +158,12 @@ def write_gif(frames: list[Image.Image], durations: list[float], plays: int, com
     return bytes(out) + bytes([_END])
 
 
+def _is_clear(frame: Image.Image) -> bool:
+    """Tell whether something shows through a frame."""
+    lowest = frame.getchannel("A").getextrema()[0] if frame.mode in {"LA", "RGBA"} else 255
+    return isinstance(lowest, int | float) and lowest < _SOLID
+
+
 def _packed(frame: Image.Image, before: Image.Image | None) -> tuple[_Stored, tuple[int, int]]:
     """Return a frame with its own colours, one of them transparent, and where it belongs.
 
@@ -164,7 +171,7 @@ def _packed(frame: Image.Image, before: Image.Image | None) -> tuple[_Stored, tu
     """
     corner = (0, 0)
     if frame.mode == "RGBA":
-        shown = frame.getchannel("A").point(lambda alpha: 255 * (alpha > 127))
+        shown = frame.getchannel("A").point(lambda alpha: 255 * (alpha >= _SOLID))
         solid = Image.new("RGB", frame.size)
         solid.paste(frame, mask=shown)
     elif before is None:

@@ -1,5 +1,6 @@
 """What moves: how long each frame stays, and how often they are all played, in the way of every format."""
 
+import struct
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import accumulate
@@ -12,6 +13,7 @@ from .apng import read_apng, write_apng
 from .avif import plays_of_avif, with_plays
 from .errors import CannotEncode
 from .gif import read_gif, write_gif
+from .metadata.structure import Block
 
 FOR_EVER = 0
 _MOST_PLAYS = 65_535
@@ -20,6 +22,7 @@ _MOST_PLAYS = 65_535
 _WEBP_KEY_FRAMES = (29, 60)
 #: The longest time of a frame, in milliseconds.
 _LONGEST = {"GIF": 655_350, "WebP": 2**24 - 1, "AVIF": 2**31 - 1}
+_HEAD = 8  # bytes of a TIFF file's head
 _GIF_UNIT = 10  # milliseconds
 
 
@@ -82,12 +85,32 @@ def write_moving(frames: list[Image.Image], form: str, plays: int, settings: dic
         settings |= {"duration": times}
     buffer = BytesIO()
     frames[0].save(buffer, form.upper(), **settings)
-    return with_plays(buffer.getvalue(), plays) if form == "AVIF" else buffer.getvalue()
+    data = buffer.getvalue()
+    return with_plays(data, plays) if form == "AVIF" else _without_heads(data) if form == "TIFF" else data
 
 
 def frames_in(data: bytes, form: str, count: int) -> int:
     """Return how many frames a file has into which `count` were written: WebP makes one of those that are the same."""
     return Image.open(BytesIO(data)).n_frames if form == "WebP" and count > 1 else count  # type: ignore[attr-defined]
+
+
+def _without_heads(data: bytes) -> bytes:
+    """Return a TIFF file without the heads of its further pages, which Pillow writes like files of their own.
+
+    Nobody reads them in their place, but they look like pictures within the picture.
+    """
+    block, pages = Block(data), set()
+    page = block.first
+    while page and page not in pages:
+        pages.add(page)
+        page = block.behind(page)
+    changed = bytearray(data)
+    at = data.find(data[:4], _HEAD)
+    while 0 <= at <= len(data) - _HEAD:
+        if at + struct.unpack_from(block.order + "I", data, at + 4)[0] in pages:
+            changed[at : at + _HEAD] = bytes(_HEAD)
+        at = data.find(data[:4], at + 1)
+    return bytes(changed)
 
 
 def _alike(frames: list[Image.Image]) -> list[Image.Image]:
