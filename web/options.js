@@ -109,7 +109,7 @@ export function readFields(form, kind) {
 
 /** The same as the JSON document that the server knows: those of the output, and the one task with its own. */
 export function readOptions(form, kind) {
-  const { preset, format, quality, metadata, ...mark } = readFields(form, kind);
+  const { preset, format, quality, metadata, creator, copyright, usage_terms, ...mark } = readFields(form, kind);
   if (preset) return { preset };
-  return { tasks: [{ task: "watermark", ...mark }], format, quality, metadata };
+  return { tasks: [{ task: "watermark", ...mark }], format, quality, metadata, creator, copyright, usage_terms };
 }

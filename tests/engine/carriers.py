@@ -5,6 +5,8 @@ code for metadata.
 """
 
 import base64
+import bz2
+import lzma
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -172,6 +174,16 @@ def exif_carriers() -> Iterator[tuple[str, bytes, bytes, bool]]:
     yield "notes that are a JPEG file", notes(jpeg), jpeg, True
     yield "notes that are a PNG file", notes(payload("PNG")), payload("PNG"), True
     yield "notes with something compressed", notes(b"notes" + zlib.compress(jpeg)), jpeg, True
+    for way, packed_notes in (
+        ("bzip2", bz2.compress(jpeg)),
+        ("xz", lzma.compress(jpeg)),
+        ("bare deflate", zlib.compress(jpeg, wbits=-15)),
+    ):
+        yield f"notes in {way}", notes(b"notes" + packed_notes), jpeg, way != "bare deflate"
+    canon = [directory_notes(b"", 0x4001, pack(jpeg), "<") for pack in (bz2.compress, lzma.compress)]
+    yield "Canon's notes in bzip2", notes(canon[0], b"Canon"), jpeg, True
+    yield "Canon's notes in xz", notes(canon[1], b"Canon"), jpeg, True
+    yield "notes of raw rows", notes(b"notes" + raw), raw, False
     yield "notes with base64", notes(b"notes" + letters), jpeg, True
     nikon = b"Nikon\0\2\x10\0\0MM\0*\0\0\0\x08"
     yield "Nikon's notes", notes(directory_notes(nikon, 0x0011, jpeg), b"NIKON CORPORATION"), jpeg, True

@@ -134,10 +134,9 @@ def test_the_places_that_notes_are_known_to_have_are_blanked(make, head, tag):
     assert kept_notes(source) == bytes(data[:-20]) + bytes(20)
 
 
-def test_notes_that_nobody_knows_leave_with_the_place():
-    source = with_notes(b"written by nobody" * 5, b"Nobody")
-    assert kept_notes(source, metadata="keep") == b"written by nobody" * 5
-    assert kept_notes(source) is None
+@pytest.mark.parametrize("metadata", ["keep", "no-location"])
+def test_notes_that_nobody_knows_are_dropped(metadata):
+    assert kept_notes(with_notes(b"written by nobody" * 5, b"Nobody"), metadata=metadata) is None
 
 
 def test_a_gps_directory_leaves_whatever_is_in_it():

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import ExifTags, Image, ImageChops
 from playwright.sync_api import expect
 
 from tests.client import File, is_marked, picture
@@ -35,6 +35,35 @@ def test_options_are_kept(visitor: Visitor) -> None:
     visitor.page.get_by_role("button", name="Back to the defaults").click()
     expect(visitor.page.locator("[name=position][value=tile]")).to_be_checked()
     expect(visitor.page.get_by_label("Your text")).to_be_hidden()
+
+
+def test_rights_are_written_into_the_files(visitor: Visitor) -> None:
+    """Sent with the files, and with images that the server still has."""
+    visitor.open()
+    visitor.choose([("grey.jpg", picture((400, 300), "#808080"))])
+    visitor.page.get_by_text("Your name and your rights").click()
+    visitor.page.get_by_label("Creator").fill("Анна Photographer")
+    visitor.page.get_by_label("Copyright notice").fill("© 2026 Анна")
+    job = visitor.send()
+    visitor.wait_until_ready()
+    assert _rights(visitor.download()["grey.jpg"]) == ("Анна Photographer", "© 2026 Анна")
+    visitor.page.goto(f"{visitor.url}/?again={job}")
+    visitor.page.get_by_text("Your name and your rights").click()
+    expect(visitor.page.get_by_label("Creator")).to_have_value("Анна Photographer")
+    visitor.page.get_by_label("Creator").fill("Somebody Else")
+    with visitor.page.expect_navigation(url="**/job/*"):
+        visitor.page.locator("#send").click()
+    visitor.wait_until_ready()
+    assert _rights(visitor.download()["grey.jpg"]) == ("Somebody Else", "© 2026 Анна")
+
+
+def _rights(data: bytes) -> tuple[str, str]:
+    """Who made it and the copyright notice, as EXIF has them."""
+    exif = Image.open(io.BytesIO(data)).getexif()
+    creator, notice = (
+        str(exif[tag]).encode("latin-1").decode() for tag in (ExifTags.Base.Artist, ExifTags.Base.Copyright)
+    )
+    return creator, notice
 
 
 def test_preview_is_what_comes(visitor: Visitor, photographs: list[File]) -> None:

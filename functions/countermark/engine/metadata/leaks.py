@@ -7,6 +7,8 @@ instead of handing on one that holds another picture.
 """
 
 import base64
+import bz2
+import lzma
 import re
 import sys
 import warnings
@@ -32,7 +34,7 @@ _HEADS = re.compile(
     rb"BM[\s\S]{4}\0\0\0\0[\s\S]{2}\0\0[\x0c\x28\x38\x40\x6c\x7c]\0\0\0|"
     rb"II\*\0|MM\0\*|II\xbc\x01|qoif"
 )
-_PACKED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
+_PACKED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08|BZh[1-9]1AY&SY|\xfd7zXZ\0")
 _LETTERS = re.compile(rb"[A-Za-z0-9+/_=-](?:[A-Za-z0-9+/_=-]|[\r\n\t \\]|&#x[Aa];|&#1[03];){98,}")
 _DIGITS = re.compile(rb"[0-9A-Fa-f](?:[0-9A-Fa-f]|[\r\n\t ,:%]){198,}")
 _WIDE = re.compile(rb"(?:[\x20-\x7e]\0(?:\0\0)?){100,}|(?:(?:\0\0)?\0[\x20-\x7e]){100,}")
@@ -75,7 +77,7 @@ def _search(data: bytes, skip: int, way: str, depth: int) -> Iterator[Found]:
 def _hidden(data: bytes) -> Iterator[tuple[str, int, bytes]]:
     """Yield what is written in another way: how, where, and what it says."""
     for number, found in enumerate(_PACKED.finditer(data)):
-        if number < _MOST_PACKED and len(inner := unpack(data[found.start() :], _UNPACKED)) > SMALLEST:
+        if number < _MOST_PACKED and len(inner := _unpacked(data[found.start() :])) > SMALLEST:
             yield "compressed", found.start(), inner
     for found in _LETTERS.finditer(data):
         letters = _NO_LETTERS.sub(b"", found[0]).replace(b"-", b"+").replace(b"_", b"/")
@@ -89,6 +91,18 @@ def _hidden(data: bytes) -> Iterator[tuple[str, int, bytes]]:
             yield "hexadecimal", found.start(), bytes.fromhex(part[: len(part) // 2 * 2].decode())
     for found in _WIDE.finditer(data):
         yield "wide letters", found.start(), found[0].replace(b"\0", b"")
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return what the compressed data at the start of `data` holds, as far as it can be read."""
+    try:
+        if data.startswith(b"BZh"):
+            return bz2.BZ2Decompressor().decompress(data, _UNPACKED)
+        if data.startswith(b"\xfd7zXZ"):
+            return lzma.LZMADecompressor().decompress(data, _UNPACKED)
+    except (OSError, lzma.LZMAError):
+        return b""
+    return unpack(data, _UNPACKED)
 
 
 def _opened(data: bytes, at: int) -> tuple[str, tuple[int, int]] | None:

@@ -1,7 +1,7 @@
 """The notes of a camera's maker: kept as they are when nothing in them is a picture, or says where it was taken.
 
 There is no free reader of all makers' notes. So this knows how those of the usual makers are laid out, which of their
-tags are previews and which are places, and drops what it does not know when the place has to go.
+tags are previews and which are places, and drops the notes of all others: nobody knows what is in them.
 """
 
 import struct
@@ -65,11 +65,8 @@ _BARE = {
 def kept(notes: bytes, at: int, order: str, make: str, *, places: bool) -> bytes:
     """Return the notes that stood at `at` of a block, or nothing; without `places` those in them are blank."""
     maker = _maker(notes, make)
-    # Nikon's notes begin with the head of a TIFF structure and Canon's end with one.
-    if holds_picture(notes, tiff=maker is None):
+    if maker is None or holds_picture(notes, tiff=False):  # Nikon's begin with the head of a TIFF structure
         return b""
-    if maker is None:
-        return notes if places else b""
     if maker.head == b"Nikon\0\2":
         order = ">" if notes[10:12] == b"MM" else "<"
     return _checked(notes, at, maker, maker.order or order, places=places)

@@ -22,9 +22,20 @@ _HEADS = (
     rb"II\xbc\x01",
     rb"qoif\0",
 )
+#: How compressed data begins that is never looked into: no camera writes it, so what is in it need not be known.
+_SEALED = (
+    rb"BZh[1-9]1AY&SY",
+    rb"\xfd7zXZ\0",
+    rb"\x28\xb5\x2f\xfd",
+    rb"\x04\x22\x4d\x18",
+    rb"LZIP\x01",
+    rb"PK\x03\x04",
+    rb"7z\xbc\xaf\x27\x1c",
+)
 _TIFF = (rb"II[*+]\0", rb"MM\0[*+]")
 _PICTURE = re.compile(b"|".join(_HEADS))
 _PICTURE_OR_TIFF = re.compile(b"|".join((*_HEADS, *_TIFF)))
+_SEAL = re.compile(b"|".join(_SEALED))
 _PACKED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
 _MOST_PACKED, _UNPACKED = 64, 65_536  # how many are looked into, and how far
 
@@ -49,7 +60,12 @@ def holds_picture(data: bytes, *, tiff: bool = True) -> bool:
     """Tell whether something in `data` may be a picture; `tiff` says whether a TIFF structure counts as one."""
     head = _PICTURE_OR_TIFF if tiff else _PICTURE
     text = data.decode("latin-1")
-    if head.search(data) or _as_text(text) or any(map(_encoded, _RUN.findall(text.replace("\0", "")))):
+    if (
+        head.search(data)
+        or _SEAL.search(data)
+        or _as_text(text)
+        or any(map(_encoded, _RUN.findall(text.replace("\0", ""))))
+    ):
         return True
     for number, found in enumerate(_PACKED.finditer(data)):
         if number == _MOST_PACKED:
