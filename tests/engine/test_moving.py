@@ -212,3 +212,10 @@ def test_a_gif_that_could_be_transparent_and_is_not_stays_small():
     ]
     one, all_of_them = (edited(apng(part, 0, size=ground.size), "gif").data for part in (stored[:1] * 2, stored))
     assert len(all_of_them) < 1.5 * len(one)
+
+
+@pytest.mark.parametrize("brand", [b"hevc", b"msf1"])
+def test_a_heic_file_that_is_only_a_sequence_is_refused_in_words(brand):
+    box = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0" + brand + b"iso8"
+    with pytest.raises(engine.UnsupportedFormat, match="sequence"):
+        edited(box + b"\0\0\0\x10moov\0\0\0\x08mvhd" + bytes(64))
