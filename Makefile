@@ -41,6 +41,12 @@ test-fast: .venv/.test check ## what a minute can tell before a commit: style, t
 	EXAMPLES=5 STEPS=10 $(BIN)/python -m pytest -q --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 		-m "not slow" $(FAST)
 
+hostile: .venv/.test ## run hostile files of every kind, and write bench/hostile.md; a minute or two
+	$(BIN)/python -m tests.engine.hostile
+
+test-needs: .venv/.test ## measure what memory images take, beside what the engine says that they need; minutes
+	$(BIN)/python -m tests.engine.needs
+
 test-leaks: .venv/.test ## hide a picture in every place of every format and look for it in every result; a minute
 	$(BIN)/python -m tests.engine.leaks
 
@@ -133,4 +139,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor corpus fuzz fuzz-kernel test test-fast test-large test-images test-leaks test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser
+.PHONY: help up demo status doctor corpus fuzz fuzz-kernel test test-fast test-large test-images test-leaks hostile test-needs test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser

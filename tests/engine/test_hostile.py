@@ -2,7 +2,6 @@
 
 import struct
 import time
-import zlib
 from collections.abc import Callable
 from io import BytesIO
 
@@ -11,43 +10,36 @@ import pytest
 from countermark import engine
 from PIL import Image
 
+from tests.engine.hostile import (
+    PIXELS,
+    after_brand,
+    apng,
+    bmp,
+    box,
+    boxed,
+    chunk,
+    empty_scans,
+    exif_in_segments,
+    gif,
+    gif_blocks,
+    grid,
+    jpeg_of,
+    nested,
+    one_table_many_pages,
+    packed_text,
+    page,
+    piece,
+    png,
+    scans,
+    segment,
+    small_png,
+    tiff,
+    track,
+    webp,
+    with_segments,
+)
+
 LIMITS = engine.Limits(max_pixels=2_000_000, max_frames=50, max_bytes=5_000_000, seconds=20)
-
-
-def png(width: int, height: int, rows: bytes, *, depth: int = 8, kind: int = 2, extra: bytes = b"") -> bytes:
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    head = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra
-    return head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
-def text_bomb() -> bytes:
-    """A compressed text that unpacks to 200 million bytes."""
-    packed = zlib.compress(bytes(200_000_000), 9)
-    data = b"zTXtcomment\0\0" + packed
-    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
-    return png(8, 8, b"\0" * 200, extra=chunk)
-
-
-def jpeg_of(width: int, height: int) -> bytes:
-    """A JPEG whose header promises more than there is."""
-    buffer = BytesIO()
-    Image.new("RGB", (16, 16)).save(buffer, "JPEG")
-    data = bytearray(buffer.getvalue())
-    at = data.index(b"\xff\xc0") + 5
-    data[at : at + 4] = struct.pack(">HH", height, width)
-    return bytes(data)
-
-
-def scan_bomb() -> bytes:
-    """A progressive JPEG that repeats one scan thousands of times."""
-    buffer = BytesIO()
-    Image.new("RGB", (1024, 1024), "gray").save(buffer, "JPEG", progressive=True)
-    data = buffer.getvalue()
-    last = data.rindex(b"\xff\xda")
-    return data[:-2] + data[last:-2] * 6000 + data[-2:]
 
 
 def frames(count: int, size: int) -> bytes:
@@ -68,32 +60,59 @@ def endless_tiff() -> bytes:
     return bytes(data)
 
 
-def webp_of(width: int, height: int) -> bytes:
-    head = struct.pack("<I", 0)[:4] + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    body = b"WEBPVP8X" + struct.pack("<I", 10) + head
-    return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-HOSTILE: dict[str, tuple[Callable[[], bytes], set[str]]] = {
+REFUSED: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "png of 4 billion pixels": (lambda: png(65_000, 65_000, b"\0"), {"too_many_pixels"}),
     "png with fewer rows": (lambda: png(500, 500, b"\0" * 100), {"truncated_image", "damaged_image"}),
     "png without pixels": (lambda: png(0, 0, b""), {"damaged_image"}),
-    "png with a text bomb": (text_bomb, {"damaged_image"}),
+    "png with a text bomb": (lambda: small_png(packed_text(b"Comment", 200_000_000)), {"damaged_image"}),
     "png of an unknown kind": (lambda: png(4, 4, b"\0" * 90, kind=5), {"damaged_image"}),
+    "png of chunks alone": (lambda: small_png(chunk(b"prVt", b"") * 200_000), {"damaged_image"}),
+    "png with a frame larger than it": (lambda: apng(3, 64, 64, claimed=(3000, 3000)), {"too_many_pixels"}),
     "jpeg of 4 billion pixels": (lambda: jpeg_of(65_500, 65_500), {"too_many_pixels"}),
     "jpeg without pixels": (lambda: jpeg_of(0, 16), {"damaged_image"}),
-    "jpeg of thousands of scans": (scan_bomb, {"damaged_image"}),
+    "jpeg of thousands of scans": (lambda: scans(6000, 256, 256), {"damaged_image"}),
+    "jpeg of thousands of empty scans": (lambda: empty_scans(9000, 64, 64), {"damaged_image"}),
+    "jpeg of segments alone": (lambda: with_segments(segment(0xE5, b"") * 50_000), {"damaged_image"}),
+    "jpeg filled up": (lambda: with_segments(b"\xff" * 2_000_000), {"damaged_image"}),
+    "jpeg with junk": (lambda: with_segments(segment(0xE5, b"") + bytes(2_000_000)), {"damaged_image"}),
+    "jpeg with a large exif": (lambda: exif_in_segments(2_000_000), {"damaged_image"}),
     "gif of too many frames": (lambda: frames(60, 8), {"too_many_frames"}),
     "gif of too many pixels": (lambda: frames(40, 300), {"too_many_pixels"}),
+    "gif of a few bytes and many pixels": (lambda: gif((1, 1), (0, 0, 30_000, 30_000)), {"too_many_pixels"}),
+    "gif with a large second frame": (lambda: gif((9, 9), (0, 0, 9, 9), (0, 0, 2000, 2000)), {"too_many_pixels"}),
+    "gif of short blocks": (lambda: gif_blocks(500_000), {"damaged_image"}),
     "gif cut off": (lambda: frames(3, 64)[:-90], {"truncated_image", "damaged_image"}),
-    "webp of 270 million pixels": (lambda: webp_of(16_383, 16_383), {"too_many_pixels", "damaged_image"}),
+    "webp of 270 million pixels": (lambda: webp((16_383, 16_383)), {"too_many_pixels"}),
+    "webp with a large frame": (lambda: webp((64, 64), (2000, 2000)), {"too_many_pixels"}),
+    "webp of chunks alone": (lambda: webp((9, 9), (9, 9)) + piece(b"prVt", b"") * 200_000, {"damaged_image"}),
     "avif of nothing": (lambda: b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(40), {"damaged_image"}),
+    "avif that says less": (lambda: boxed("AVIF", (2000, 1500), (64, 64)), {"too_many_pixels"}),
+    "avif of one tile": (lambda: after_brand(b"avif", grid(b"av01", 9000, (1000, 1000))), {"damaged_image"}),
+    "avif of frames": (lambda: after_brand(b"avis", track(4_000_000_000)), {"too_many_frames"}),
+    "avif of boxes in boxes": (lambda: after_brand(b"avif", nested(100_000)), {"damaged_image"}),
     "heic of nothing": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), {"damaged_image"}),
-    "bmp of 4 billion pixels": (
-        lambda: b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 65_000, 65_000, 1, 24, 0, 0, 0, 0, 0, 0),
+    "heic that says less": (lambda: boxed("HEIF", (1500, 1400), (64, 64)), {"too_many_pixels"}),
+    "heic of one tile": (lambda: after_brand(b"heic", grid(b"hvc1", 9000, (1000, 1000))), {"damaged_image"}),
+    "heic of boxes alone": (lambda: after_brand(b"heic", box(b"free", b"") * 200_000), {"damaged_image"}),
+    "bmp of 4 billion pixels": (lambda: bmp(65_000, 65_000, b"", coded=0), {"too_many_pixels"}),
+    "bmp of runs": (lambda: bmp(1000, 1000, b"\1\x80" * 4_200_000), {"damaged_image", "file_too_large"}),
+    "tiff of one directory": (lambda: b"II*\0\x08\0\0\0\0\0\0\0\0\0", {"damaged_image"}),
+    "tiff with a large second page": (
+        lambda: tiff(page(64, 64), page(30_000, 30_000), data=PIXELS),
         {"too_many_pixels"},
     ),
-    "tiff of one directory": (lambda: b"II*\0\x08\0\0\0\0\0\0\0\0\0", {"damaged_image"}),
+    "tiff with a large tile": (
+        lambda: tiff(page(64, 64, (322, 4, 1, 30_000), (323, 4, 1, 30_000), coded=8), data=PIXELS),
+        {"too_many_pixels"},
+    ),
+    "tiff with many samples": (lambda: tiff(page(64, 64, (277, 3, 1, 60_000)), data=PIXELS), {"damaged_image"}),
+    "tiff of strips": (lambda: tiff(page(64, 64, (273, 4, 600_000, 8)), data=bytes(2_400_000)), {"damaged_image"}),
+    "tiff of pages": (lambda: tiff(*[page(8, 8)] * 200, data=PIXELS), {"too_many_frames"}),
+    "tiff of entries": (lambda: one_table_many_pages(40, 60_000), {"damaged_image"}),
+    "tiff of one value": (
+        lambda: tiff(page(64, 64, *[(50_000 + each, 7, 900_000, 8) for each in range(99)]), data=bytes(900_000)),
+        {"damaged_image"},
+    ),
     "a page": (lambda: b"<!doctype html><html>", {"not_an_image"}),
     "a script": (lambda: b"#!/bin/sh\nrm -rf /", {"not_an_image"}),
     "postscript": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", {"not_an_image"}),
@@ -109,16 +128,16 @@ def outcome(source: bytes) -> engine.Edited | engine.ImageError:
         return error
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", REFUSED)
 def test_a_hostile_file_is_refused_soon(name):
-    make, codes = HOSTILE[name]
+    make, codes = REFUSED[name]
     source = make()
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(engine.ImageError) as caught:
         engine.process(source, engine.Options(), limits=LIMITS)
     assert caught.value.code in codes
     assert str(caught.value).endswith(".")
-    assert time.monotonic() - began < LIMITS.seconds
+    assert time.process_time() - began < 1.0  # a tenth of it at most, on a machine of its own
 
 
 def test_a_directory_that_follows_itself_does_not_hang():

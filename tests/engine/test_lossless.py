@@ -11,7 +11,7 @@ from countermark.engine import dct
 from countermark.engine.decode import open_image
 from countermark.engine.ground import Ground
 from countermark.engine.limits import Deadline
-from countermark.engine.lossless import mark_lossless
+from countermark.engine.lossless import mark_lossless, suits_coefficients
 from countermark.engine.task import Output, Picture
 from PIL import Image, ImageDraw, ImageOps
 
@@ -32,7 +32,8 @@ def picture(output: Output | None = None) -> Picture:
 
 def marked(source: bytes, fields: dict[str, str]) -> bytes | None:
     tasks = engine.parse_options(fields).tasks
-    result = mark_lossless(open_image(source, engine.Limits()), tasks, picture())
+    opened = open_image(source, engine.Limits())
+    result = mark_lossless(opened, tasks, picture()) if suits_coefficients(opened, tasks, picture().output) else None
     return result and result.data
 
 

@@ -84,7 +84,7 @@ def test_a_text_that_grows_is_not_unpacked():
     chunk = b"Comment\0\0" + bomb
     source = in_png(struct.pack(">I4s", len(chunk), b"zTXt") + chunk + bytes(4))
     began = time.process_time()
-    assert png.read_chunks(source).texts.get("Comment", "") == "\0" * 2_000_000
+    assert png.read_chunks(source).texts.get("Comment", "") == "\0" * 20_000
     assert spent(began) < SECONDS
 
 

@@ -233,3 +233,20 @@ def test_a_large_file_is_not_opened(make):
 def test_an_image_that_takes_too_long_says_so(photograph):
     with pytest.raises(engine.TookTooLong):
         engine.process(photograph("fig"), engine.Options(), limits=engine.Limits(seconds=0))
+
+
+def test_memory_is_asked_for_before_anything_is_decoded(photograph):
+    asked: list[int] = []
+
+    def refuse(need: int) -> None:
+        asked.append(need)
+        raise engine.TooLargeHere
+
+    options = (engine.Options(), engine.Options(format="PNG"))
+    for run in (engine.process, engine.preview):
+        for each in options:
+            with pytest.raises(engine.TooLargeHere) as caught:
+                run(photograph("fig"), each, admit=refuse)
+            assert caught.value.code == "too_large_here"
+    assert len(asked) == 4
+    assert min(asked) > 1_000_000

@@ -146,19 +146,21 @@ def _in_eight_bits(image: Image.Image) -> Image.Image:
     return flat
 
 
-def write_apng(frames: list[Image.Image], durations: list[float], plays: int, settings: dict[str, Any]) -> bytes:
-    """Return frames of one mode and size as an animated PNG file with the metadata of `settings`.
+def write_apng(frames: Iterator[tuple[Image.Image, float]], count: int, plays: int, settings: dict[str, Any]) -> bytes:
+    """Return `count` frames of one mode and size, each with its duration, as an animated PNG file.
 
-    Each frame holds what differs from the one before it, and takes its place: nothing is disposed of or blended.
+    Each frame holds what differs from the one before it, and takes its place: nothing is disposed of or blended. The
+    metadata is that of `settings`.
     """
-    first = list(chunks(write_png(frames[0], settings)))
+    before, duration = next(frames)
+    first = list(chunks(write_png(before, settings)))
     begin = next(at for at, (kind, _) in enumerate(first) if kind == b"IDAT")
-    written = [*first[:begin], (b"acTL", struct.pack(">II", len(frames), min(plays, _MOST)))]
-    written += [(b"fcTL", _control(0, frames[0].size, (0, 0), durations[0])), *first[begin:-1]]
+    written = [*first[:begin], (b"acTL", struct.pack(">II", count, min(plays, _MOST)))]
+    written += [(b"fcTL", _control(0, before.size, (0, 0), duration)), *first[begin:-1]]
     number = 1
-    for before, frame, duration in zip(frames, frames[1:], durations[1:], strict=False):
+    for frame, duration in frames:
         box = _changed(before, frame)
-        part = frame.crop(box)
+        before, part = frame, frame.crop(box)
         written.append((b"fcTL", _control(number, part.size, box[:2], duration)))
         number += 1
         for kind, data in chunks(write_png(part, {})):

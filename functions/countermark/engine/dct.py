@@ -8,21 +8,17 @@ import ctypes
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
-from PIL import _imaging  # noqa: F401 - its libjpeg is then loaded, and is the one that is found
 
-from .compiled import library
+from .compiled import beside_pillow, library
 from .stencil import Stencil
 
-DONE, TOOK_TOO_LONG = 0, 3  # of the kernel's results; with any other the pixels are tried
+DONE, TOOK_TOO_LONG, NO_MEMORY = 0, 3, 4  # of the kernel's results; with any other the pixels are tried
 _LOOKED_AT = (96, 32, 32)  # blocks of a stencil, by component, in which it is looked for what shows of the mark
 _FUNCTIONS = (
     "jpeg_std_error",
@@ -239,17 +235,9 @@ def _load() -> tuple[Kernel | None, str | None]:
     compiled = library()
     if compiled is None:
         return None, "The compiled kernel was not built; install the package again where there is a C compiler."
-    for candidate in _libjpegs():
+    for candidate in beside_pillow("jpeg"):
         try:
             return Kernel(compiled, ctypes.CDLL(candidate)), None
         except (OSError, AttributeError):
             continue
     return None, "No libjpeg with its own functions was found beside Pillow or on the system."
-
-
-def _libjpegs() -> list[str]:
-    """Return where libjpeg may be: in Pillow's wheel, then on the system."""
-    package = Path(PIL.__file__).parent
-    bundled = [*(package.parent / "pillow.libs").glob("libjpeg*"), *(package / ".dylibs").glob("libjpeg*")]
-    system = find_library("jpeg")
-    return [*map(str, bundled), *([system] if system else [])]

@@ -8,23 +8,24 @@ from PIL import Image, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from .animation import Animation
+from .claims import Claims, read_claims
+from .claims.jpeg import check_scans
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
-from .limits import Deadline, Limits, check_bytes, check_pixels
+from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
 from .moving import frames_of, plays_of, read_animation
+from .quiet import hush
 from .turned import UPRIGHT
 
 # The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
 Image.MAX_IMAGE_PIXELS = None
 
 register_heif_opener(thumbnails=False)
+hush()
 
 _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
 _KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
-_SCAN = b"\xff\xda"
-#: A progressive JPEG with more scans is an attack: each of them goes over the whole picture.
-MAX_SCANS = 200
 _DEEP = {"I", "I;16B", "I;16L", "I;16N"}
 _MODES = {"1": "L", "F": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 _EDITED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
@@ -36,8 +37,10 @@ class Opened:
 
     source: bytes
     image: Image.Image
+    size: tuple[int, int]  # of the image as it is stored
     format: str
     frames: int
+    claims: Claims
     plays: int  # how often an animation is played; 0 is for ever
     animation: Animation | None  # of a GIF or PNG file
     exif: Exif
@@ -54,6 +57,8 @@ def open_image(source: bytes, limits: Limits) -> Opened:
     if form is None:
         raise _unknown(source[:64])
     try:
+        claims = read_claims(source, form)
+        check_claims(claims, limits, animated=FORMATS[form].animated)
         image = Image.open(BytesIO(source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
         animation = read_animation(image, source, form)
@@ -61,13 +66,16 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             check_pixels(*frame.size, 1, limits)
         frames = len(animation.frames) if animation else _count(image, form)
         check_pixels(*image.size, frames, limits)
-        _check_scans(image, source)
+        if image.info.get("progressive"):
+            check_scans(source, claims.largest)
         blocks = read_blocks(source, form, image)
         return Opened(
             source=source,
             image=image,
+            size=image.size,
             format=form,
             frames=frames,
+            claims=claims,
             plays=animation.plays if animation else plays_of(image, source, form),
             animation=animation,
             exif=Exif(blocks.exif),
@@ -80,11 +88,6 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         raise _unreadable(source, form) from None
     except Exception as error:  # readers raise anything
         raise _damage(error, form) from error
-
-
-def _check_scans(image: Image.Image, source: bytes) -> None:
-    if image.info.get("progressive") and source.count(_SCAN) > MAX_SCANS:
-        raise DamagedImage(f"The JPEG image has more than {MAX_SCANS} scans.")
 
 
 def _count(image: Image.Image, form: str) -> int:
@@ -102,16 +105,16 @@ def shrink_on_load(opened: Opened, longest: int) -> None:
 def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
     """Decode frame after frame, upright and in one of the modes that tasks know."""
     try:
+        if opened.format == "JPEG":
+            check_scans(opened.source, opened.claims.largest)
         for frame in opened.animation.read() if opened.animation else frames_of(opened.image, opened.frames):
             deadline.check()
             # Pillow turns TIFF upright by itself, and HEIC comes so. TIFF's writer takes tags from an image that its
             # reader made, so that one is not handed on.
             orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
             yield _editable(frame, orientation, copied=opened.frames > 1 or opened.format == "TIFF")
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
-    except MemoryError:
-        raise DamagedImage("The image needs more memory than there is.") from None
     except Exception as error:  # readers raise anything
         raise _damage(error, opened.format) from error
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from .decode import Opened
 from .errors import CannotEncode, ImageError
 from .formats import FORMATS, Format
 from .metadata import Metadata
-from .moving import write_moving
+from .moving import alike, write_moving
 from .png import write_png
 from .task import Output
 
@@ -30,40 +31,55 @@ AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times f
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
-def encode(frames: list[Image.Image], opened: Opened, output: Output, metadata: Metadata) -> bytes:
-    """Return `frames` as a file of the format that `output` names."""
+def encode(frames: Iterator[Image.Image], count: int, opened: Opened, output: Output, metadata: Metadata) -> bytes:
+    """Return `count` frames as a file of the format that `output` names; of several each is made when it is written."""
     form = FORMATS[output.format]
-    frames = [in_mode(frame, form, metadata.profile) for frame in (frames if form.animated else frames[:1])]
+    fitting: Iterator[Image.Image] = (_fitted(frame, form, metadata.profile) for frame in frames)
+    if count > 1 and opened.format == "TIFF" and form.name != "TIFF":  # whose pages may be of different kinds
+        fitting = iter(alike(list(fitting)))
+    first = next(fitting)
     raw = opened.format == "TIFF" and opened.image.info.get("compression") == "raw"
-    settings = _settings(frames, opened, output) | _carried(frames[0], form, metadata, raw=raw)
-    with _writing(form, frames):
-        data = _written(frames, form, opened, settings)
+    settings = _settings([first], opened, output) | _carried(first, form, metadata, raw=raw)
+    with _writing(form):
+        if count > 1 and form.animated:
+            data = _moving(chain([first], fitting), count, form, opened, settings)
+        else:
+            data = _still(first, form, settings)
     if form.name == "JPEG":
-        return metadata.put_into_jpeg(data, frames[0].mode)
+        return metadata.put_into_jpeg(data, first.mode)
     return metadata.put_into_tiff(data) if form.name == "TIFF" else data
 
 
-def _written(frames: list[Image.Image], form: Format, opened: Opened, settings: dict[str, Any]) -> bytes:
-    if len(frames) > 1:
-        if form.name == opened.format == "WebP":
-            settings["background"] = opened.image.info["background"]
-        return write_moving(frames, form.name, opened.plays, settings)
-    frames[0].info = {}  # else Pillow writes what we mean to drop
-    if form.name == "PNG":
-        return write_png(frames[0], settings)
-    buffer = BytesIO()
-    frames[0].save(buffer, form.name.upper(), **settings)
-    return buffer.getvalue()
-
-
-@contextlib.contextmanager
-def _writing(form: Format, frames: list[Image.Image]) -> Iterator[None]:
-    """Turn whatever a writer raises into `CannotEncode`, and raise it for a picture that the format cannot hold."""
-    longest = max(max(frame.size) for frame in frames)
+def _fitted(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Image:
+    """Return a frame as the format holds it, with what was said of it; raise `CannotEncode` when it is too large."""
+    longest, info = max(frame.size), frame.info
     if form.longest and longest > form.longest:
         raise CannotEncode(
             f"{form.name} images have at most {form.longest:,} pixels on a side; this one has {longest:,}."
         )
+    frame = in_mode(frame, form, profile)
+    frame.info = info
+    return frame
+
+
+def _moving(frames: Iterator[Image.Image], count: int, form: Format, opened: Opened, settings: dict[str, Any]) -> bytes:
+    if form.name == opened.format == "WebP":
+        settings["background"] = opened.image.info["background"]
+    return write_moving(frames, count, form.name, opened.plays, settings)
+
+
+def _still(image: Image.Image, form: Format, settings: dict[str, Any]) -> bytes:
+    image.info = {}  # else Pillow writes what we mean to drop
+    if form.name == "PNG":
+        return write_png(image, settings)
+    buffer = BytesIO()
+    image.save(buffer, form.name.upper(), **settings)
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _writing(form: Format) -> Iterator[None]:
+    """Turn whatever a writer raises into `CannotEncode`."""
     try:
         yield
     except (ImageError, MemoryError):
@@ -75,7 +91,7 @@ def _writing(form: Format, frames: list[Image.Image]) -> Iterator[None]:
 def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image:
     """Return an image, in a mode of the format, as a file of the output's format and quality shows it."""
     buffer = BytesIO()
-    with _writing(FORMATS[output.format], [image]):
+    with _writing(FORMATS[output.format]):
         image.save(buffer, FORMATS[output.format].name.upper(), **_settings([image], opened, output))
         again = Image.open(buffer)
         again.load()
@@ -85,7 +101,7 @@ def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image
 def loses(opened: Opened, output: Output) -> int:
     """Return how many levels of a pixel may be lost when the result is written: at a low quality any."""
     quality, source = output.quality, opened.image
-    if output.format not in LOSSY or (output.format == "WebP" and quality == "keep" and _is_lossless_webp(opened)):
+    if output.format not in LOSSY or (output.format == "WebP" and writes_lossless_webp(opened, output)):
         return 0
     if isinstance(quality, int):
         return USUALLY_LOST if quality >= LOW_QUALITY else 255
@@ -120,7 +136,7 @@ def _settings(frames: list[Image.Image], opened: Opened, output: Output) -> dict
     if output.format == "PNG":
         return {"compress_level": PNG_LEVEL}
     if output.format == "WebP":
-        if quality == "keep" and _is_lossless_webp(opened):
+        if writes_lossless_webp(opened, output):
             return {"lossless": True, "quality": 40, "method": WEBP_LOSSLESS_METHOD}
         return {"quality": USUAL_QUALITY["WebP"] if quality == "keep" else quality, "method": WEBP_METHOD}
     if output.format == "AVIF":
@@ -139,6 +155,11 @@ def _jpeg_settings(image: Image.Image, opened: Opened, quality: str | int) -> di
         tables = {0: tables[0]}
     sampling = _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(source), "4:4:4")
     return {"qtables": tables, "subsampling": sampling, "progressive": bool(source.info.get("progressive"))}
+
+
+def writes_lossless_webp(opened: Opened, output: Output) -> bool:
+    """Tell whether a WebP result is lossless."""
+    return output.quality == "keep" and _is_lossless_webp(opened)
 
 
 def _is_lossless_webp(opened: Opened) -> bool:

@@ -9,10 +9,12 @@
     │   └── TruncatedImage     truncated_image
     ├── TooManyPixels          too_many_pixels
     ├── TooManyFrames          too_many_frames
+    ├── TooLargeHere           too_large_here; this machine has not the memory, another one may
     ├── TookTooLong            took_too_long
     ├── EmptyMark              empty_mark
     ├── TaskFailed             task_failed
     ├── CannotEncode           cannot_encode
+    │   └── ResultTooLarge     result_too_large
     └── LeakedPicture          leaked_picture; only where results are looked at (metadata/leaks.py)
 
 `code` is stable and meant for programs; the message is a sentence for a person.
@@ -79,6 +81,12 @@ class TooManyFrames(ImageError):
     code = "too_many_frames"
 
 
+class TooLargeHere(ImageError):
+    """The image needs more memory than there is for one image here."""
+
+    code = "too_large_here"
+
+
 class TookTooLong(ImageError):
     """The image took longer than is allowed."""
 
@@ -101,6 +109,12 @@ class CannotEncode(ImageError):
     """The marked image cannot be written in this format."""
 
     code = "cannot_encode"
+
+
+class ResultTooLarge(CannotEncode):
+    """The marked image would be a far larger file than the image that was sent."""
+
+    code = "result_too_large"
 
 
 class LeakedPicture(ImageError):

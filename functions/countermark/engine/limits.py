@@ -3,9 +3,14 @@
 import time
 from dataclasses import dataclass
 
-from .errors import FileTooLarge, TookTooLong, TooManyFrames, TooManyPixels
+from .claims import Claims
+from .errors import FileTooLarge, ResultTooLarge, TookTooLong, TooManyFrames, TooManyPixels
 
 MEGA = 1_000_000
+#: What a result may have, in bytes, whatever it is made from, and how many times the file that it is made from.
+RESULT_ANY, RESULT_TIMES = 64 * MEGA, 20
+#: How many times the largest file that is taken a result may have at the most.
+RESULT_MOST = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,16 @@ def check_bytes(size: int, limits: Limits) -> None:
         )
 
 
+def check_result(size: int, source: int, limits: Limits) -> None:
+    """Raise `ResultTooLarge` when no result of `size` bytes may be made from a file of `source` bytes."""
+    most = min(RESULT_ANY + RESULT_TIMES * source, RESULT_MOST * limits.max_bytes)
+    if size > most:
+        raise ResultTooLarge(
+            f"The marked image would have {size / MEGA:,.0f} million bytes, made from {source / MEGA:,.2f} million; "
+            f"at most {most / MEGA:,.0f} million are allowed."
+        )
+
+
 def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
     """Raise `TooManyPixels` or `TooManyFrames` for a picture of this size."""
     if frames > limits.max_frames:
@@ -55,6 +70,14 @@ def check_pixels(width: int, height: int, frames: int, limits: Limits) -> None:
         raise TooManyPixels(
             f"The picture has {_in_words(pixels)} pixels; at most {_in_words(limits.max_pixels)} are allowed."
         )
+
+
+def check_claims(claims: Claims, limits: Limits, *, animated: bool) -> None:
+    """Raise `TooManyPixels` or `TooManyFrames` for what a file says; `animated` counts all frames."""
+    check_pixels(claims.largest, 1, 1, limits)
+    if animated:
+        check_pixels(0, 0, claims.frames, limits)
+        check_pixels(claims.pixels, 1, 1, limits)
 
 
 def _in_words(pixels: int) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from .dct import DONE, TOOK_TOO_LONG, Component, Plane, Shown, kernel
+from .dct import DONE, NO_MEMORY, TOOK_TOO_LONG, Component, Plane, Shown, kernel
 from .decode import Opened
 from .errors import EmptyMark
 from .ground import Ground
@@ -17,7 +17,7 @@ from .metadata import kept
 from .paint import in_profile
 from .seen import enough
 from .stencil import Stencil, cut
-from .task import Picture, attempting
+from .task import Output, Picture, attempting
 from .tasks.watermark import Watermark
 from .turned import as_stored, as_upright, spot_as_stored, swaps
 
@@ -35,16 +35,25 @@ class Marked:
     height: int
 
 
+def suits_coefficients(opened: Opened, tasks: Sequence[object], output: Output) -> bool:
+    """Tell whether a picture is to be marked in its coefficients, as far as its header and the options say."""
+    wanted = opened.format == "JPEG" and output.format == "JPEG" and output.quality == "keep"
+    return (
+        wanted
+        and all(isinstance(task, Watermark) for task in tasks)
+        and kernel() is not None
+        and _sampling(opened.image) is not None
+    )
+
+
 def mark_lossless(opened: Opened, tasks: Sequence[object], picture: Picture) -> Marked | None:
-    """Return the marked file, or None when it has to be marked on its pixels.
+    """Return the marked file of a picture that suits, or None when it has to be marked on its pixels after all.
 
     The pixels are not turned upright: the marks are drawn the way the picture lies, and its orientation stays.
     """
     native, image = kernel(), opened.image
-    if native is None or not isinstance(image, JpegImagePlugin.JpegImageFile) or not _suits(opened, tasks, picture):
-        return None
     sampling = _sampling(image)
-    if sampling is None:
+    if native is None or sampling is None:
         return None
     orientation = opened.exif.orientation
     width, height = image.size[::-1] if swaps(orientation) else image.size
@@ -53,6 +62,8 @@ def mark_lossless(opened: Opened, tasks: Sequence[object], picture: Picture) -> 
         result, data, shown = native.mark(opened.source, sampling, plan.decide, picture.deadline.left)
     except _NotOnCoefficients:
         return None
+    if result == NO_MEMORY:
+        raise MemoryError
     if result == TOOK_TOO_LONG:
         picture.deadline.check()
     if result != DONE:
@@ -62,14 +73,10 @@ def mark_lossless(opened: Opened, tasks: Sequence[object], picture: Picture) -> 
     return Marked(data=metadata.put_into_jpeg(data, image.mode), width=width, height=height)
 
 
-def _suits(opened: Opened, tasks: Sequence[object], picture: Picture) -> bool:
-    output = picture.output
-    wanted = output.format == "JPEG" and output.quality == "keep"
-    return wanted and opened.format == "JPEG" and all(isinstance(task, Watermark) for task in tasks)
-
-
-def _sampling(image: JpegImagePlugin.JpegImageFile) -> tuple[tuple[int, int], ...] | None:
+def _sampling(image: Image.Image) -> tuple[tuple[int, int], ...] | None:
     """Return the sampling factors of the components, or None for a file that is not grey or YCbCr."""
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return None
     factors = tuple((int(layer[1]), int(layer[2])) for layer in image.layer)
     if image.mode == "L" and len(factors) == 1:
         return factors

@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Iterator
 from io import BytesIO
-from itertools import accumulate
 from typing import Any
 
 from PIL import Image
@@ -47,51 +46,93 @@ def frames_of(image: Image.Image, count: int) -> Iterator[Image.Image]:
         yield image
 
 
-def durations(frames: list[Image.Image], form: str) -> list[float]:
-    """Return how many milliseconds each frame stays, in the units of a format; 0 where nobody says.
+class Clock:
+    """Times of frames in the units of a format.
 
     What the units cannot say is made up for by the next frames, so that all together they take as long as before.
     """
-    wanted = [max(float(frame.info.get("duration") or 0), 0) for frame in frames]
-    if form == "PNG":
-        return wanted
-    unit = _GIF_UNIT if form == "GIF" else 1
-    wanted = [min(each, _LONGEST[form]) for each in wanted]
-    ends = [round(end / unit) * unit for end in accumulate(wanted)]
-    units = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
-    return [unit if each and not known else known for each, known in zip(wanted, units, strict=True)]
+
+    def __init__(self, form: str) -> None:
+        """Begin for a format."""
+        self._form = form
+        self._unit = _GIF_UNIT if form == "GIF" else 1
+        self._wanted, self._written = 0.0, 0
+
+    def time_of(self, frame: Image.Image) -> float:
+        """Return how many milliseconds the next frame stays; 0 where nobody says."""
+        wanted = max(float(frame.info.get("duration") or 0), 0)
+        if self._form == "PNG":
+            return wanted
+        wanted = min(wanted, _LONGEST[self._form])
+        self._wanted += wanted
+        end = round(self._wanted / self._unit) * self._unit
+        known, self._written = end - self._written, end
+        return self._unit if wanted and not known else known
 
 
-def write_moving(frames: list[Image.Image], form: str, plays: int, settings: dict[str, Any]) -> bytes:
-    """Return frames as a file of a format that can hold several, with `settings` for Pillow's writer.
+class _Sequence(Image.Image):
+    """Frames in the way that Pillow's writers ask for them: each is made when it is sought, and the last one kept.
 
+    The times of the frames so far are in `times`, which the writers look into behind each frame.
+    """
+
+    def __init__(self, frames: Iterator[tuple[Image.Image, float]], count: int) -> None:
+        super().__init__()
+        self.n_frames, self.is_animated = count, True
+        self.times: list[float] = []
+        self._frames = frames
+        self._next()
+
+    def tell(self) -> int:
+        """Return the number of the frame that is here."""
+        return len(self.times) - 1
+
+    def seek(self, frame: int) -> None:
+        """Go to the next frame; the writers go back to the first one at the end, which it does not matter to."""
+        if frame >= self.n_frames:
+            raise EOFError
+        while frame > self.tell():
+            self._next()
+
+    def _next(self) -> None:
+        frame, time = next(self._frames)
+        self.im, self._mode, self._size = frame.im, frame.mode, frame.size
+        self.times.append(time)
+
+
+def write_moving(frames: Iterator[Image.Image], count: int, form: str, plays: int, settings: dict[str, Any]) -> bytes:
+    """Return `count` frames as a file of a format that can hold several, with `settings` for Pillow's writer.
+
+    Each is made when its turn has come, and is gone when the next one is written.
     Raises `CannotEncode` when they are pages of several sizes, and what Pillow's writer raises.
     """
-    if form != "TIFF" and len({frame.size for frame in frames}) > 1:
-        raise CannotEncode(f"The pages have different sizes, which {form} cannot hold; TIFF and JPEG can be written.")
-    times = durations(frames, form) if form != "TIFF" else []
-    frames = _alike(frames) if form != "TIFF" else frames
-    for frame in frames:
-        frame.info = {}  # else Pillow writes what we mean to drop
+    if form == "TIFF":
+        return _write_pages(list(frames), settings)
+    timed = _timed(frames, form)
     if form == "PNG":
-        return write_apng(frames, times, plays, settings)
+        return write_apng(timed, count, plays, settings)
     if form == "GIF":
-        return write_gif(frames, times, plays, settings.get("comment", b""))
-    settings = {**settings, "save_all": True, "append_images": frames[1:]}
+        return write_gif(timed, plays, settings.get("comment", b""))
+    sequence = _Sequence(timed, count)
+    settings = {**settings, "save_all": True, "duration": sequence.times}
     if form == "WebP":
         kmin, kmax = _WEBP_KEY_FRAMES
-        settings |= {"duration": times, "loop": min(plays, _MOST_PLAYS), "kmin": kmin, "kmax": kmax}
-    elif form == "AVIF":
-        settings |= {"duration": times}
+        settings |= {"loop": min(plays, _MOST_PLAYS), "kmin": kmin, "kmax": kmax}
     buffer = BytesIO()
-    frames[0].save(buffer, form.upper(), **settings)
-    data = buffer.getvalue()
-    return with_plays(data, plays) if form == "AVIF" else _without_heads(data) if form == "TIFF" else data
+    sequence.save(buffer, form.upper(), **settings)
+    return with_plays(buffer.getvalue(), plays) if form == "AVIF" else buffer.getvalue()
 
 
-def frames_in(data: bytes, form: str, count: int) -> int:
-    """Return how many frames a file has into which `count` were written: WebP makes one of those that are the same."""
-    return Image.open(BytesIO(data)).n_frames if form == "WebP" and count > 1 else count  # type: ignore[attr-defined]
+def _timed(frames: Iterator[Image.Image], form: str) -> Iterator[tuple[Image.Image, float]]:
+    """Yield frames, all of one size, without what Pillow would write of them, and their times."""
+    clock, size = Clock(form), None
+    for frame in frames:
+        time = clock.time_of(frame)
+        frame.info = {}
+        if size not in {None, frame.size}:
+            raise CannotEncode(f"The pages have different sizes, which {form} cannot hold; TIFF and JPEG can.")
+        size = frame.size
+        yield frame, time
 
 
 def _without_heads(data: bytes) -> bytes:
@@ -113,10 +154,23 @@ def _without_heads(data: bytes) -> bytes:
     return bytes(changed)
 
 
-def _alike(frames: list[Image.Image]) -> list[Image.Image]:
+def _write_pages(pages: list[Image.Image], settings: dict[str, Any]) -> bytes:
+    for page in pages:
+        page.info = {}
+    buffer = BytesIO()
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:], **settings)
+    return _without_heads(buffer.getvalue())
+
+
+def alike(frames: list[Image.Image]) -> list[Image.Image]:
     """Return frames in one mode: that of all of them, or one that holds all."""
     modes = {frame.mode for frame in frames}
     if len(modes) == 1:
         return frames
     mode = "RGBA" if modes & {"LA", "RGBA"} else "RGB"
     return [frame.convert(mode) for frame in frames]
+
+
+def frames_in(data: bytes, form: str, count: int) -> int:
+    """Return how many frames a file has into which `count` were written: WebP makes one of those that are the same."""
+    return Image.open(BytesIO(data)).n_frames if form == "WebP" and count > 1 else count  # type: ignore[attr-defined]

@@ -1,26 +1,32 @@
 """One image in, one image out."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
+from math import prod
 
 from PIL import Image
 
 from .decode import Opened, open_image, read_frames, shrink_on_load
 from .details import read_details
-from .encode import encode, in_mode, loses, rewritten
+from .encode import encode, in_mode, loses, rewritten, writes_lossless_webp
 from .errors import LeakedPicture, TaskFailed
 from .formats import FORMATS
 from .ground import Ground
-from .limits import Deadline, Limits
-from .lossless import mark_lossless
+from .limits import Deadline, Limits, check_pixels, check_result
+from .lossless import mark_lossless, suits_coefficients
+from .memory import Shape, memory_needed, within_memory
 from .metadata import Rights, kept
 from .moving import frames_in
 from .options import Options
 from .seen import Witness, check_whole, covered_share
 from .task import ImageTask, Output, OutputTask, Picture, attempting
+from .tasks.grayscale import Grayscale
 from .tasks.resize import Resize
 from .tasks.watermark import Watermark
+from .turned import UPRIGHT, swaps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +55,28 @@ class Edited:
         return FORMATS[self.format].extensions
 
 
+Admit = Callable[[int], None]
+"""Told how many bytes an image will need; returns when it may have them, or raises `TooLargeHere`.
+
+It is asked before anything is decoded, and once more, for all that is needed then, when a JPEG file that should have
+been marked in its coefficients has to be decoded after all; what it had before is free by then.
+"""
+
+
+@within_memory()
 def process(
-    source: bytes, options: Options, *, name: str = "image", number: int = 1, limits: Limits | None = None
+    source: bytes,
+    options: Options,
+    *,
+    name: str = "image",
+    number: int = 1,
+    limits: Limits | None = None,
+    admit: Admit | None = None,
 ) -> Edited:
     """Return the image in `source` edited by the tasks of `options`.
 
-    `name` is the file's name and `number` its place in the job, from 1: marks may show both.
+    `name` is the file's name and `number` its place in the job, from 1: marks may show both. `admit` is asked before
+    the image takes memory.
     Raises an `ImageError`; may be called by several threads at once.
     """
     limits = limits or Limits()
@@ -62,14 +84,22 @@ def process(
     opened = open_image(source, limits)
     picture = _picture(opened, _output(opened, options), name, number, deadline)
     pixel_tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
-    marked = mark_lossless(opened, pixel_tasks, picture)
+    shape = _shape(opened, pixel_tasks, picture.output, limits)
+    if shape.coefficients:
+        _ask(admit, shape)
+        marked = mark_lossless(opened, pixel_tasks, picture)
+    else:
+        marked = None
     if marked is not None:
-        return _looked_at(Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1))
-    frames = [_edit(frame, pixel_tasks, picture, opened) for frame in read_frames(opened, deadline)]
-    deadline.check()
-    return _looked_at(_written(frames, opened, picture.output))
+        edited = Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1)
+        return _looked_at(edited, source, limits)
+    _ask(admit, replace(shape, coefficients=False, coefficients_held=opened.claims.decoding))
+    frames = _edited(opened, pixel_tasks, picture, limits)
+    count = opened.frames if FORMATS[picture.output.format].animated else 1
+    return _looked_at(_written(frames, count, opened, picture.output), source, limits)
 
 
+@within_memory()
 def preview(
     source: bytes,
     options: Options,
@@ -78,22 +108,65 @@ def preview(
     name: str = "image",
     number: int = 1,
     limits: Limits | None = None,
+    admit: Admit | None = None,
 ) -> Edited:
     """Return a small version of the image with the marks that `process` would draw: JPEG, PNG when transparent.
 
-    Neither side is longer than `longest` pixels; of an animation the first frame is shown, without metadata.
+    Neither side is longer than `longest` pixels; of an animation the first frame is shown, without metadata. `admit` is
+    asked before the image takes memory.
     """
     limits = limits or Limits()
     deadline = Deadline(limits.seconds)
     opened = open_image(source, limits)
     shrink_on_load(opened, longest)
     picture = _picture(opened, Output(format="JPEG", quality=80, metadata="none"), name, number, deadline)
-    first = next(iter(read_frames(opened, deadline)))
     tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
+    tasks = [Resize(width=longest, height=longest), *tasks]
+    _ask(admit, replace(_shape(opened, tasks, picture.output, limits), further=0))
+    first = next(iter(read_frames(opened, deadline)))
     if first.mode in {"LA", "RGBA"}:
         picture.output.format = "PNG"
-    small = _edit(first, [Resize(width=longest, height=longest), *tasks], picture, opened)
-    return _written([small], opened, picture.output)
+    small = _edit(first, tasks, picture, opened)
+    return _written(iter([small]), 1, opened, picture.output)
+
+
+def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limits) -> Shape:
+    """Return what the memory depends on that an image takes; raise `TooManyPixels` when a task makes it too large."""
+    image, coefficients = opened.image, suits_coefficients(opened, tasks, output)
+    size = image.size[::-1] if swaps(opened.exif.orientation) else image.size
+    edited = 0
+    for task in tasks:
+        before = size
+        with attempting(task):
+            size = task.size_of(size)
+        check_pixels(*size, opened.frames, limits)
+        if not isinstance(task, Watermark):
+            edited = max(edited, prod(before) + prod(size))
+    return Shape(
+        format=opened.format,
+        written_as=output.format,
+        mode="RGBA" if "transparency" in image.info else image.mode,
+        bytes=len(opened.source),
+        pixels=max(prod(image.size), opened.claims.largest if image.size == opened.size else 0),
+        edited=edited,
+        written=prod(size),
+        moving=opened.frames > 1,
+        further=prod(size) * (opened.frames - 1 if FORMATS[output.format].animated else 0),
+        lossless=output.format == "WebP" and writes_lossless_webp(opened, output),
+        turned=opened.exif.orientation in UPRIGHT,
+        coloured=not all(_stays_grey(task) for task in tasks),
+        coefficients_held=opened.claims.marking if coefficients else opened.claims.decoding,
+        coefficients=coefficients,
+    )
+
+
+def _stays_grey(task: ImageTask) -> bool:
+    return task.is_grey if isinstance(task, Watermark) else isinstance(task, Resize | Grayscale)
+
+
+def _ask(admit: Admit | None, shape: Shape) -> None:
+    if admit is not None:
+        admit(memory_needed(shape))
 
 
 def _picture(opened: Opened, output: Output, name: str, number: int, deadline: Deadline) -> Picture:
@@ -109,17 +182,26 @@ def _picture(opened: Opened, output: Output, name: str, number: int, deadline: D
     )
 
 
-def _written(frames: list[Image.Image], opened: Opened, output: Output) -> Edited:
-    width, height = frames[0].size
-    shown = len(frames) if FORMATS[output.format].animated else 1
-    data = encode(frames, opened, output, kept(opened, output, upright=True))
+def _edited(opened: Opened, tasks: list[ImageTask], picture: Picture, limits: Limits) -> Iterator[Image.Image]:
+    """Decode and edit frame after frame."""
+    for frame in read_frames(opened, picture.deadline):
+        edited = _edit(frame, tasks, picture, opened)
+        check_pixels(*edited.size, opened.frames, limits)  # a task may have said another size
+        yield edited
+
+
+def _written(frames: Iterator[Image.Image], count: int, opened: Opened, output: Output) -> Edited:
+    first = next(frames)
+    width, height = first.size
+    data = encode(chain([first], frames), count, opened, output, kept(opened, output, upright=True))
     return Edited(
-        data=data, format=output.format, width=width, height=height, frames=frames_in(data, output.format, shown)
+        data=data, format=output.format, width=width, height=height, frames=frames_in(data, output.format, count)
     )
 
 
-def _looked_at(edited: Edited) -> Edited:
-    """Return a result in which, where the administrator has it looked for, there is no other picture."""
+def _looked_at(edited: Edited, source: bytes, limits: Limits) -> Edited:
+    """Return a result that is not too large; where the administrator has it looked for, there is no other picture."""
+    check_result(len(edited.data), len(source), limits)
     if os.environ.get("COUNTERMARK_FIND_LEAKS"):
         from .metadata.leaks import find_leaks
 

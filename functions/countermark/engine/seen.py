@@ -21,6 +21,7 @@ COVERING = 1 / 8
 _SMALL = 256 * 256  # pixels of a frame of which all is looked at
 _PART = 64  # pixels of the side of a part; a multiple of every codec's unit, in whose raster parts lie
 _PARTS = 40  # that are looked at, at most
+_BAND = 128  # rows of two whole pictures that are compared at once
 _ACROSS = 8  # parts in a row when they are put together
 
 Copies = Sequence[tuple[Sprite, Sequence[Spot]]]
@@ -76,7 +77,10 @@ def check_whole(before: Image.Image, after: Image.Image, covered: float) -> None
     """
     if before.size != after.size:
         return
-    shown = int(np.count_nonzero(difference(before, after) >= LEVELS))
+    shown = 0
+    for top in range(0, before.height, _BAND):  # levels take many times the memory of pixels
+        box = (0, top, before.width, min(top + _BAND, before.height))
+        shown += int(np.count_nonzero(difference(before.crop(box), after.crop(box)) >= LEVELS))
     if not enough(shown, covered * before.width * before.height, shown):
         raise EmptyMark("Nothing can be seen of the mark behind the tasks that follow it.")
 

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from .errors import ImageError, TaskFailed
+from .layout import Size
 from .limits import Deadline
 from .metadata.rights import NO_RIGHTS, Rights
 
@@ -60,6 +61,14 @@ class ImageTask(BaseModel, ABC):
         several threads at once. An exception fails this image alone and its message is what a person reads.
         """
 
+    def size_of(self, size: Size) -> Size:
+        """Return the size of the picture that `edit` makes of one of `size`, both upright, in pixels.
+
+        It is asked before anything is decoded, for the memory that the picture will take and whether it may be so
+        large. A task that makes a picture larger says so here.
+        """
+        return size
+
 
 class OutputTask(ImageTask):
     """A task that touches no pixel and changes how the picture is written."""
@@ -78,7 +87,7 @@ def attempting(task: ImageTask) -> Iterator[None]:
     """Turn anything that is raised within into an `ImageError` that names the task."""
     try:
         yield
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:
         raise TaskFailed(f"The task {task.task} failed: {error}") from error

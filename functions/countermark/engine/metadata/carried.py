@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SPACES = {b"RGB ": {"RGB", "RGBA"}, b"GRAY": {"L", "LA", "I;16"}, b"CMYK": {"CMYK"}}
 _LONGEST_COMMENT = 5000
 _LONGEST_NAME = 79  # of a PNG text
+_MOST_TEXTS = 200_000  # letters of all texts of a PNG together
 _ANY = 1 << 20  # bytes of EXIF or XMP where a format sets no limit
 
 
@@ -102,6 +103,8 @@ def kept(opened: "Opened", output: "Output", *, upright: bool) -> Metadata:
     blocks, choice, rights = opened.blocks, output.metadata, output.rights
     room = jpeg.LONGEST - len(jpeg.XMP) if output.format == "JPEG" else _ANY
     resources = photoshop.kept(blocks.photoshop, blocks.iptc, choice, rights=rights)
+    if len(resources) > _ANY:
+        resources = photoshop.kept(b"", b"", choice, rights=rights)
     return Metadata(
         exif=opened.exif.kept(choice, upright=upright, rights=rights, longest=room),
         xmp=xmp.kept(blocks.xmp, choice, upright=upright, rights=rights, longest=room),
@@ -126,11 +129,12 @@ def _comment(comments: tuple[bytes, ...]) -> str:
 
 
 def _texts(texts: Mapping[str, str], *, places: bool) -> dict[str, str]:
-    return {
+    good = {
         name: words
         for name, words in texts.items()
         if len(name) <= _LONGEST_NAME and reads(words, _LONGEST_COMMENT) and (places or not is_place(name))
     }
+    return good if sum(map(len, good.values())) <= _MOST_TEXTS else {}
 
 
 def _resolution(dpi: object) -> tuple[float, float] | None:

@@ -10,8 +10,11 @@ from .signs import unpack
 _SIGNATURE = 8
 _MOST_CHUNKS = 100_000
 _MOST_TEXTS = 200
-_LARGEST = 2_000_000  # bytes of a text, unpacked
+_LARGEST = 2_000_000  # bytes of XMP or a raw profile, unpacked
+_LONGEST = 20_000  # bytes of any other text, of which fewer are kept
+_XMP = "XML:com.adobe.xmp"
 _RAW_PROFILE = "raw profile type "
+_RAW_PROFILES = {"app1", "exif", "iptc", "xmp"}
 
 
 @dataclass
@@ -37,8 +40,10 @@ def read_chunks(source: bytes) -> Chunks:
             continue
         name, words = _READERS[kind](data)
         if name.lower().startswith(_RAW_PROFILE):
-            raw.setdefault(name.lower().removeprefix(_RAW_PROFILE), _raw_profile(words))
-        elif name == "XML:com.adobe.xmp":
+            profile = name.lower().removeprefix(_RAW_PROFILE)
+            if profile in _RAW_PROFILES and profile not in raw:
+                raw[profile] = _raw_profile(words)
+        elif name == _XMP:
             found.xmp = found.xmp or words.encode("utf-8", "replace")
         elif name and words:
             found.texts.setdefault(name, words)
@@ -69,18 +74,25 @@ def _metadata(source: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _plain(data: bytes) -> tuple[str, str]:
     name, _, words = data.partition(b"\0")
-    return name.decode("latin-1"), words[:_LARGEST].decode("latin-1")
+    return name.decode("latin-1"), words[: _most(name)].decode("latin-1")
 
 
 def _packed(data: bytes) -> tuple[str, str]:
     name, _, rest = data.partition(b"\0")
-    return name.decode("latin-1"), unpack(rest[1:], _LARGEST).decode("latin-1")
+    return name.decode("latin-1"), unpack(rest[1:], _most(name)).decode("latin-1")
 
 
 def _international(data: bytes) -> tuple[str, str]:
     name, _, rest = data.partition(b"\0")
     packed, words = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
-    return name.decode("latin-1"), (unpack(words, _LARGEST) if packed else words[:_LARGEST]).decode("utf-8", "replace")
+    words = unpack(words, _most(name)) if packed else words[: _most(name)]
+    return name.decode("latin-1"), words.decode("utf-8", "replace")
+
+
+def _most(name: bytes) -> int:
+    """Return how many bytes of a text of this name are read."""
+    words = name.decode("latin-1")
+    return _LARGEST if words == _XMP or words.lower().startswith(_RAW_PROFILE) else _LONGEST
 
 
 _READERS = {b"tEXt": _plain, b"zTXt": _packed, b"iTXt": _international}

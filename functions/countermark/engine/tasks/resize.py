@@ -5,6 +5,7 @@ from typing import Literal, Self
 from PIL import Image
 from pydantic import Field, model_validator
 
+from ..layout import Size
 from ..task import ImageTask, Picture, register
 
 LONGEST = 16_384
@@ -33,12 +34,19 @@ class Resize(ImageTask):
 
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:  # noqa: ARG002
         """Return the picture fitted."""
-        scale = min(
-            self.width / image.width if self.width else float("inf"),
-            self.height / image.height if self.height else float("inf"),
-        )
-        if scale == 1 or (scale > 1 and not self.enlarge):
+        size = self.size_of(image.size)
+        if size == image.size:
             return image
-        size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
         filtered = Image.Resampling.BICUBIC if image.mode == "I;16" else Image.Resampling.LANCZOS
         return image.resize(size, filtered, reducing_gap=3.0)
+
+    def size_of(self, size: Size) -> Size:
+        """Return the size of the fitted picture."""
+        width, height = size
+        scale = min(
+            self.width / width if self.width else float("inf"),
+            self.height / height if self.height else float("inf"),
+        )
+        if scale == 1 or (scale > 1 and not self.enlarge):
+            return size
+        return max(round(width * scale), 1), max(round(height * scale), 1)

@@ -222,6 +222,11 @@ class Watermark(ImageTask):
         return self.color or (AS_IS if self.image else AUTO)
 
     @property
+    def is_grey(self) -> bool:
+        """Whether the mark has no colours."""
+        return self._color == AUTO or (self._color != AS_IS and len(set(ImageColor.getrgb(self._color))) == 1)
+
+    @property
     def _effect(self) -> Effect:
         return self.effect or {AUTO: "outline", AS_IS: "none"}.get(self._color, "shadow")  # type: ignore[return-value]
 

@@ -1,0 +1,29 @@
+"""The boxes of HEIC and AVIF files."""
+
+import struct
+from collections.abc import Iterator
+
+from .tally import Tally
+
+#: Boxes that hold boxes -> what stands before these.
+_HOLDERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0}
+_DEEPEST = 8
+Box = tuple[bytes, int, int]  # kind, begin and end of what it holds
+
+
+def boxes(source: bytes, at: int, end: int, tally: Tally, depth: int = 0) -> Iterator[Box]:
+    """Yield the boxes of a part of a file, and those in them, in their order."""
+    while at + 8 <= end:
+        size, kind = struct.unpack_from(">I4s", source, at)
+        begins = at + 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", source, begins)
+            begins += 8
+        stop = end if size == 0 else min(at + size, end)
+        tally.part()
+        if stop < begins:
+            return
+        yield kind, begins, stop
+        if kind in _HOLDERS and depth < _DEEPEST:
+            yield from boxes(source, begins + _HOLDERS[kind], stop, tally, depth + 1)
+        at = stop

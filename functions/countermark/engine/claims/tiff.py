@@ -1,0 +1,83 @@
+"""TIFF: pages, in strips or tiles that may be larger than the page, and directories that say so."""
+
+import struct
+
+from ..errors import DamagedImage
+from .tally import Tally
+
+_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _SAMPLES, _BITS = 256, 257, 322, 323, 277, 258
+_PLACES = {273, 279, 324, 325}  # offsets and lengths of strips and tiles
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_BYTES = {1, 2, 6, 7}
+_LETTERS = {1: "B", 3: "H", 4: "I"}
+_SIDES = {_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _SAMPLES}
+_ENTRY = 12
+#: Entries of all directories together: pages have a few dozen. Numbers in them: mostly the places of strips.
+_MOST_ENTRIES = 100_000
+_MOST_NUMBERS = 500_000
+#: Bytes of all values together, which are all read: as often the whole file, and what any file may have.
+_OFTEN, _ANY = 4, 64_000_000
+_MOST_SAMPLES = 16  # of a pixel
+
+
+def read(source: bytes, tally: Tally) -> None:
+    """Read the directories of a TIFF file."""
+    reading = _Reading(source, tally)
+    seen: set[int] = set()
+    at = reading.number("I", 4)
+    while at and at not in seen:
+        seen.add(at)
+        at = reading.page(at)
+
+
+def read_directory(block: bytes, tally: Tally) -> None:
+    """Read the first directory of an EXIF block, which has no pages."""
+    if len(block) >= 8:
+        reading = _Reading(block, tally)
+        reading.entries(reading.number("I", 4))
+
+
+class _Reading:
+    """A file, and how much of its directories has been read."""
+
+    def __init__(self, source: bytes, tally: Tally) -> None:
+        self._source, self._tally = source, tally
+        self._order = ">" if source[:2] == b"MM" else "<"
+        self._numbers = self._bytes = 0
+
+    def number(self, letter: str, at: int) -> int:
+        """Return the number at a place."""
+        return int(struct.unpack_from(self._order + letter, self._source, at)[0])
+
+    def page(self, at: int) -> int:
+        """Read a page; return where the next one begins, or 0."""
+        found = self.entries(at)
+        width, height = found.get(_WIDTH, 0), found.get(_HEIGHT, 0)
+        self._tally.frame(width, height)
+        # A tile is unpacked whole, and all samples of a pixel with it.
+        across, down = found.get(_TILE_WIDTH, 0), found.get(_TILE_HEIGHT, 0)
+        self._tally.picture(across, down)
+        if found.get(_SAMPLES, 1) > _MOST_SAMPLES:
+            raise DamagedImage(f"The TIFF image has more than {_MOST_SAMPLES} samples in a pixel.")
+        return self.number("I", at + 2 + _ENTRY * self.number("H", at))
+
+    def entries(self, at: int) -> dict[int, int]:
+        """Read the directory at a place; return the numbers that say how large pictures are."""
+        count = self.number("H", at)
+        self._tally.part(count + 1, _MOST_ENTRIES)
+        found: dict[int, int] = {}
+        for place in range(at + 2, at + 2 + count * _ENTRY, _ENTRY):
+            tag, kind, values = struct.unpack_from(self._order + "HHI", self._source, place)
+            if tag in _SIDES and kind in _LETTERS:
+                found[tag] = self.number(_LETTERS[kind], place + 8)
+            self._note(tag, kind, values, len(self._source))
+        return found
+
+    def _note(self, tag: int, kind: int, values: int, room: int) -> None:
+        length = _SIZES.get(kind, 0) * values
+        if length <= room:  # else it is cut, or not read
+            self._bytes += length
+        if kind not in _BYTES or tag in _PLACES:
+            self._numbers += min(values, room)
+        if self._numbers > _MOST_NUMBERS or self._bytes > _ANY + _OFTEN * room:
+            raise DamagedImage("The image's directories have more values than any real one, and are not read.")
