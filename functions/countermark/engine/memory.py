@@ -14,7 +14,7 @@ from .errors import TooLargeHere
 from .limits import MEGA
 
 #: Taken whatever the image is like: tables of codecs, marks, and what is looked at of the result.
-ALWAYS = 8 * MEGA
+ALWAYS = 10 * MEGA
 ALWAYS_AVIF = 20 * MEGA  # and by the encoder of AVIF, for its threads
 #: How many times its file an image takes: parts of it, and of a result that grows with it.
 TIMES = 2.5
@@ -49,14 +49,14 @@ DECODING = MappingProxyType(
     }
 )
 ENCODING: Mapping[str, float] = MappingProxyType(
-    {"JPEG": 2, "PNG": 3, "BMP": 5, "TIFF": 7, "GIF": 18, "WebP": 8, "AVIF": 27}
+    {"JPEG": 2, "PNG": 3, "BMP": 5, "TIFF": 7, "GIF": 20, "WebP": 8, "AVIF": 27}
 )
 ALWAYS_IN_COLOUR = frozenset({"WebP", "AVIF"})
 LOSSLESS_WEBP = 18
 #: More for what is transparent, where the format has none of it, or encodes it by itself.
 CLEAR: Mapping[str, float] = MappingProxyType({"JPEG": 13, "BMP": 13, "WebP": 15, "AVIF": 6})
 #: More for a palette that is found again.
-PALETTE, AGAIN = 5, {"PNG", "TIFF", "BMP"}
+PALETTE, AGAIN = 9, {"PNG", "TIFF", "BMP"}
 #: More for what is neither grey nor RGB, where the format does not hold it.
 CONVERTED = 5
 HOLDING: Mapping[str, Collection[str]] = MappingProxyType({"CMYK": {"JPEG", "TIFF"}})
