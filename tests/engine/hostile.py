@@ -117,9 +117,20 @@ def exif_in_segments(size: int) -> bytes:
 # ---- GIF ----
 
 
+@cache
+def gif_data(width: int, height: int) -> bytes:
+    """Return the compressed pixels of a frame."""
+    if width * height > 1_000_000:
+        return b"\2\2\x4c\1\0"
+    buffer = BytesIO()
+    Image.new("L", (width, height)).save(buffer, "GIF", interlace=0)
+    described = struct.pack("<BHHHHB", 0x2C, 0, 0, width, height, 0)
+    return buffer.getvalue().partition(described)[2][:-1]
+
+
 def gif(screen: tuple[int, int], *images: tuple[int, int, int, int]) -> bytes:
-    """Frames (left, top, width, height) of hardly any data."""
-    body = b"".join(struct.pack("<BHHHHB", 0x2C, *image, 0) + b"\2\2\x4c\1\0" for image in images)
+    """Frames (left, top, width, height) in black; of the larger ones only the beginning is there."""
+    body = b"".join(struct.pack("<BHHHHB", 0x2C, *image, 0) + gif_data(*image[2:]) for image in images)
     return b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + body + b";"
 
 

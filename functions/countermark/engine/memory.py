@@ -40,7 +40,7 @@ DECODING = MappingProxyType(
     {
         "JPEG": Cost(most=1),
         "PNG": Cost(most=2, held=1),
-        "GIF": Cost(most=6, held=5),
+        "GIF": Cost(most=2, held=1),
         "BMP": Cost(most=4),
         "TIFF": Cost(most=10, held=6),
         "WebP": Cost(most=13, held=12.5),
@@ -49,18 +49,20 @@ DECODING = MappingProxyType(
     }
 )
 ENCODING: Mapping[str, float] = MappingProxyType(
-    {"JPEG": 2, "PNG": 2, "BMP": 5, "TIFF": 7, "GIF": 14.5, "WebP": 8, "AVIF": 27}
+    {"JPEG": 2, "PNG": 3, "BMP": 5, "TIFF": 7, "GIF": 18, "WebP": 8, "AVIF": 27}
 )
 ALWAYS_IN_COLOUR = frozenset({"WebP", "AVIF"})
 LOSSLESS_WEBP = 18
-#: More, for what is transparent and written without; for transparency in AVIF; for what is neither grey nor RGB, where
-#: the format does not hold it.
-FLATTENED, CLEAR_AVIF, CONVERTED = 13, 6, 5
+#: More for what is transparent, where the format has none of it, or encodes it by itself.
+CLEAR: Mapping[str, float] = MappingProxyType({"JPEG": 13, "BMP": 13, "WebP": 15, "AVIF": 6})
+#: More for what is neither grey nor RGB, where the format does not hold it.
+CONVERTED = 5
 HOLDING: Mapping[str, Collection[str]] = MappingProxyType({"CMYK": {"JPEG", "TIFF"}})
 #: For a pixel of further frames: they are in the result, and twice there while it is put together.
 FURTHER: Mapping[str, float] = MappingProxyType(
     {"GIF": 3.5, "PNG": 6, "WebP": 1.5, "lossless": 6, "AVIF": 2, "TIFF": 16}
 )
+MOVING = 8  # for a pixel of the pictures that the frames of a moving source are put together in
 CANVASES = 16  # for a pixel of the canvases of a moving WebP picture
 #: For a picture that is turned; and how many times what a task has and makes is there, with the double without a mark.
 TURNED, EDITING = 4, 1.5
@@ -81,6 +83,7 @@ class Shape:
     edited: int  # of a frame before and behind the task that makes the largest of it; 0 where only marks are put on it
     written: int  # of a frame of the result
     lossless: bool = False  # the result is lossless WebP
+    moving: bool = False
     further: int = 0  # pixels of the frames of the result behind the first one
     turned: bool = False
     coloured: bool = True  # or what is grey stays so
@@ -96,9 +99,9 @@ def memory_needed(shape: Shape) -> int:
     depth = 4 if shape.coloured else DEPTHS.get(shape.mode, 4)
     depth = DEEP if shape.deep else depth
     cost = DECODING[shape.format]
-    held = (cost.held + TURNED * shape.turned) * shape.pixels
-    decoding = cost.most + DEEP_DECODING * shape.deep + shape.coefficients_held
-    decoded = (depth + decoding + TURNED * shape.turned) * shape.pixels
+    held = (cost.held + TURNED * shape.turned + MOVING * shape.moving) * shape.pixels
+    decoding = cost.most - cost.held + DEEP_DECODING * shape.deep + shape.coefficients_held
+    decoded = held + (depth + decoding) * shape.pixels
     edited = held + EDITING * depth * shape.edited
     before = depth * shape.pixels if shape.edited else 0
     written = held + before + (depth + _encoding(shape, depth)) * shape.written
@@ -121,7 +124,7 @@ def _encoding(shape: Shape, depth: int) -> float:
     else:
         cost *= depth / 4
     if shape.mode in {"LA", "RGBA", "PA"}:
-        cost += {"JPEG": FLATTENED, "BMP": FLATTENED, "AVIF": CLEAR_AVIF}.get(shape.written_as, 0)
+        cost += 0 if shape.lossless else CLEAR.get(shape.written_as, 0)
     elif shape.written_as not in HOLDING.get(shape.mode, ENCODING):
         cost += CONVERTED
     return cost

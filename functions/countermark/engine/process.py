@@ -178,6 +178,7 @@ def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limit
         pixels=max(prod(image.size), opened.claims.largest if image.size == opened.size else 0),
         edited=edited,
         written=prod(size),
+        moving=opened.frames > 1,
         further=prod(size) * (opened.frames - 1 if FORMATS[output.format].animated else 0),
         lossless=output.format == "WebP" and writes_lossless_webp(opened, output),
         turned=opened.exif.orientation in UPRIGHT,
