@@ -114,7 +114,13 @@ def gif(stored: list[Part], plays: int, *, controls: bool = True) -> bytes:
 
 
 def apng(
-    stored: list[Part], plays: int, *, default: Image.Image | None = None, mode: str = "RGBA", unit: int = 1000
+    stored: list[Part],
+    plays: int,
+    *,
+    default: Image.Image | None = None,
+    mode: str = "RGBA",
+    unit: int = 1000,
+    size: tuple[int, int] = SIZE,
 ) -> bytes:
     """An animated PNG file. `unit` is how many of the times of frames are a second.
 
@@ -129,7 +135,7 @@ def apng(
         return zlib.compress(np.insert(rows, 0, 0, axis=1).tobytes())
 
     kind = {"RGBA": 6, "RGB": 2, "L": 0}[mode]
-    out = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *SIZE, 8, kind, 0, 0, 0))
+    out = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, kind, 0, 0, 0))
     out += chunk(b"acTL", struct.pack(">II", len(stored), plays))
     if default is not None:
         out += chunk(b"IDAT", packed(default))

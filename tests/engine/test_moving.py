@@ -7,7 +7,8 @@ from io import BytesIO
 import numpy as np
 import pytest
 from countermark import engine
-from PIL import Image
+from countermark.engine.metadata.leaks import find_leaks
+from PIL import Image, ImageSequence
 
 from tests.engine.animations import SIZE, Part, apng, composed, gif, parts, seen, timeline, webp
 
@@ -194,3 +195,27 @@ def test_a_picture_that_a_format_cannot_hold_is_refused_in_words(form, most):
     Image.new("RGB", (most + 1, 1)).save(buffer, "PNG")
     with pytest.raises(engine.CannotEncode, match=f"at most {most:,} pixels"):
         edited(buffer.getvalue(), form)
+
+
+def test_pages_hold_no_head_that_looks_like_another_picture():
+    result = edited(pages((64, 48), (64, 48), (40, 40))).data
+    assert find_leaks(result) == []
+    assert [page.size for page in ImageSequence.Iterator(Image.open(BytesIO(result)))] == [(64, 48), (64, 48), (40, 40)]
+
+
+def test_a_gif_that_could_be_transparent_and_is_not_stays_small():
+    ground = Image.effect_noise((120, 90), 90).convert("RGBA")
+    stored = [Part(image=ground, corner=(0, 0), disposal=0, over=True, duration=50)]
+    stored += [
+        Part(image=Image.new("RGBA", (9, 9), (9 * each, 0, 0)), corner=(each, 9), disposal=0, over=True, duration=50)
+        for each in range(12)
+    ]
+    one, all_of_them = (edited(apng(part, 0, size=ground.size), "gif").data for part in (stored[:1] * 2, stored))
+    assert len(all_of_them) < 1.5 * len(one)
+
+
+@pytest.mark.parametrize("brand", [b"hevc", b"msf1"])
+def test_a_heic_file_that_is_only_a_sequence_is_refused_in_words(brand):
+    box = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0" + brand + b"iso8"
+    with pytest.raises(engine.UnsupportedFormat, match="sequence"):
+        edited(box + b"\0\0\0\x10moov\0\0\0\x08mvhd" + bytes(64))

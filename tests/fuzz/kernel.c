@@ -93,6 +93,12 @@ static int decide(const struct ground *ground) {
   return sum != UINT32_MAX;
 }
 
+/* Nothing is marked: a second mark may need codes that the file's tables have not. */
+static int decide_nothing(const struct ground *ground) {
+  for (int each = 0; each < plan.count; each++) plan.component[each].places = 0;
+  return ground != NULL;
+}
+
 typedef int way(const uint8_t *, size_t, const struct component *, int, decider *, double, uint8_t **, size_t *);
 
 static int in_coefficients(const uint8_t *source, size_t size, const struct component *components, int count,
@@ -111,7 +117,7 @@ static void mark(way *in, const uint8_t *source, size_t size, int again) {
   if (again) {
     uint8_t *twice = NULL;
     size_t twice_size = 0;
-    int second = in(marked, marked_size, plan.component, plan.count, decide, SECONDS, &twice, &twice_size);
+    int second = in(marked, marked_size, plan.component, plan.count, decide_nothing, SECONDS, &twice, &twice_size);
     assert(second == DONE || second == TOOK_TOO_LONG);
     if (second == DONE) release(twice);
   }

@@ -9,7 +9,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import chain
 
 from PIL import Image, ImageChops
 
@@ -24,6 +23,7 @@ _STAYS, _CLEARED = 1, 2
 _UNIT = 10  # milliseconds
 _LOOPS = b"NETSCAPE2.0"
 _MOST_LOOPS = 65_535
+_SOLID = 128  # of 255; what is less opaque becomes transparent
 _COLOURS = 255  # and one for what is transparent
 _HEAD = 13
 
@@ -137,53 +137,74 @@ def _behind_blocks(source: bytes, at: int) -> int:
     return at + 1
 
 
-def write_gif(frames: Iterator[tuple[Image.Image, float]], plays: int, comment: bytes) -> bytes:
-    """Return frames of one mode and size, each with its duration, as an animated GIF file.
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """A frame as a GIF file can show it: each pixel is solid or transparent."""
 
-    Where nothing shows through, each holds what differs from the one before it. Else each is whole, and is cleared.
+    solid: Image.Image  # RGB, black where it is transparent
+    shown: Image.Image  # where it is solid: L, 0 or 255
+
+    @classmethod
+    def of(cls, frame: Image.Image) -> "_Picture":
+        if frame.mode not in {"LA", "RGBA"}:
+            return cls(solid=frame.convert("RGB"), shown=Image.new("L", frame.size, 255))
+        shown = frame.getchannel("A").point(lambda alpha: 255 * (alpha >= _SOLID))
+        solid = Image.new("RGB", frame.size)
+        solid.paste(frame.convert("RGB"), mask=shown)
+        return cls(solid=solid, shown=shown)
+
+    def loses(self, behind: "_Picture") -> bool:
+        """Tell whether something of this is transparent in the frame behind it."""
+        return ImageChops.subtract(self.shown, behind.shown).getbbox() is not None
+
+    def changed_from(self, before: "_Picture") -> Image.Image:
+        """Return what has to be drawn over the frame before this one: L, 0 or 255."""
+        differs = _largest(ImageChops.difference(before.solid, self.solid)).point(lambda each: 255 * (each > 0))
+        return ImageChops.multiply(self.shown, ImageChops.lighter(differs, ImageChops.invert(before.shown)))
+
+
+def write_gif(frames: Iterator[tuple[Image.Image, float]], plays: int, comment: bytes) -> bytes:
+    """Return frames of one size, each with its time, as an animated GIF file.
+
+    Each holds what differs from the one before it. One that has something which is transparent in the next one is
+    whole, and is cleared.
     """
-    first = next(frames)
-    out = bytearray(_screen(first[0].size, b""))
+    image, duration = next(frames)
+    first = picture = _Picture.of(image)
+    out = bytearray(_screen(image.size, b""))
     if plays != 1:
         out += bytes([_EXTENSION, _APPLICATION, len(_LOOPS)]) + _LOOPS
         out += struct.pack("<BBHB", 3, 1, min(max(plays - 1, 0), _MOST_LOOPS), 0)
     if comment:
         out += bytes([_EXTENSION, _COMMENT]) + b"".join(_blocks(comment)) + b"\0"
-    clear = first[0].mode in {"LA", "RGBA"}
-    before = None
-    for frame, duration in chain([first], frames):
-        stored, corner = _packed(frame.convert("RGBA" if clear else "RGB"), before)
-        flags = (_CLEARED if clear else _STAYS) << 2 | _HOLE
-        out += _written(stored, corner, struct.pack("<BHB", flags, round(duration / _UNIT), stored.control[3]))
-        before = None if clear else frame.convert("RGB")
+    before: _Picture | None = None
+    for image, following in frames:
+        behind = _Picture.of(image)
+        cleared = picture.loses(behind)
+        out += _drawn(picture, before, duration, cleared=cleared)
+        before = None if cleared else picture
+        picture, duration = behind, following
+    out += _drawn(picture, before, duration, cleared=plays != 1 and picture.loses(first))
     return bytes(out) + bytes([_END])
 
 
-def _packed(frame: Image.Image, before: Image.Image | None) -> tuple[_Stored, tuple[int, int]]:
-    """Return a frame with its own colours, one of them transparent, and where it belongs.
-
-    What is transparent, or is as it was before, gets that colour.
-    """
-    corner = (0, 0)
-    if frame.mode == "RGBA":
-        shown = frame.getchannel("A").point(lambda alpha: 255 * (alpha > 127))
-        solid = Image.new("RGB", frame.size)
-        solid.paste(frame, mask=shown)
-    elif before is None:
-        shown, solid = Image.new("L", frame.size, 255), frame
-    else:
-        differs = ImageChops.difference(before, frame)
-        box = differs.getbbox() or (0, 0, 1, 1)
-        solid, corner = frame.crop(box), box[:2]
-        shown = _largest(differs.crop(box)).point(lambda difference: 255 * (difference > 0))
+def _drawn(picture: _Picture, before: _Picture | None, duration: float, *, cleared: bool) -> bytes:
+    """Return a frame as it stands in a file, with its own colours; one of them is for what is not drawn."""
+    corner, solid, drawn = (0, 0), picture.solid, picture.shown
+    if before is not None and not cleared:
+        drawn = picture.changed_from(before)
+        box = drawn.getbbox() or (0, 0, 1, 1)
+        corner, solid, drawn = box[:2], solid.crop(box), drawn.crop(box)
     flat = solid.quantize(_COLOURS)
     hole = len(flat.getpalette() or []) // 3
     flat.putpalette([*(flat.getpalette() or []), 0, 0, 0])
-    flat.paste(hole, mask=ImageChops.invert(shown))
+    flat.paste(hole, mask=ImageChops.invert(drawn))
     flat.info = {"transparency": hole}
     buffer = BytesIO()
     flat.save(buffer, "GIF", optimize=False)
-    return _read(buffer.getvalue())[0][0], corner
+    flags = (_CLEARED if cleared else _STAYS) << 2 | _HOLE
+    control = struct.pack("<BHB", flags, round(duration / _UNIT), hole)
+    return _written(_read(buffer.getvalue())[0][0], corner, control)
 
 
 def _largest(image: Image.Image) -> Image.Image:
