@@ -92,18 +92,23 @@ class Deep:
         """Return the picture with the mark at every spot, blended in floating point; it is changed in place."""
         if self.mode in {"L", "LA"} and not sprite.grey:
             self._color()
-        mode = self.mode.removesuffix("A")
-        mark = np.asarray(in_profile(sprite, mode, profile), dtype=np.float32).reshape(*sprite.size[::-1], -1) * _STEP
-        alpha = np.asarray(sprite.image.getchannel("A"), dtype=np.float32)[..., None] / 255
+        mark = np.asarray(in_profile(sprite, self.mode.removesuffix("A"), profile)).reshape(*sprite.size[::-1], -1)
+        alpha = np.asarray(sprite.image.getchannel("A"))[..., None]
         for x, y in spots:
             here = self.samples[max(y, 0) : max(y + sprite.size[1], 0), max(x, 0) : max(x + sprite.size[0], 0)]
-            there = np.s_[max(-y, 0) : max(-y, 0) + here.shape[0], max(-x, 0) : max(-x, 0) + here.shape[1]]
-            if not here.size:
-                continue
-            ground, covering = here.astype(np.float32), alpha[there]
-            blended = (_over if self.has_alpha else _onto)(ground, mark[there], covering, sprite.blend, mode)
-            here[...] = np.where(covering > 0, np.rint(blended).clip(0, _WHITE).astype(np.uint16), here)
+            left, top = max(-x, 0), max(-y, 0)
+            for row in range(0, here.shape[0], _BAND):
+                band = here[row : row + _BAND]
+                there = np.s_[top + row : top + row + len(band), left : left + band.shape[1]]
+                self._blend(band, mark[there], alpha[there], sprite.blend)
         return self
+
+    def _blend(self, here: Samples, mark: NDArray[np.uint8], alpha: NDArray[np.uint8], blend: Blend) -> None:
+        """Paint a part of a mark on the samples under it."""
+        way = _over if self.has_alpha else _onto
+        colors, covering = mark.astype(np.float32) * _STEP, alpha.astype(np.float32) / 255
+        blended = way(here.astype(np.float32), colors, covering, blend, self.mode)
+        here[...] = np.where(alpha > 0, np.rint(blended).clip(0, _WHITE).astype(np.uint16), here)
 
     def resized(self, size: tuple[int, int]) -> "Deep":
         """Return the picture in another size; what is transparent gives no colour to what is not."""

@@ -25,7 +25,7 @@ DEPTHS = MappingProxyType({"L": 1, "1": 1, "I;16": 2, "LA": 4})
 #: The same of pictures of 16 bits, while their low bytes are decoded, and while they are written as what holds 16 bits.
 DEEP, DEEP_DECODING = 8, 12
 DEEP_FURTHER = 40
-DEEP_ENCODING: Mapping[str, float] = MappingProxyType({"PNG": 12, "TIFF": 40})
+DEEP_ENCODING: Mapping[str, float] = MappingProxyType({"PNG": 12, "TIFF": 28})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,7 +71,8 @@ def _is_of(colors: Colors, source: Image.Image) -> NDArray[np.bool_]:
     elif isinstance(key, int):
         alpha[key : key + 1] = 0
     whole = np.concatenate([palette, alpha], axis=1)
-    return np.isin(_packed(colors), _packed(whole[:, : colors.shape[1]]))
+    known = set(_packed(whole[:, : colors.shape[1]]).tolist())
+    return np.array([each in known for each in _packed(colors).tolist()], dtype=bool)
 
 
 def _shared(colors: Colors, own: NDArray[np.bool_]) -> tuple[Colors, NDArray[np.int64]]:

@@ -3,6 +3,8 @@
 import struct
 from io import BytesIO
 
+from PIL import TiffImagePlugin
+
 _JPEG = {
     0xC3: "lossless",
     0xC5: "hierarchical",
@@ -46,8 +48,6 @@ def _jpeg(source: bytes) -> str | None:
 
 
 def _tiff(source: bytes, *, opened: bool) -> str | None:
-    from PIL import TiffImagePlugin  # it is loaded with the first TIFF file
-
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(source[: 16 if source[2:3] == b"+" else 8])
         file = BytesIO(source)
