@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from countermark.jobs.rows import Image, Job
 from countermark.jobs.states import ImageState
@@ -24,11 +25,12 @@ def report(job: Job, images: Sequence[Image]) -> Iterator[bytes]:
     yield b"\n ]\n}\n"
 
 
-def _line(image: Image) -> dict[str, str | None]:
+def _line(image: Image) -> dict[str, Any]:
     return {
         "name": image.name,
         "state": image.state,
         "file": image.result_name if image.state == ImageState.DONE else None,
         "code": image.code,
         "reason": image.reason,
+        "notes": image.notes if image.state == ImageState.DONE else [],
     }

@@ -59,6 +59,7 @@ def _image(job: Job, image: Image) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
         "format": image.format,
+        "notes": image.notes,
     }
     return {
         "number": image.number,

@@ -105,6 +105,7 @@ def _finish(own: Services, taken: Taken, edited: engine.Edited, size: int) -> No
         format=edited.format,
         width=edited.width,
         height=edited.height,
+        notes={code: engine.NOTES[code] for code in edited.notes},
     )
     name = images.finish(own, taken, size, result)
     if name is None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.engine import heic  # noqa: F401 - Pillow then writes it
+
 PHOTOGRAPHS = Path(__file__).parent.parent / "photographs"
 
 

@@ -1,6 +1,6 @@
 """The golden sheet: marked photographs in every format, mode and way of marking, small, on one picture.
 
-`python tests/engine/golden.py` draws it anew; look at it before committing it.
+`python -m tests.engine.golden` draws it anew; look at it before committing it.
 """
 
 import math
@@ -9,6 +9,8 @@ from pathlib import Path
 
 from countermark import engine
 from PIL import Image
+
+from tests.engine import heic  # noqa: F401 - Pillow then writes it
 
 PHOTOGRAPHS = Path(__file__).parent.parent / "photographs"
 SHEET = Path(__file__).with_name("golden.webp")

@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from countermark import engine
 from PIL import Image
 
+from tests.engine import heic  # noqa: F401 - Pillow then writes it
+
 PHOTOGRAPH = Path(__file__).parent.parent / "photographs" / "dogs.jpg"
 KINDS: list[tuple[str, str, dict[str, object]]] = [
     ("JPEG", "RGB", {"quality": 85}),

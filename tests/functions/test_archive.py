@@ -3,17 +3,32 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from countermark.http.problems import Problem, Unavailable, WrongMethod
-from countermark.jobs import leases
+from countermark.jobs import images, leases
 from countermark.services import Services
 
 from functions.archive import archiving, handler
 from functions.archive.archiving import archive
 from tests.functions.conftest import Call, Objects
-from tests.jobs.made import change, dropped, folder_job, image_row, job_row, marked, rows, sent, stored, uploaded, value
+from tests.jobs.made import (
+    change,
+    dropped,
+    folder_job,
+    image_row,
+    job_row,
+    marked,
+    result_of,
+    rows,
+    sent,
+    stored,
+    taken,
+    uploaded,
+    value,
+)
 
 
 def complete(own: Services, *names: str) -> str:
@@ -48,9 +63,14 @@ def result(own: Services, job_id: str, number: int) -> bytes:
     return data
 
 
+NOTE = {"code": "gain_map_dropped", "text": "Its gain map was left out."}
+
+
 def test_a_job_gets_its_zip_with_every_marked_image_and_a_report(own: Services) -> None:
     job = uploaded(own, "x/a.heic", "b.png", "c.png")
-    marked(own, job.id, 1, name="x/a.jpg")
+    first = taken(own, job.id, 1)
+    noted = replace(result_of(own, first, "x/a.jpg"), notes={NOTE["code"]: NOTE["text"]})
+    assert images.finish(own, first, 100, noted) == "x/a.jpg"
     marked(own, job.id, 2)
     change(own, "UPDATE images SET state = 'failed', code = 'bad', reason = 'It is none.' WHERE number = 3")
     change(own, "UPDATE jobs SET state = 'archiving'")
@@ -64,9 +84,9 @@ def test_a_job_gets_its_zip_with_every_marked_image_and_a_report(own: Services) 
     assert (report["total"], report["done"], report["failed"]) == (3, 2, 1)
     assert report["created_at"] == row.created_at.isoformat()
     assert report["images"] == [
-        {"name": "x/a.heic", "state": "done", "file": "x/a.jpg", "code": None, "reason": None},
-        {"name": "b.png", "state": "done", "file": "b.png", "code": None, "reason": None},
-        {"name": "c.png", "state": "failed", "file": None, "code": "bad", "reason": "It is none."},
+        {"name": "x/a.heic", "state": "done", "file": "x/a.jpg", "code": None, "reason": None, "notes": [NOTE]},
+        {"name": "b.png", "state": "done", "file": "b.png", "code": None, "reason": None, "notes": []},
+        {"name": "c.png", "state": "failed", "file": None, "code": "bad", "reason": "It is none.", "notes": []},
     ]
 
 

@@ -190,6 +190,7 @@ def test_a_job_is_told(own: Services, client: FlaskClient) -> None:
                 "width": 16,
                 "height": 16,
                 "format": "png",
+                "notes": [],
             },
         },
         {

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from countermark import engine
 from countermark.http.problems import Problem, Unavailable, WrongMethod
 from countermark.jobs import folders, images, leases
 from countermark.servers.objects import Refused
@@ -47,6 +48,21 @@ def test_an_image_is_marked_as_its_job_asks(own: Services) -> None:
     assert (row.bytes, row.result_bytes) == (len(picture(kind="GIF")), stored_bytes)
     assert own.objects.objects["results", row.result_key].media_type == "image/png"  # type: ignore[attr-defined]
     assert job_row(own, job.id).state == "archiving"
+
+
+def test_what_a_person_should_know_of_a_result_is_noted_and_forgotten_with_it(own: Services) -> None:
+    deep = Image.new("F", (40, 30), 0.5)
+    deep.putpixel((3, 3), 7)
+    data = io.BytesIO()
+    deep.save(data, "TIFF")
+    job = uploaded(own, "a.tif", data=data.getvalue(), options={"tasks": []})
+    process.process(own, job.id, 1, 1)
+    assert image_row(own, job.id).notes == [
+        {"code": "values_stretched", "text": engine.NOTES["values_stretched"]},
+    ]
+    other = uploaded(own, "b.tif", data=picture(), options=HALF)
+    process.process(own, other.id, 1, 1)
+    assert image_row(own, other.id).notes == []
 
 
 def test_the_name_and_the_number_of_an_image_can_stand_in_its_mark(own: Services) -> None:
@@ -284,6 +300,14 @@ def test_an_image_is_answered_marked(call: Call) -> None:
     marked = Image.open(io.BytesIO(answer.data))
     assert (answer.mimetype, marked.size) == ("image/png", (200, 100))
     assert len(marked.getcolors(maxcolors=100_000) or []) > 1
+    assert "Countermark-Notes" not in answer.headers
+
+
+def test_a_call_is_told_what_a_person_should_know_of_the_answer(call: Call) -> None:
+    data = io.BytesIO()
+    Image.linear_gradient("L").convert("F").save(data, "TIFF")
+    answer = handler.handle(call("POST", "/", data.getvalue(), query={"position": "center"}), None)
+    assert answer.headers["Countermark-Notes"] == "values_stretched"
 
 
 def test_other_calls_are_refused(call: Call) -> None:

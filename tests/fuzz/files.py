@@ -5,11 +5,10 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageCms, PngImagePlugin
-from pillow_heif import register_heif_opener
 
+from tests.engine import heic  # noqa: F401 - Pillow then writes it
 from tests.engine.animations import apng, gif, parts, webp
 
-register_heif_opener(thumbnails=False)
 SIZES = ((48, 32), (7, 5), (97, 64))
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'

@@ -23,12 +23,14 @@ from .errors import (
 )
 from .formats import FORMATS, Format, sniff
 from .limits import Deadline, Limits
+from .notes import NOTES
 from .options import InvalidOptions, Options, load_options, options_schema, parse_options
 from .process import Edited, preview, process
 from .task import ImageTask, Output, OutputTask, Picture, register, registry
 
 __all__ = [
     "FORMATS",
+    "NOTES",
     "Assets",
     "CannotEncode",
     "DamagedImage",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from .deep import in_eight_bits
+
 #: What becomes of a frame's place when its time is over: it stays, is cleared, or what was there before comes back.
 STAYS, CLEARED, PREVIOUS = range(3)
 
@@ -54,7 +56,7 @@ def needs_alpha(frames: list[Frame], size: tuple[int, int]) -> bool:
 
 
 def _draw(canvas: Image.Image, frame: Frame) -> None:
-    image = frame.decode()
+    image = in_eight_bits(frame.decode())
     if not frame.over or not image.has_transparency_data:
         canvas.paste(image.convert(canvas.mode), frame.corner)
         return

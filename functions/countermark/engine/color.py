@@ -4,9 +4,19 @@ from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, JpegImagePlugin
 
 _ERRORS = (ImageCms.PyCMSError, OSError, TypeError, ValueError)
+_RGB = [0x52, 0x47, 0x42]  # names of components
+
+
+def is_rgb(image: JpegImagePlugin.JpegImageFile) -> bool:
+    """Tell whether the three components of a JPEG file are red, green and blue, by the rule of libjpeg."""
+    if "jfif" in image.info:
+        return False
+    if "adobe" in image.info:
+        return image.info.get("adobe_transform") == 0
+    return [layer[0] for layer in image.layer] == _RGB
 
 
 def from_srgb(image: Image.Image, profile: bytes | None, mode: str) -> Image.Image | None:

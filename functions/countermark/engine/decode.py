@@ -1,22 +1,27 @@
 """Bytes become a picture, behind the limits."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 
+from pi_heif import register_heif_opener
 from PIL import Image, UnidentifiedImageError
-from pillow_heif import register_heif_opener
 
 from .animation import Animation
 from .claims import Claims, read_claims
 from .claims.jpeg import check_scans
+from .deep import Frame, is_deep, read_deep
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
+from .metadata.png import pixels_of
 from .moving import frames_of, plays_of, read_animation
+from .notes import DEPTH_REDUCED, GAIN_MAP_DROPPED, VALUES_STRETCHED
 from .quiet import hush
+from .tiff import Style, style_of
 from .turned import UPRIGHT
+from .unread import kind_unread
 
 # The engine checks the pixels itself, before anything is decoded, and says so in words of its own.
 Image.MAX_IMAGE_PIXELS = None
@@ -25,10 +30,16 @@ register_heif_opener(thumbnails=False)
 hush()
 
 _PILLOW = {name: (name.upper(),) for name in FORMATS} | {"JPEG": ("JPEG", "MPO"), "HEIC": ("HEIF",)}
-_KNOWN_ELSEWHERE = ((b"%PDF", "PDF"), (b"8BPS", "PSD"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"\0\0\1\0", "ICO"))
-_DEEP = {"I", "I;16B", "I;16L", "I;16N"}
-_MODES = {"1": "L", "F": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
-_EDITED = {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"}
+_KNOWN_ELSEWHERE = (
+    (b"%PDF", "PDF"),
+    (b"8BPS", "PSD"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "SVG"),
+    (b"\0\0\1\0", "ICO"),
+    (b"MM\0+", "Big-endian BigTIFF"),
+)
+_MODES = {"1": "L", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
+_EDITED = {"L", "LA", "RGB", "RGBA", "CMYK"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +57,9 @@ class Opened:
     exif: Exif
     blocks: Blocks  # all metadata as it stands in the file
     profile: bytes | None  # ICC
+    deep: bool  # 16 bits for each colour
+    style: Style  # in which a TIFF file is written
+    notes: list[str] = field(default_factory=list)  # codes of notes.py; decoding adds to them
 
 
 def open_image(source: bytes, limits: Limits) -> Opened:
@@ -59,7 +73,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
     try:
         claims = read_claims(source, form)
         check_claims(claims, limits, animated=FORMATS[form].animated)
-        image = Image.open(BytesIO(source), formats=_PILLOW[form])
+        image = Image.open(BytesIO(pixels_of(source) if form == "PNG" else source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
         animation = read_animation(image, source, form)
         for frame in animation.frames if animation else ():
@@ -80,14 +94,28 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             animation=animation,
             exif=Exif(blocks.exif),
             blocks=blocks,
-            profile=profile_of(image),
+            profile=profile_of(blocks),
+            deep=is_deep(image),
+            notes=_notes(blocks, image, animated=animation is not None),
+            style=style_of(image, source) if form == "TIFF" else Style(),
         )
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise _unreadable(source, form) from None
+        unread = kind_unread(source, form, opened=False)
+        raise (
+            UnsupportedFormat(unread)
+            if unread
+            else DamagedImage(f"The file begins like a {form} image, but its header is damaged.")
+        ) from None
     except Exception as error:  # readers raise anything
-        raise _damage(error, form) from error
+        raise _damage(error, source, form) from error
+
+
+def _notes(blocks: Blocks, image: Image.Image, *, animated: bool) -> list[str]:
+    """Return what is known already of any result."""
+    found = [GAIN_MAP_DROPPED] if blocks.gain_map else []
+    return found + ([DEPTH_REDUCED] if animated and is_deep(image) else [])
 
 
 def _count(image: Image.Image, form: str) -> int:
@@ -102,34 +130,39 @@ def shrink_on_load(opened: Opened, longest: int) -> None:
         opened.image.draft(None, (round(opened.image.width * scale), round(opened.image.height * scale)))
 
 
-def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Image.Image]:
+def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Frame]:
     """Decode frame after frame, upright and in one of the modes that tasks know."""
+    # Pillow turns TIFF upright by itself, and HEIC comes so. TIFF's writer takes tags from an image that its
+    # reader made, so that one is not handed on.
+    orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
     try:
         if opened.format == "JPEG":
             check_scans(opened.source, opened.claims.largest)
         for frame in opened.animation.read() if opened.animation else frames_of(opened.image, opened.frames):
             deadline.check()
-            # Pillow turns TIFF upright by itself, and HEIC comes so. TIFF's writer takes tags from an image that its
-            # reader made, so that one is not handed on.
-            orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
-            yield _editable(frame, orientation, copied=opened.frames > 1 or opened.format == "TIFF")
+            if not opened.animation:
+                deep = read_deep(frame, orientation)
+                if deep is not None:
+                    opened.notes.extend([VALUES_STRETCHED] if deep[1] else [])
+                    yield deep[0]
+                    continue
+            frame.load()
+            yield _editable(frame, orientation, opened)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # readers raise anything
-        raise _damage(error, opened.format) from error
+        raise _damage(error, opened.source, opened.format) from error
 
 
-def _editable(frame: Image.Image, orientation: int, *, copied: bool) -> Image.Image:
+def _editable(frame: Image.Image, orientation: int, opened: Opened) -> Image.Image:
     info = dict(frame.info)
     if orientation in UPRIGHT:
         frame = frame.transpose(UPRIGHT[orientation])
     if frame.mode == "P" or "transparency" in info:
         frame = frame.convert("RGBA" if "transparency" in info or frame.has_transparency_data else "RGB")
-    elif frame.mode in _DEEP:
-        frame = frame.convert("I;16")
     elif frame.mode not in _EDITED:
         frame = frame.convert(_MODES.get(frame.mode, "RGB"))
-    elif copied:
+    elif opened.frames > 1 or opened.format == "TIFF":
         frame = frame.copy()
     frame.info = info
     return frame
@@ -143,15 +176,11 @@ def _unknown(head: bytes) -> ImageError:
     return NotAnImage(f"The file is not an image of a known format ({known}).")
 
 
-def _unreadable(source: bytes, form: str) -> ImageError:
-    """Return why a file is not even opened."""
-    if form == "HEIC" and b"moov" in source and b"pitm" not in source:  # a film, and no item that is the picture
-        return UnsupportedFormat("HEIC files that hold only a sequence of images, and no picture, cannot be marked.")
-    return DamagedImage(f"The file begins like a {form} image, but its header is damaged.")
-
-
-def _damage(error: Exception, form: str) -> ImageError:
+def _damage(error: Exception, source: bytes, form: str) -> ImageError:
     text = str(error).lower()
     if "truncated" in text or "unexpected end" in text or isinstance(error, EOFError):
         return TruncatedImage()
-    return DamagedImage(f"The {form} image is damaged and cannot be read.")
+    if form == "JPEG" and "cannot load this image" in text:  # it ends before its first scan
+        return TruncatedImage()
+    unread = kind_unread(source, form, opened=True)
+    return UnsupportedFormat(unread) if unread else DamagedImage(f"The {form} image is damaged and cannot be read.")

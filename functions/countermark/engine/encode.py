@@ -1,22 +1,25 @@
 """A picture becomes bytes, in the source's format and quality unless told otherwise."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from itertools import chain
 from typing import Any
 
-import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
-from .color import to_srgb
+from .color import is_rgb, to_srgb
 from .decode import Opened
+from .deep import Deep, Frame, shallow
 from .errors import CannotEncode, ImageError
 from .formats import FORMATS, Format
 from .metadata import Metadata
 from .moving import alike, write_moving
+from .palette import with_palette
 from .png import write_png
 from .task import Output
+from .tiff import Style, write_tiff
 
 #: Quality where there is none to keep.
 USUAL_QUALITY = {"JPEG": 90, "WebP": 85, "AVIF": 70}
@@ -31,33 +34,46 @@ AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times f
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
-def encode(frames: Iterator[Image.Image], count: int, opened: Opened, output: Output, metadata: Metadata) -> bytes:
+def encode(frames: Iterator[Frame], count: int, opened: Opened, output: Output, metadata: Metadata) -> bytes:
     """Return `count` frames as a file of the format that `output` names; of several each is made when it is written."""
     form = FORMATS[output.format]
-    fitting: Iterator[Image.Image] = (_fitted(frame, form, metadata.profile) for frame in frames)
-    if count > 1 and opened.format == "TIFF" and form.name != "TIFF":  # whose pages may be of different kinds
-        fitting = iter(alike(list(fitting)))
+    pages = form.name == "TIFF"
+    moving = count > 1 and form.animated and not pages
+    fitting: Iterator[Frame] = (_fitted(frame, form, metadata.profile, moving=moving) for frame in frames)
+    if moving and opened.format == "TIFF":  # whose pages may be of different kinds
+        fitting = iter(alike([shallow(frame) for frame in fitting]))
     first = next(fitting)
-    raw = opened.format == "TIFF" and opened.image.info.get("compression") == "raw"
-    settings = _settings([first], opened, output) | _carried(first, form, metadata, raw=raw)
+    settings = _settings([first], opened, output) | _carried(first.mode, form, metadata)
     with _writing(form):
-        if count > 1 and form.animated:
-            data = _moving(chain([first], fitting), count, form, opened, settings)
+        if moving:
+            data = _moving(map(shallow, chain([first], fitting)), count, form, opened, settings)
+        elif pages and count > 1:
+            data = _still([first, *fitting], form, opened, output, settings)
         else:
-            data = _still(first, form, settings)
+            data = _still([_small(first, form, opened, output)], form, opened, output, settings)
     if form.name == "JPEG":
         return metadata.put_into_jpeg(data, first.mode)
-    return metadata.put_into_tiff(data) if form.name == "TIFF" else data
+    if form.name == "PNG":
+        return metadata.put_into_png(data)
+    return metadata.put_into_tiff(data) if pages else data
 
 
-def _fitted(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Image:
+def _small(frame: Frame, form: Format, opened: Opened, output: Output) -> Frame:
+    """Return a frame with a palette again, if it came with one and can have it."""
+    if isinstance(frame, Deep) or not form.palettes or opened.image.mode != "P":
+        return frame
+    return with_palette(frame, opened.image, exact=output.exact) or frame
+
+
+def _fitted(frame: Frame, form: Format, profile: bytes | None, *, moving: bool) -> Frame:
     """Return a frame as the format holds it, with what was said of it; raise `CannotEncode` when it is too large."""
     longest, info = max(frame.size), frame.info
     if form.longest and longest > form.longest:
         raise CannotEncode(
             f"{form.name} images have at most {form.longest:,} pixels on a side; this one has {longest:,}."
         )
-    frame = in_mode(frame, form, profile)
+    if moving or not isinstance(frame, Deep) or not form.deep or frame.mode not in form.modes:
+        frame = in_mode(shallow(frame), form, profile)
     frame.info = info
     return frame
 
@@ -68,13 +84,23 @@ def _moving(frames: Iterator[Image.Image], count: int, form: Format, opened: Ope
     return write_moving(frames, count, form.name, opened.plays, settings)
 
 
-def _still(image: Image.Image, form: Format, settings: dict[str, Any]) -> bytes:
-    image.info = {}  # else Pillow writes what we mean to drop
+def _still(pages: Sequence[Frame], form: Format, opened: Opened, output: Output, settings: dict[str, Any]) -> bytes:
+    """Return a picture, or the pages of a TIFF file."""
+    for page in pages:  # else Pillow writes what we mean to drop; a palette's transparency is part of the picture
+        clear = page.info.get("transparency") if page.mode == "P" else None
+        page.info = {} if clear is None else {"transparency": clear}
+    if form.name == "TIFF":
+        return write_tiff(pages, _style(opened, output), settings)
     if form.name == "PNG":
-        return write_png(image, settings)
+        return write_png(pages[0], settings)
     buffer = BytesIO()
-    image.save(buffer, form.name.upper(), **settings)
+    shallow(pages[0]).save(buffer, form.name.upper(), **settings)
     return buffer.getvalue()
+
+
+def _style(opened: Opened, output: Output) -> Style:
+    """Return how a TIFF file is written."""
+    return replace(opened.style, quality=output.quality) if isinstance(output.quality, int) else opened.style
 
 
 @contextlib.contextmanager
@@ -90,10 +116,10 @@ def _writing(form: Format) -> Iterator[None]:
 
 def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image:
     """Return an image, in a mode of the format, as a file of the output's format and quality shows it."""
-    buffer = BytesIO()
-    with _writing(FORMATS[output.format]):
-        image.save(buffer, FORMATS[output.format].name.upper(), **_settings([image], opened, output))
-        again = Image.open(buffer)
+    form = FORMATS[output.format]
+    with _writing(form):
+        data = _still([image], form, opened, output, _settings([image], opened, output))
+        again = Image.open(BytesIO(data))
         again.load()
     return again
 
@@ -101,6 +127,8 @@ def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image
 def loses(opened: Opened, output: Output) -> int:
     """Return how many levels of a pixel may be lost when the result is written: at a low quality any."""
     quality, source = output.quality, opened.image
+    if output.format == "TIFF" and opened.style.loses:
+        return USUALLY_LOST if _style(opened, output).quality >= LOW_QUALITY else 255
     if output.format not in LOSSY or (output.format == "WebP" and writes_lossless_webp(opened, output)):
         return 0
     if isinstance(quality, int):
@@ -113,9 +141,7 @@ def in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Im
     """Return a frame in a mode that the format holds."""
     if frame.mode in form.modes:
         return frame
-    if frame.mode == "I;16":
-        frame = Image.fromarray((np.asarray(frame) >> 8).astype(np.uint8))
-    elif frame.mode in {"LA", "RGBA"} and "RGBA" not in form.modes:
+    if frame.mode in {"LA", "RGBA"} and "RGBA" not in form.modes:
         solid = Image.new("RGBA", frame.size, "white")
         solid.alpha_composite(frame.convert("RGBA"))
         frame = solid.convert("L" if frame.mode == "LA" else "RGB")
@@ -128,11 +154,11 @@ def in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Im
     return frame.convert("RGB")
 
 
-def _settings(frames: list[Image.Image], opened: Opened, output: Output) -> dict[str, Any]:
+def _settings(frames: Sequence[Frame], opened: Opened, output: Output) -> dict[str, Any]:
     """Return what Pillow's writer of this format is told."""
     quality = output.quality
     if output.format == "JPEG":
-        return _jpeg_settings(frames[0], opened, quality)
+        return _jpeg_settings(frames[0].mode, opened, quality)
     if output.format == "PNG":
         return {"compress_level": PNG_LEVEL}
     if output.format == "WebP":
@@ -144,15 +170,17 @@ def _settings(frames: list[Image.Image], opened: Opened, output: Output) -> dict
     return {}
 
 
-def _jpeg_settings(image: Image.Image, opened: Opened, quality: str | int) -> dict[str, Any]:
+def _jpeg_settings(mode: str, opened: Opened, quality: str | int) -> dict[str, Any]:
     if quality != "keep":
         return {"quality": quality}
     source = opened.image
     if not isinstance(source, JpegImagePlugin.JpegImageFile):
         return {"quality": USUAL_QUALITY["JPEG"]}
     tables = source.quantization
-    if image.mode == "L":
+    if mode == "L":
         tables = {0: tables[0]}
+    if mode == "RGB" and len(source.layer) == 3 and is_rgb(source):
+        return {"qtables": tables, "keep_rgb": True, "progressive": bool(source.info.get("progressive"))}
     sampling = _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(source), "4:4:4")
     return {"qtables": tables, "subsampling": sampling, "progressive": bool(source.info.get("progressive"))}
 
@@ -169,11 +197,8 @@ def _is_lossless_webp(opened: Opened) -> bool:
     return lossless >= 0 and (lossy < 0 or lossless < lossy)
 
 
-def _carried(image: Image.Image, form: Format, metadata: Metadata, *, raw: bool) -> dict[str, Any]:
-    """Return the metadata in the way that Pillow's writer of this format takes it; JPEG and TIFF get theirs later.
-
-    `raw` says that the source is a TIFF file without compression.
-    """
+def _carried(mode: str, form: Format, metadata: Metadata) -> dict[str, Any]:
+    """Return the metadata in the way that Pillow's writer of this format takes it; JPEG and TIFF get theirs later."""
     settings: dict[str, Any] = {}
     if metadata.dpi and form.name in {"JPEG", "PNG", "TIFF", "BMP"}:
         settings["dpi"] = metadata.dpi
@@ -181,10 +206,10 @@ def _carried(image: Image.Image, form: Format, metadata: Metadata, *, raw: bool)
         settings["comment"] = metadata.comment.encode()
     if form.name in {"JPEG", "GIF", "BMP"}:
         return settings
-    if profile := metadata.profile_of(image.mode):
+    if profile := metadata.profile_of(mode):
         settings["icc_profile"] = profile
     if form.name == "TIFF":
-        return settings | {"compression": None if raw else "tiff_lzw"}
+        return settings
     if metadata.exif:
         settings["exif"] = metadata.exif
     if metadata.xmp and form.name in {"WebP", "AVIF"}:

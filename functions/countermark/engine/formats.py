@@ -16,6 +16,8 @@ class Format:
     media_type: str
     extensions: tuple[str, ...]  # all that a file of this format may carry; the first is the usual one
     modes: tuple[str, ...]  # Pillow modes that it can hold; others become RGB or RGBA
+    deep: bool = False  # holds 16 bits for each colour
+    palettes: bool = False  # holds a palette, which a single picture gets back that came with one
     animated: bool = False  # holds several frames
     longest: int | None = None  # side that it can hold, in pixels
     written: bool = True  # otherwise only read, and JPEG comes out
@@ -38,7 +40,9 @@ _ALL = (
         name="PNG",
         media_type="image/png",
         extensions=(".png", ".apng"),
-        modes=("L", "LA", "RGB", "RGBA", "I;16"),
+        modes=("L", "LA", "RGB", "RGBA"),
+        deep=True,
+        palettes=True,
         animated=True,
     ),
     Format(
@@ -61,7 +65,9 @@ _ALL = (
         name="TIFF",
         media_type="image/tiff",
         extensions=(".tif", ".tiff"),
-        modes=("L", "LA", "RGB", "RGBA", "CMYK", "I;16"),
+        modes=("L", "LA", "RGB", "RGBA", "CMYK"),
+        deep=True,
+        palettes=True,
         animated=True,
     ),
     Format(
@@ -79,7 +85,7 @@ _ALL = (
         modes=("RGB", "RGBA"),
         written=False,
     ),
-    Format(name="BMP", media_type="image/bmp", extensions=(".bmp", ".dib"), modes=("L", "RGB")),
+    Format(name="BMP", media_type="image/bmp", extensions=(".bmp", ".dib"), modes=("L", "RGB"), palettes=True),
 )
 
 #: Name -> format, in the order in which they are offered.
@@ -92,6 +98,7 @@ _HEADS = (
     (b"GIF89a", "GIF"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),  # of more than 4 GB, or made as if it were
     (b"BM", "BMP"),
 )
 _AVIF_BRANDS = {b"avif", b"avis"}

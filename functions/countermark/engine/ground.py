@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .deep import Deep, Frame
 from .layout import Size, Spot
 
 LIGHT, DARK = "#ffffff", "#000000"
@@ -27,11 +28,13 @@ class Ground:
         self._scale = levels.shape[1] / size[0], levels.shape[0] / size[1]
 
     @classmethod
-    def of(cls, image: Image.Image) -> "Ground":
+    def of(cls, image: Frame) -> "Ground":
         """Return the ground of an upright picture; what is transparent counts as white."""
         cell = max(min(_CELL, min(image.size) // _CELL), 1)
-        if image.mode == "I;16":
-            return cls((np.asarray(image)[::cell, ::cell] >> 8).astype(np.uint8), image.size)
+        if isinstance(image, Deep):
+            image, size, cell = image.sampled(cell), image.size, 1
+        else:
+            size = image.size
         small = image
         if cell == _CELL:  # a fourth of the pixels in each direction tells as much, many times as fast
             small = image.resize((image.width // 4, image.height // 4), Image.Resampling.NEAREST).reduce(2)
@@ -41,7 +44,7 @@ class Ground:
             page = Image.new("RGBA", small.size, "white")
             page.alpha_composite(small.convert("RGBA"))
             small = page
-        return cls(np.asarray(small.convert("RGB").convert("L")), image.size)
+        return cls(np.asarray(small.convert("RGB").convert("L")), size)
 
     def under(self, spots: Sequence[Spot], mark: Size) -> NDArray[np.float64]:
         """Return the mean level under each copy of a mark."""

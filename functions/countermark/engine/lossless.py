@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
+from .color import is_rgb
 from .dct import DONE, NO_MEMORY, TOOK_TOO_LONG, Component, Plane, Shown, kernel
 from .decode import Opened
 from .errors import EmptyMark
@@ -81,7 +82,7 @@ def _sampling(image: Image.Image) -> tuple[tuple[int, int], ...] | None:
     if image.mode == "L" and len(factors) == 1:
         return factors
     simple = len(factors) == 3 and factors[0] in _SAMPLINGS and set(factors[1:]) == {(1, 1)}
-    return factors if image.mode == "RGB" and simple and image.info.get("adobe_transform", 1) == 1 else None
+    return factors if image.mode == "RGB" and simple and not is_rgb(image) else None
 
 
 class _NotOnCoefficients(Exception):

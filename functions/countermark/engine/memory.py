@@ -22,6 +22,12 @@ TIMES = 2.5
 DEPTHS = MappingProxyType({"L": 1, "1": 1, "I;16": 2, "LA": 4})
 
 
+#: The same of pictures of 16 bits, while their low bytes are decoded, and while they are written as what holds 16 bits.
+DEEP, DEEP_DECODING = 8, 12
+DEEP_FURTHER = 40
+DEEP_ENCODING: Mapping[str, float] = MappingProxyType({"PNG": 12, "TIFF": 40})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """Bytes of a pixel."""
@@ -51,7 +57,7 @@ LOSSLESS_WEBP = 18
 CLEAR: Mapping[str, float] = MappingProxyType({"JPEG": 13, "BMP": 13, "WebP": 15, "AVIF": 6})
 #: More for what is neither grey nor RGB, where the format does not hold it.
 CONVERTED = 5
-HOLDING: Mapping[str, Collection[str]] = MappingProxyType({"CMYK": {"JPEG", "TIFF"}, "I;16": {"PNG", "TIFF"}})
+HOLDING: Mapping[str, Collection[str]] = MappingProxyType({"CMYK": {"JPEG", "TIFF"}})
 #: For a pixel of further frames: they are in the result, and twice there while it is put together.
 FURTHER: Mapping[str, float] = MappingProxyType(
     {"GIF": 3.5, "PNG": 6, "WebP": 1.5, "lossless": 6, "AVIF": 2, "TIFF": 16}
@@ -71,6 +77,7 @@ class Shape:
     format: str  # names in FORMATS
     written_as: str
     mode: str  # of the source
+    deep: bool = False  # 16 bits for each colour
     bytes: int  # of the file
     pixels: int  # of a frame as it is decoded; where the file says several numbers, the largest
     edited: int  # of a frame before and behind the task that makes the largest of it; 0 where only marks are put on it
@@ -90,14 +97,16 @@ def memory_needed(shape: Shape) -> int:
         pixels = MARKED_PIXELS + shape.coefficients_held
         return ALWAYS + int(MARKED_BYTES * shape.bytes + pixels * shape.pixels)
     depth = 4 if shape.coloured else DEPTHS.get(shape.mode, 4)
+    depth = DEEP if shape.deep else depth
     cost = DECODING[shape.format]
     held = (cost.held + TURNED * shape.turned + MOVING * shape.moving) * shape.pixels
-    decoded = held + (depth + cost.most + shape.coefficients_held - cost.held) * shape.pixels
+    decoding = cost.most - cost.held + DEEP_DECODING * shape.deep + shape.coefficients_held
+    decoded = held + (depth + decoding) * shape.pixels
     edited = held + EDITING * depth * shape.edited
     before = depth * shape.pixels if shape.edited else 0
     written = held + before + (depth + _encoding(shape, depth)) * shape.written
     kind = "lossless" if shape.lossless else shape.written_as
-    written += FURTHER.get(kind, depth) * shape.further
+    written += (DEEP_FURTHER if shape.deep else FURTHER.get(kind, depth)) * shape.further
     if shape.further and shape.written_as == "WebP":
         written += CANVASES * shape.written
     always = ALWAYS + (ALWAYS_AVIF if shape.written_as == "AVIF" else 0)
@@ -106,6 +115,9 @@ def memory_needed(shape: Shape) -> int:
 
 def _encoding(shape: Shape, depth: int) -> float:
     """Return what a pixel takes while it is written, beside the frame."""
+    if shape.deep and shape.written_as in DEEP_ENCODING:
+        return DEEP_ENCODING[shape.written_as]
+    depth = min(depth, 4)
     cost: float = LOSSLESS_WEBP if shape.lossless else ENCODING[shape.written_as]
     if shape.written_as in ALWAYS_IN_COLOUR:
         cost += 4 - depth

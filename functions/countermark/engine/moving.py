@@ -1,6 +1,5 @@
 """What moves: how long each frame stays, and how often they are all played, in the way of every format."""
 
-import struct
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -12,7 +11,6 @@ from .apng import read_apng, write_apng
 from .avif import plays_of_avif, with_plays
 from .errors import CannotEncode
 from .gif import read_gif, write_gif
-from .metadata.structure import Block
 
 FOR_EVER = 0
 _MOST_PLAYS = 65_535
@@ -21,7 +19,6 @@ _MOST_PLAYS = 65_535
 _WEBP_KEY_FRAMES = (29, 60)
 #: The longest time of a frame, in milliseconds.
 _LONGEST = {"GIF": 655_350, "WebP": 2**24 - 1, "AVIF": 2**31 - 1}
-_HEAD = 8  # bytes of a TIFF file's head
 _GIF_UNIT = 10  # milliseconds
 
 
@@ -38,11 +35,10 @@ def plays_of(image: Image.Image, source: bytes, form: str) -> int:
 
 
 def frames_of(image: Image.Image, count: int) -> Iterator[Image.Image]:
-    """Decode `count` frames, or pages, one after the other."""
+    """Yield an image at each of `count` frames, or pages; it is not decoded yet."""
     for number in range(count):
         if number:
             image.seek(number)
-        image.load()
         yield image
 
 
@@ -101,13 +97,11 @@ class _Sequence(Image.Image):
 
 
 def write_moving(frames: Iterator[Image.Image], count: int, form: str, plays: int, settings: dict[str, Any]) -> bytes:
-    """Return `count` frames as a file of a format that can hold several, with `settings` for Pillow's writer.
+    """Return `count` frames as a file of a format that moves, with `settings` for Pillow's writer.
 
     Each is made when its turn has come, and is gone when the next one is written.
     Raises `CannotEncode` when they are pages of several sizes, and what Pillow's writer raises.
     """
-    if form == "TIFF":
-        return _write_pages(list(frames), settings)
     timed = _timed(frames, form)
     if form == "PNG":
         return write_apng(timed, count, plays, settings)
@@ -133,33 +127,6 @@ def _timed(frames: Iterator[Image.Image], form: str) -> Iterator[tuple[Image.Ima
             raise CannotEncode(f"The pages have different sizes, which {form} cannot hold; TIFF and JPEG can.")
         size = frame.size
         yield frame, time
-
-
-def _without_heads(data: bytes) -> bytes:
-    """Return a TIFF file without the heads of its further pages, which Pillow writes like files of their own.
-
-    Nobody reads them in their place, but they look like pictures within the picture.
-    """
-    block, pages = Block(data), set()
-    page = block.first
-    while page and page not in pages:
-        pages.add(page)
-        page = block.behind(page)
-    changed = bytearray(data)
-    at = data.find(data[:4], _HEAD)
-    while 0 <= at <= len(data) - _HEAD:
-        if at + struct.unpack_from(block.order + "I", data, at + 4)[0] in pages:
-            changed[at : at + _HEAD] = bytes(_HEAD)
-        at = data.find(data[:4], at + 1)
-    return bytes(changed)
-
-
-def _write_pages(pages: list[Image.Image], settings: dict[str, Any]) -> bytes:
-    for page in pages:
-        page.info = {}
-    buffer = BytesIO()
-    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:], **settings)
-    return _without_heads(buffer.getvalue())
 
 
 def alike(frames: list[Image.Image]) -> list[Image.Image]:

@@ -1,6 +1,5 @@
 """Marks painted on the pixels of a picture, in the picture's own colours."""
 
-import numpy as np
 from PIL import Image, ImageChops
 
 from .color import from_srgb, separated
@@ -14,12 +13,10 @@ def paint(image: Image.Image, sprite: Sprite, spots: Spots, profile: bytes | Non
 
     `profile` is the ICC profile of the picture: the mark is brought into it, never the picture out of it.
     """
-    if image.mode in {"L", "LA", "I;16"} and not sprite.grey:
+    if image.mode in {"L", "LA"} and not sprite.grey:
         image = image.convert("RGBA" if image.mode == "LA" else "RGB")
     if image.mode == "LA":
         return paint(image.convert("RGBA"), sprite, spots, None).convert("LA")
-    if image.mode == "I;16":
-        return _paint_deep(image, sprite, spots)
     alpha = sprite.image.getchannel("A")
     mark = in_profile(sprite, "RGB" if image.mode == "RGBA" else image.mode, profile)
     for spot in _inside(spots, mark.size, image.size):
@@ -53,19 +50,6 @@ def _paint_at(image: Image.Image, mark: Image.Image, alpha: Image.Image, spot: t
 def _mixed(ground: Image.Image, mark: Image.Image, blend: Blend) -> Image.Image:
     darker = (blend == "multiply") != (ground.mode == "CMYK")  # inks multiply where lights screen
     return ImageChops.multiply(ground, mark) if darker else ImageChops.screen(ground, mark)
-
-
-def _paint_deep(image: Image.Image, sprite: Sprite, spots: Spots) -> Image.Image:
-    """Paint on a grey picture of 16 bits without losing any of them."""
-    pixels = np.array(image)
-    alpha = np.asarray(sprite.image.getchannel("A"), dtype=np.float32) / 255
-    mark = np.asarray(sprite.image.getchannel("R"), dtype=np.float32) * 257
-    for x, y in spots:
-        here = pixels[max(y, 0) : max(y + sprite.size[1], 0), max(x, 0) : max(x + sprite.size[0], 0)]
-        there = np.s_[max(-y, 0) :, max(-x, 0) :]
-        share, color = (each[there][: here.shape[0], : here.shape[1]] for each in (alpha, mark))
-        here[...] = np.rint(here + (color - here) * share).astype(np.uint16)
-    return Image.fromarray(pixels)
 
 
 def in_profile(sprite: Sprite, mode: str, profile: bytes | None) -> Image.Image:

@@ -10,9 +10,11 @@ from math import prod
 from PIL import Image
 
 from .decode import Opened, open_image, read_frames, shrink_on_load
+from .deep import Deep, Frame, shallow
 from .details import read_details
 from .encode import encode, in_mode, loses, rewritten, writes_lossless_webp
-from .errors import LeakedPicture, TaskFailed
+from .ended import with_end
+from .errors import LeakedPicture, TaskFailed, TruncatedImage
 from .formats import FORMATS
 from .ground import Ground
 from .limits import Deadline, Limits, check_pixels, check_result
@@ -20,6 +22,7 @@ from .lossless import mark_lossless, suits_coefficients
 from .memory import Shape, memory_needed, within_memory
 from .metadata import Rights, kept
 from .moving import frames_in
+from .notes import DEPTH_REDUCED
 from .options import Options
 from .seen import Witness, check_whole, covered_share
 from .task import ImageTask, Output, OutputTask, Picture, attempting
@@ -38,6 +41,7 @@ class Edited:
     width: int  # pixels, as seen
     height: int
     frames: int
+    notes: tuple[str, ...] = ()  # codes of NOTES: what a person should know
 
     @property
     def media_type(self) -> str:
@@ -80,6 +84,10 @@ def process(
     Raises an `ImageError`; may be called by several threads at once.
     """
     limits = limits or Limits()
+    return _attempt(partial(_process, options=options, name=name, number=number, limits=limits, admit=admit), source)
+
+
+def _process(source: bytes, options: Options, name: str, number: int, limits: Limits, admit: Admit | None) -> Edited:
     deadline = Deadline(limits.seconds)
     opened = open_image(source, limits)
     picture = _picture(opened, _output(opened, options), name, number, deadline)
@@ -91,7 +99,8 @@ def process(
     else:
         marked = None
     if marked is not None:
-        edited = Edited(data=marked.data, format="JPEG", width=marked.width, height=marked.height, frames=1)
+        size = {"width": marked.width, "height": marked.height}
+        edited = Edited(data=marked.data, format="JPEG", **size, frames=1, notes=_notes(opened))
         return _looked_at(edited, source, limits)
     _ask(admit, replace(shape, coefficients=False, coefficients_held=opened.claims.decoding))
     frames = _edited(opened, pixel_tasks, picture, limits)
@@ -116,6 +125,24 @@ def preview(
     asked before the image takes memory.
     """
     limits = limits or Limits()
+    small = partial(_preview, options=options, longest=longest, name=name, number=number, limits=limits, admit=admit)
+    return _attempt(small, source)
+
+
+def _attempt(way: Callable[[bytes], Edited], source: bytes) -> Edited:
+    """Return what becomes of `source`, with its end when that is all that it lacks."""
+    try:
+        return way(source)
+    except TruncatedImage:
+        ended = with_end(source)
+        if ended is None:
+            raise
+        return way(ended)
+
+
+def _preview(
+    source: bytes, options: Options, longest: int, name: str, number: int, limits: Limits, admit: Admit | None
+) -> Edited:
     deadline = Deadline(limits.seconds)
     opened = open_image(source, limits)
     shrink_on_load(opened, longest)
@@ -146,6 +173,7 @@ def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limit
         format=opened.format,
         written_as=output.format,
         mode="RGBA" if "transparency" in image.info else image.mode,
+        deep=opened.deep,
         bytes=len(opened.source),
         pixels=max(prod(image.size), opened.claims.largest if image.size == opened.size else 0),
         edited=edited,
@@ -182,7 +210,11 @@ def _picture(opened: Opened, output: Output, name: str, number: int, deadline: D
     )
 
 
-def _edited(opened: Opened, tasks: list[ImageTask], picture: Picture, limits: Limits) -> Iterator[Image.Image]:
+def _notes(opened: Opened) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(opened.notes))
+
+
+def _edited(opened: Opened, tasks: list[ImageTask], picture: Picture, limits: Limits) -> Iterator[Frame]:
     """Decode and edit frame after frame."""
     for frame in read_frames(opened, picture.deadline):
         edited = _edit(frame, tasks, picture, opened)
@@ -190,12 +222,17 @@ def _edited(opened: Opened, tasks: list[ImageTask], picture: Picture, limits: Li
         yield edited
 
 
-def _written(frames: Iterator[Image.Image], count: int, opened: Opened, output: Output) -> Edited:
+def _written(frames: Iterator[Frame], count: int, opened: Opened, output: Output) -> Edited:
     first = next(frames)
     width, height = first.size
     data = encode(chain([first], frames), count, opened, output, kept(opened, output, upright=True))
     return Edited(
-        data=data, format=output.format, width=width, height=height, frames=frames_in(data, output.format, count)
+        data=data,
+        format=output.format,
+        width=width,
+        height=height,
+        frames=frames_in(data, output.format, count),
+        notes=_notes(opened),
     )
 
 
@@ -222,41 +259,46 @@ def _output(opened: Opened, options: Options) -> Output:
     return output
 
 
-def _edit(frame: Image.Image, tasks: list[ImageTask], picture: Picture, opened: Opened) -> Image.Image:
+def _edit(frame: Frame, tasks: list[ImageTask], picture: Picture, opened: Opened) -> Frame:
     """Return a frame with all tasks done; raise `EmptyMark` when one of the marks cannot be seen then."""
     info = frame.info
-    unmarked: list[tuple[Image.Image, float]] = []  # what becomes of the frame without a mark, and the mark's share
+    unmarked: list[tuple[Frame, float]] = []  # what becomes of the frame without a mark, and the mark's share
     for number, task in enumerate(tasks):
         picture.deadline.check()
-        unmarked = [(_run(task, each, picture), share) for each, share in unmarked]
+        unmarked = [(_run(task, each, picture, opened), share) for each, share in unmarked]
         if not isinstance(task, Watermark):
-            frame = _run(task, frame, picture)
+            frame = _run(task, frame, picture, opened)
             continue
         with attempting(task):
             stamps = task.stamps(frame.size, picture, partial(Ground.of, frame))
         if not all(isinstance(each, Watermark) for each in tasks[number:]):
             unmarked.append((frame.copy(), covered_share(frame.size, stamps)))
         witness = Witness(frame, stamps)
-        frame = _run(task, frame, picture)
+        frame = _run(task, frame, picture, opened)
         _check(witness, frame, picture, opened)
     view = partial(in_mode, form=FORMATS[picture.output.format], profile=picture.profile)
     for double, share in unmarked:
-        check_whole(view(double), view(frame), share)
+        check_whole(view(shallow(double)), view(shallow(frame)), share)
+        picture.output.exact = True
     frame.info = info
     return frame
 
 
-def _check(witness: Witness, frame: Image.Image, picture: Picture, opened: Opened) -> None:
+def _check(witness: Witness, frame: Frame, picture: Picture, opened: Opened) -> None:
     """Raise `EmptyMark` when the marked frame, as the result will have it, does not show the mark."""
     output = picture.output
     shown = partial(in_mode, form=FORMATS[output.format], profile=picture.profile)
     written = partial(rewritten, opened=opened, output=output)
-    witness.check(frame, shown, written, loses(opened, output))
+    if not witness.check(frame, shown, written, loses(opened, output)):
+        output.exact = True
 
 
-def _run(task: ImageTask, frame: Image.Image, picture: Picture) -> Image.Image:
+def _run(task: ImageTask, frame: Frame, picture: Picture, opened: Opened) -> Frame:
+    deep = isinstance(frame, Deep)
     with attempting(task):
-        frame = task.edit(frame, picture)
-    if not isinstance(frame, Image.Image):
+        frame = task.edit_deep(frame, picture) if isinstance(frame, Deep) else task.edit(frame, picture)
+    if not isinstance(frame, Image.Image | Deep):
         raise TaskFailed(f"The task {task.task} failed: edit returned {frame!r:.100}, and not an image.")
+    if deep and not isinstance(frame, Deep):
+        opened.notes.append(DEPTH_REDUCED)
     return frame

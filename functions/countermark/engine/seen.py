@@ -7,12 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
+from .deep import Frame
 from .errors import EmptyMark
 from .layout import RASTER, Size, Spot
 from .mark import Sprite
+from .palette import NEAR
 
 #: A pixel shows the mark when one of its channels has changed by so many levels of 255.
 LEVELS = 4
+#: By more levels than that it shows by far: also where colours and alpha are those of a palette that lie nearest.
+BY_FAR = LEVELS + 2 * NEAR
 #: So large a share of what a mark covers must show it, and so many pixels.
 SHARE = 0.2
 PIXELS = 12
@@ -38,17 +42,17 @@ def enough(shown: float, covered: float, pixels: float) -> bool:
 class Witness:
     """Parts of a frame under its marks, as they are before these are painted."""
 
-    def __init__(self, frame: Image.Image, copies: Copies) -> None:
+    def __init__(self, frame: Frame, copies: Copies) -> None:
         """Look at the frame; `copies` are the marks that it will get, and where."""
         small = frame.width * frame.height <= _SMALL
         self._boxes, self._masks, self._share = (_all_of if small else _parts)(frame.size, copies)
         self._before = self._look(frame)
 
-    def _look(self, frame: Image.Image) -> list[Image.Image]:
+    def _look(self, frame: Frame) -> list[Image.Image]:
         return [frame.crop(box) for box in self._boxes]
 
-    def check(self, frame: Image.Image, shown: Rewrite, written: Rewrite, lost: int) -> None:
-        """Raise `EmptyMark` when the marked frame does not show the mark.
+    def check(self, frame: Frame, shown: Rewrite, written: Rewrite, lost: int) -> bool:
+        """Raise `EmptyMark` when the marked frame does not show the mark; tell whether it shows it by far.
 
         `shown` brings an image to the mode of the result, `written` through its format and quality, which may take
         away as many levels as are `lost`.
@@ -64,6 +68,7 @@ class Witness:
             again = difference(*(shown(written(shown(image))) for image in images))
             if not self._is_seen(again >= LEVELS, mask):
                 raise EmptyMark("The mark is too faint for the quality of the result: raise its opacity or that.")
+        return self._is_seen(change > BY_FAR, mask)
 
     def _is_seen(self, changed: NDArray[np.bool_], mask: NDArray[np.bool_]) -> bool:
         found, covered = int(np.count_nonzero(changed & mask)), int(np.count_nonzero(mask))
@@ -108,8 +113,6 @@ def _levels(image: Image.Image) -> NDArray[np.float32]:
     if image.mode in {"P", "1", "PA"}:
         image = image.convert("RGBA")
     levels = np.asarray(image).astype(np.float32)
-    if image.mode.startswith("I;16"):
-        levels /= 257
     levels = levels.reshape(image.height, image.width, -1)
     if image.mode in {"LA", "RGBA"}:
         levels[..., :-1] *= levels[..., -1:] / 255

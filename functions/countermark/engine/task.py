@@ -11,6 +11,7 @@ from typing import TypeVar
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from .deep import Deep, Frame
 from .errors import ImageError, TaskFailed
 from .layout import Size
 from .limits import Deadline
@@ -25,6 +26,7 @@ class Output:
     quality: str | int  # "keep", or 1 to 100
     metadata: str  # "keep", "no-location" or "none"
     rights: Rights = NO_RIGHTS  # written into the file
+    exact: bool = False  # whether a colour that changes a little would take the mark away
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +59,14 @@ class ImageTask(BaseModel, ABC):
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:
         """Return `image` edited; it may be changed in place.
 
-        `image` is upright, in mode L, LA, RGB, RGBA, CMYK or I;16. It is called once for every frame, by
-        several threads at once. An exception fails this image alone and its message is what a person reads.
+        `image` is upright, in mode L, LA, RGB, RGBA or CMYK, with 8 bits also where the file has 16. It is called
+        once for every frame, by several threads at once. An exception fails this image alone and its message is what
+        a person reads.
         """
+
+    def edit_deep(self, image: Deep, picture: Picture) -> Frame:
+        """Return a picture of 16 bits edited: of 8 bits, unless the task knows better."""
+        return self.edit(image.shallow(), picture)
 
     def size_of(self, size: Size) -> Size:
         """Return the size of the picture that `edit` makes of one of `size`, both upright, in pixels.

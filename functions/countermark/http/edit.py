@@ -36,4 +36,5 @@ def edit_body(event: Event, task: str) -> Response:
         edited = engine.process(source, options, limits=engine_limits(limits))
     except engine.ImageError as error:
         raise NotAnImage(str(error), code=error.code) from error
-    return Response(edited.data, mimetype=edited.media_type)
+    headers = {"Countermark-Notes": ", ".join(edited.notes)} if edited.notes else {}
+    return Response(edited.data, headers=headers, mimetype=edited.media_type)

@@ -4,7 +4,9 @@ Whoever finishes without the lease that it took has worked in vain, and deletes 
 own, so that nobody else's result is lost.
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from countermark.jobs import outbox
@@ -50,6 +52,8 @@ class Result:
     format: str
     width: int
     height: int
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What a person should know of it: codes and texts."""
 
 
 def take(own: Services, job_id: str, number: int, revision: int) -> Taken | None:
@@ -91,8 +95,8 @@ def finish(own: Services, taken: Taken, size: int, result: Result) -> str | None
         The result's name in the job; None when the work was in vain.
     """
     answer = own.database.call(
-        "SELECT finish_image_v1(:job, :number, :revision, :lease, :size, :key, :result_bytes, :format, :width,"
-        f" :height, {NAME_PARAMETERS}, :view, :share)",
+        "SELECT finish_image_v2(:job, :number, :revision, :lease, :size, :key, :result_bytes, :format, :width,"
+        f" :height, :notes, {NAME_PARAMETERS}, :view, :share)",
         **_which(taken),
         size=size,
         key=taken.result_key,
@@ -100,6 +104,7 @@ def finish(own: Services, taken: Taken, size: int, result: Result) -> str | None
         format=result.format,
         width=result.width,
         height=result.height,
+        notes=json.dumps([{"code": code, "text": text} for code, text in result.notes.items()]),
         **NameParts.of(result.name).parameters(),
         view=taken.view_prefix,
         share=own.settings.line_share,

@@ -91,6 +91,8 @@ class Image:
     format: str | None
     width: int | None
     height: int | None
+    notes: list[dict[str, str]]
+    """What a person should know of the result: code and text."""
 
 
 def columns(kind: type[Any]) -> str:

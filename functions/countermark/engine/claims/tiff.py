@@ -7,11 +7,10 @@ from .tally import Tally
 
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _SAMPLES, _BITS = 256, 257, 322, 323, 277, 258
 _PLACES = {273, 279, 324, 325}  # offsets and lengths of strips and tiles
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _BYTES = {1, 2, 6, 7}
-_LETTERS = {1: "B", 3: "H", 4: "I"}
+_LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _SIDES = {_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _SAMPLES}
-_ENTRY = 12
 #: Entries of all directories together: pages have a few dozen. Numbers in them: mostly the places of strips.
 _MOST_ENTRIES = 100_000
 _MOST_NUMBERS = 500_000
@@ -24,7 +23,7 @@ def read(source: bytes, tally: Tally) -> None:
     """Read the directories of a TIFF file."""
     reading = _Reading(source, tally)
     seen: set[int] = set()
-    at = reading.number("I", 4)
+    at = reading.first
     while at and at not in seen:
         seen.add(at)
         at = reading.page(at)
@@ -34,7 +33,7 @@ def read_directory(block: bytes, tally: Tally) -> None:
     """Read the first directory of an EXIF block, which has no pages."""
     if len(block) >= 8:
         reading = _Reading(block, tally)
-        reading.entries(reading.number("I", 4))
+        reading.entries(reading.first)
 
 
 class _Reading:
@@ -43,7 +42,16 @@ class _Reading:
     def __init__(self, source: bytes, tally: Tally) -> None:
         self._source, self._tally = source, tally
         self._order = ">" if source[:2] == b"MM" else "<"
+        # Of a BigTIFF file counts and places have twice the bytes, or four times.
+        big = source[2:4] in {b"+\0", b"\0+"}
+        self._first, self._place, self._count = (8, "Q", "Q") if big else (4, "I", "H")
+        self._head, self._entry = (8, 20) if big else (2, 12)
         self._numbers = self._bytes = 0
+
+    @property
+    def first(self) -> int:
+        """Where the first directory begins."""
+        return self.number(self._place, self._first)
 
     def number(self, letter: str, at: int) -> int:
         """Return the number at a place."""
@@ -59,17 +67,18 @@ class _Reading:
         self._tally.picture(across, down)
         if found.get(_SAMPLES, 1) > _MOST_SAMPLES:
             raise DamagedImage(f"The TIFF image has more than {_MOST_SAMPLES} samples in a pixel.")
-        return self.number("I", at + 2 + _ENTRY * self.number("H", at))
+        return self.number(self._place, at + self._head + self._entry * self.number(self._count, at))
 
     def entries(self, at: int) -> dict[int, int]:
         """Read the directory at a place; return the numbers that say how large pictures are."""
-        count = self.number("H", at)
+        count = self.number(self._count, at)
         self._tally.part(count + 1, _MOST_ENTRIES)
         found: dict[int, int] = {}
-        for place in range(at + 2, at + 2 + count * _ENTRY, _ENTRY):
-            tag, kind, values = struct.unpack_from(self._order + "HHI", self._source, place)
+        begins, behind = at + self._head, struct.calcsize("<HH" + self._place)
+        for place in range(begins, begins + count * self._entry, self._entry):
+            tag, kind, values = struct.unpack_from(self._order + "HH" + self._place, self._source, place)
             if tag in _SIDES and kind in _LETTERS:
-                found[tag] = self.number(_LETTERS[kind], place + 8)
+                found[tag] = self.number(_LETTERS[kind], place + behind)
             self._note(tag, kind, values, len(self._source))
         return found
 

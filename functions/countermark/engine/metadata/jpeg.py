@@ -15,7 +15,8 @@ _SCAN = 0xDA
 LONGEST = 65_533
 
 EXIF, XMP, ICC, PHOTOSHOP = HEAD, b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"Photoshop 3.0\0"
-_HEADS = {APP1: (EXIF, XMP), APP13: (PHOTOSHOP,), COMMENT: (b"",)}
+GAIN_MAP, PICTURES = b"urn:iso:std:iso:ts:21496:-1\0", b"MPF\0"  # of ISO 21496-1, and of several pictures in one file
+_HEADS = {APP1: (EXIF, XMP), APP2: (GAIN_MAP, PICTURES), APP13: (PHOTOSHOP,), COMMENT: (b"",)}
 _ADOBE = 12  # bytes of an Adobe segment
 
 
@@ -32,7 +33,7 @@ class Segment(NamedTuple):
 
 def read_segments(source: bytes) -> dict[bytes, list[bytes]]:
     """Return what stands before the first scan behind each of the heads that are known, and comments behind none."""
-    found: dict[bytes, list[bytes]] = {EXIF: [], XMP: [], PHOTOSHOP: [], b"": []}
+    found: dict[bytes, list[bytes]] = {head: [] for heads in _HEADS.values() for head in heads}
     for marker, begins, end in _walk(source):
         for head in _HEADS.get(marker, ()):
             if source.startswith(head, begins):

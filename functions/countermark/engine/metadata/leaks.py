@@ -17,8 +17,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from pi_heif import register_heif_opener
 from PIL import Image
-from pillow_heif import register_heif_opener
 
 from .signs import unpack
 from .structure import Block

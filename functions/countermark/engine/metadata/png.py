@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,9 @@ _MOST_TEXTS = 200
 _LARGEST = 2_000_000  # bytes of XMP or a raw profile, unpacked
 _LONGEST = 20_000  # bytes of any other text, of which fewer are kept
 _XMP = "XML:com.adobe.xmp"
+_LARGEST_PROFILE = 8_000_000
+_BITS, _KIND, _BEHIND_HEAD = 24, 25, 33  # where a file has them
+_PALETTE = 3  # kind of colours
 _RAW_PROFILE = "raw profile type "
 _RAW_PROFILES = {"app1", "exif", "iptc", "xmp"}
 
@@ -25,7 +29,63 @@ class Chunks:
     xmp: bytes = b""
     iptc: bytes = b""
     photoshop: bytes = b""
+    profile: bytes = b""  # ICC
+    colors: dict[bytes, bytes] = field(default_factory=dict)  # what else says how samples are meant, by kind of chunk
     texts: dict[str, str] = field(default_factory=dict)
+
+
+def is_grey(source: bytes) -> bool:
+    """Tell whether the samples of a PNG file are grey."""
+    return source[_KIND : _KIND + 1] in {b"\0", b"\4"}
+
+
+def pixels_of(source: bytes) -> bytes:
+    """Return a PNG file with the chunks alone that make its picture.
+
+    Whoever decodes it then meets no limit, no checksum and no damage of texts and profiles: they are read here.
+    """
+    parts, from_, at = [], 0, _SIGNATURE
+    for _ in range(_MOST_CHUNKS):
+        if at + 12 > len(source):
+            break
+        length, kind = struct.unpack_from(">I4s", source, at)
+        end = min(at + 12 + length, len(source))
+        if kind not in _PICTURE:
+            parts.append(memoryview(source)[from_:at])
+            from_ = end
+        at = end
+    return b"".join((*parts, memoryview(source)[from_:])) if parts else source
+
+
+def put_chunks(data: bytes, colors: Mapping[bytes, bytes]) -> bytes:
+    """Return the PNG file `data`, without such chunks so far, with these, as its bits and kind of colours need them."""
+    bits, kind = data[_BITS], data[_KIND]
+    found = []
+    for name, content in colors.items():
+        if name == b"sBIT":
+            content = _significant(content, bits, kind)
+        if content:
+            checksum = zlib.crc32(name + content)
+            found.append(struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum))
+    return b"".join((memoryview(data)[:_BEHIND_HEAD], *found, memoryview(data)[_BEHIND_HEAD:]))
+
+
+def _significant(content: bytes, bits: int, kind: int) -> bytes:
+    """Return the significant bits of another kind of colours; nothing when they would be more than there are."""
+    colors, alpha = (content[:-1], content[-1:]) if len(content) in {2, 4} else (content, b"")
+    bits = 8 if kind == _PALETTE else bits
+    wanted = 1 if kind in {0, 4} else 3
+    if wanted == 1 and len(set(colors)) > 1:
+        return b""
+    result = colors[:1] * wanted if len(colors) != wanted else colors
+    result += (alpha or bytes((bits,))) if kind in {4, 6} else b""
+    return result if all(0 < each <= bits for each in result) else b""
+
+
+def turned(colors: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return what belongs to a picture that is turned by a right angle: what were pixels across are now down."""
+    size = colors.get(b"pHYs")
+    return dict(colors) | ({b"pHYs": size[4:8] + size[:4] + size[8:]} if size else {})
 
 
 def read_chunks(source: bytes) -> Chunks:
@@ -38,16 +98,27 @@ def read_chunks(source: bytes) -> Chunks:
         if kind == b"eXIf":
             found.exif = found.exif or data
             continue
-        name, words = _READERS[kind](data)
-        if name.lower().startswith(_RAW_PROFILE):
-            profile = name.lower().removeprefix(_RAW_PROFILE)
-            if profile in _RAW_PROFILES and profile not in raw:
-                raw[profile] = _raw_profile(words)
-        elif name == _XMP:
-            found.xmp = found.xmp or words.encode("utf-8", "replace")
-        elif name and words:
-            found.texts.setdefault(name, words)
+        if kind == b"iCCP":
+            found.profile = found.profile or unpack(data.partition(b"\0")[2][1:], _LARGEST_PROFILE)
+            continue
+        if kind in _COLORS:
+            if len(data) in _COLORS[kind]:
+                found.colors.setdefault(kind, data)
+            continue
+        _take(found, raw, *_READERS[kind](data))
     return _with_raw(found, raw)
+
+
+def _take(found: Chunks, raw: dict[str, bytes], name: str, words: str) -> None:
+    """Put a text where it belongs."""
+    if name.lower().startswith(_RAW_PROFILE):
+        profile = name.lower().removeprefix(_RAW_PROFILE)
+        if profile in _RAW_PROFILES and profile not in raw:
+            raw[profile] = _raw_profile(words)
+    elif name == _XMP:
+        found.xmp = found.xmp or words.encode("utf-8", "replace")
+    elif name and words:
+        found.texts.setdefault(name, words)
 
 
 def _with_raw(found: Chunks, raw: Mapping[str, bytes]) -> Chunks:
@@ -67,7 +138,7 @@ def _metadata(source: bytes) -> Iterator[tuple[bytes, bytes]]:
         if at + 12 > len(source):
             return
         length, kind = struct.unpack_from(">I4s", source, at)
-        if kind == b"eXIf" or kind in _READERS:
+        if kind in _READ:
             yield kind, source[at + 8 : at + 8 + length]
         at += 12 + length
 
@@ -95,7 +166,20 @@ def _most(name: bytes) -> int:
     return _LARGEST if words == _XMP or words.lower().startswith(_RAW_PROFILE) else _LONGEST
 
 
+#: Kind of a chunk -> bytes that it may have.
+_COLORS: Mapping[bytes, tuple[int, ...]] = {
+    b"gAMA": (4,),
+    b"cHRM": (32,),
+    b"sRGB": (1,),
+    b"cICP": (4,),
+    b"mDCV": (24,),
+    b"cLLI": (8,),
+    b"sBIT": (1, 2, 3, 4),
+    b"pHYs": (9,),
+}
+_PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"pHYs"}
 _READERS = {b"tEXt": _plain, b"zTXt": _packed, b"iTXt": _international}
+_READ = {b"eXIf", b"iCCP", *_COLORS, *_READERS}
 
 
 def _raw_profile(words: str) -> bytes:

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from PIL import Image
 from pydantic import Field, model_validator
 
+from ..deep import Deep
 from ..layout import Size
 from ..task import ImageTask, Picture, register
 
@@ -35,10 +36,12 @@ class Resize(ImageTask):
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:  # noqa: ARG002
         """Return the picture fitted."""
         size = self.size_of(image.size)
-        if size == image.size:
-            return image
-        filtered = Image.Resampling.BICUBIC if image.mode == "I;16" else Image.Resampling.LANCZOS
-        return image.resize(size, filtered, reducing_gap=3.0)
+        return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+    def edit_deep(self, image: Deep, picture: Picture) -> Deep:  # noqa: ARG002
+        """Return a picture of 16 bits fitted."""
+        size = self.size_of(image.size)
+        return image if size == image.size else image.resized(size)
 
     def size_of(self, size: Size) -> Size:
         """Return the size of the fitted picture."""

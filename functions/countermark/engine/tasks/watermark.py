@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from .. import layout, wording
 from ..assets import assets
+from ..deep import Deep
 from ..errors import EmptyMark
 from ..ground import DARK, LIGHT, Ground, needs_dark
 from ..image_mark import LONGEST, ImageMark, find_image
@@ -144,6 +145,12 @@ class Watermark(ImageTask):
         """Return the picture with the mark."""
         for sprite, spots in self.stamps(image.size, picture, partial(Ground.of, image)):
             image = paint(image, sprite, spots, picture.profile)
+        return image
+
+    def edit_deep(self, image: Deep, picture: Picture) -> Deep:
+        """Return a picture of 16 bits with the mark, blended in as many."""
+        for sprite, spots in self.stamps(image.size, picture, partial(Ground.of, image)):
+            image = image.painted(sprite, spots, picture.profile)
         return image
 
     def stamps(self, size: layout.Size, picture: Picture, ground: Callable[[], Ground]) -> list[Stamp]:

@@ -1,0 +1,143 @@
+"""JPEG files of every kind are marked in the colours that viewers show, or refused by name."""
+
+import contextlib
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+
+import numpy as np
+import pytest
+from countermark import engine
+from PIL import Image
+
+from tests.engine.tiffs import by_vips
+
+ADOBE = b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0"
+MARK = engine.parse_options({"position": "top-left", "size": "0.3", "color": "orange"})
+RGB = {"keep_rgb": True}
+
+
+def segments(data: bytes) -> Iterator[bytes]:
+    """The segments before the first scan, and then all the rest."""
+    at = 2
+    while data[at + 1] != 0xDA:
+        length = struct.unpack_from(">H", data, at + 2)[0] + 2
+        yield data[at : at + length]
+        at += length
+    yield data[at:]
+
+
+def told(data: bytes, *, jfif: bool, adobe: int | None, names: bytes | None = None) -> bytes:
+    """The file with what tells decoders its colours: a JFIF segment, an Adobe one, the components' names."""
+    found = [each for each in segments(data) if each[1] not in {0xE0, 0xEE}]
+    head = [b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"] if jfif else []
+    head += [ADOBE + bytes((adobe,))] if adobe is not None else []
+    if names:
+        found = [_renamed(each, names) for each in found]
+    return b"".join([data[:2], *head, *found])
+
+
+def _renamed(segment: bytes, names: bytes) -> bytes:
+    segment = bytearray(segment)
+    if segment[1] in {0xC0, 0xC2}:
+        segment[10 : 10 + 3 * len(names) : 3] = names
+    elif segment[1] == 0xDA:
+        segment[5 : 5 + 2 * len(names) : 2] = names
+    return bytes(segment)
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return by_vips(data).astype(int)
+
+
+@pytest.mark.parametrize("settings", [{"subsampling": "4:2:0"}, {"subsampling": "4:4:4"}, RGB], ids=str)
+@pytest.mark.parametrize("jfif", [False, True])
+@pytest.mark.parametrize("adobe", [None, 0, 1, 2])
+@pytest.mark.parametrize("names", [b"\1\2\3", b"RGB", b"\0\1\2"])
+def test_the_colours_outside_the_mark_are_what_another_decoder_shows(make, settings, jfif, adobe, names):
+    source = told(make("JPEG", size=(120, 90), quality=95, **settings), jfif=jfif, adobe=adobe, names=names)
+    before, after = pixels(source), pixels(engine.process(source, MARK).data)
+    difference = np.abs(before - after)
+    assert difference[60:].mean() < 1.5
+    assert (difference[:50, :60] > 40).any()
+
+
+@pytest.mark.parametrize("adobe", [None, 0, 2])
+def test_inks_outside_the_mark_are_what_another_decoder_shows(make, adobe):
+    source = told(make("JPEG", "CMYK", size=(120, 90), quality=95), jfif=False, adobe=adobe)
+    difference = np.abs(pixels(source) - pixels(engine.process(source, MARK).data))
+    assert difference[60:].mean() < 1.5
+    assert (difference[:50, :60] > 40).any()
+
+
+@pytest.mark.parametrize(
+    "sampling", [b"\x22\x11\x11", b"\x41\x11\x11", b"\x12\x11\x11", b"\x11\x22\x22", b"\x22\x21\x12"]
+)
+def test_odd_samplings_are_marked_or_refused(make, sampling):
+    """Nonsense to look at, as the data are of another sampling, but a decoder takes it."""
+    parts = list(segments(make("JPEG", size=(96, 96), subsampling="4:4:4")))
+    found = bytearray(next(each for each in parts if each[1] == 0xC0))
+    found[11::3] = sampling
+    source = b"\xff\xd8" + b"".join(bytes(found) if each[1] == 0xC0 else each for each in parts)
+    with contextlib.suppress(engine.ImageError):
+        assert engine.process(source, engine.parse_options({"quality": "90"})).width == 96
+
+
+@pytest.mark.parametrize(
+    ("marker", "bits", "kind"),
+    [(0xC3, 8, "lossless"), (0xC7, 8, "hierarchical"), (0xCB, 8, "lossless"), (0xC1, 12, "of 12 bits")],
+)
+def test_a_kind_that_cannot_be_read_is_called_by_its_name(make, marker, bits, kind):
+    source = make("JPEG")
+    at = source.index(b"\xff\xc0")
+    changed = source[: at + 1] + bytes((marker,)) + source[at + 2 : at + 4] + bytes((bits,)) + source[at + 5 :]
+    with pytest.raises(engine.UnsupportedFormat, match=kind):
+        engine.process(changed, MARK)
+
+
+KINDS = {
+    "baseline": {},
+    "progressive": {"progressive": True},
+    "restarts": {"restart_marker_blocks": 3},
+    "grey": {},
+    "rgb": RGB,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_lacks_only_its_end_is_marked_as_the_whole_one(make, kind):
+    whole = make("JPEG", "L" if kind == "grey" else "RGB", **KINDS[kind])
+    expected = engine.process(whole, MARK).data
+    assert whole.endswith(b"\xff\xd9")
+    for source in (whole[:-2], whole[:-1]):
+        assert engine.process(source, MARK).data == expected
+    assert engine.preview(whole[:-2], MARK).data == engine.preview(whole, MARK).data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_lacks_more_is_cut_off(make, kind):
+    whole = make("JPEG", "L" if kind == "grey" else "RGB", **KINDS[kind])
+    scans = whole.index(b"\xff\xda")
+    for at in (*range(len(whole) - 12, len(whole) - 4), *np.linspace(scans, len(whole) - 20, 12).astype(int)):
+        with pytest.raises(engine.TruncatedImage):
+            engine.process(whole[:at], MARK)
+
+
+def test_a_progressive_file_without_its_last_scans_is_cut_off(make):
+    whole = make("JPEG", progressive=True)
+    at = whole.index(b"\xff\xda", whole.index(b"\xff\xda") + 2)
+    for _ in range(3):
+        at = whole.index(b"\xff\xc4", at + 2)
+        with pytest.raises(engine.TruncatedImage):
+            engine.process(whole[:at], MARK)
+
+
+def test_what_stands_behind_the_end_is_left_out(make):
+    whole = make("JPEG")
+    assert engine.process(whole + b"trailing bytes" * 100, MARK).data == engine.process(whole, MARK).data
+
+
+def test_a_picture_of_red_green_and_blue_stays_one(make):
+    source = make("JPEG", **RGB)
+    result = Image.open(BytesIO(engine.process(source, MARK).data))
+    assert result.info["adobe_transform"] == 0
