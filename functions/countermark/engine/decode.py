@@ -103,7 +103,11 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         raise
     except UnidentifiedImageError:
         unread = kind_unread(source, form, opened=False)
-        raise (UnsupportedFormat(unread) if unread else _unreadable(source, form)) from None
+        raise (
+            UnsupportedFormat(unread)
+            if unread
+            else DamagedImage(f"The file begins like a {form} image, but its header is damaged.")
+        ) from None
     except Exception as error:  # readers raise anything
         raise _damage(error, source, form) from error
 
@@ -170,13 +174,6 @@ def _unknown(head: bytes) -> ImageError:
         if head.lstrip().startswith(magic):
             return UnsupportedFormat(f"{name} files cannot be marked; these can: {known}.")
     return NotAnImage(f"The file is not an image of a known format ({known}).")
-
-
-def _unreadable(source: bytes, form: str) -> ImageError:
-    """Return why a file is not even opened."""
-    if form == "HEIC" and b"moov" in source and b"pitm" not in source:  # a film, and no item that is the picture
-        return UnsupportedFormat("HEIC files that hold only a sequence of images, and no picture, cannot be marked.")
-    return DamagedImage(f"The file begins like a {form} image, but its header is damaged.")
 
 
 def _damage(error: Exception, source: bytes, form: str) -> ImageError:
