@@ -1,6 +1,7 @@
 """The table of a run over the corpus, as Markdown."""
 
 import platform
+import textwrap
 from collections import Counter
 from typing import Any
 
@@ -17,7 +18,10 @@ Verdicts = list[dict[str, Any]]
 _NAMES = ("marked", "untyped", "killed")
 _HEAD = """# The engine on a corpus
 
-`make corpus` marks the images that packages carry for their own tests and documents: {packages}.
+`make corpus` marks the images that packages carry for their own tests and documents:
+
+{packages}
+
 Each file counts once, however many packages have it: {files} files, {marked} marked, with Pillow {pillow} and Python
 {python}.
 
@@ -55,7 +59,10 @@ def report(verdicts: Verdicts) -> str:
 
 
 def _packages() -> str:
-    return f"of Debian {', '.join(DEBIAN)}; of PyPI {', '.join(PYPI)}; of npm {', '.join(NPM)}"
+    lists = ("Debian", DEBIAN), ("PyPI", PYPI), ("npm", NPM)
+    return "\n".join(
+        textwrap.fill(f"- {registry}: {', '.join(names)}", 120, subsequent_indent="  ") for registry, names in lists
+    )
 
 
 def _outcomes(form: str, verdicts: Verdicts) -> str:

@@ -28,7 +28,7 @@ def main() -> int:
     count, first = (*map(int, sys.argv[1:3]), *(10_000, 0)[len(sys.argv) - 1 :])[:2]
     began = time.monotonic()
     waiting = list(range(first, first + count, _SLICE))
-    running: list[subprocess.Popen[str]] = []
+    running: list[tuple[subprocess.Popen[str], int]] = []
     codes: Counter[str] = Counter()
     found: list[str] = []
     while waiting or running:
@@ -36,9 +36,10 @@ def main() -> int:
             begin = waiting.pop(0)
             end = min(begin + _SLICE, first + count)
             command = [sys.executable, "-m", "tests.fuzz", "--slice", str(begin), str(end)]
-            running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        process = running.pop(0)
+            running.append((subprocess.Popen(command, stdout=subprocess.PIPE, text=True), end - begin))
+        process, tries = running.pop(0)
         lines = process.communicate()[0].splitlines()
+        tries -= sum(line.startswith(("code ", "found ")) for line in lines)
         for line in lines:
             kind, _, rest = line.partition(" ")
             if kind == "code":
@@ -46,7 +47,7 @@ def main() -> int:
             elif kind == "found":
                 found.append(rest)
                 print(rest, flush=True)
-        if process.returncode not in {0, 1}:
+        if tries:
             found.append(f"a process ended with {process.returncode} behind {lines[-1:]}")
             print(found[-1], flush=True)
     print(f"{sum(codes.values()) + len(found)} tries in {time.monotonic() - began:.0f} seconds:")

@@ -19,7 +19,6 @@ _MOST_PLAYS = 65_535
 _WEBP_KEY_FRAMES = (29, 60)
 #: The longest time of a frame, in milliseconds.
 _LONGEST = {"GIF": 655_350, "WebP": 2**24 - 1, "AVIF": 2**31 - 1}
-_HEAD = 8  # bytes of a TIFF file's head
 _GIF_UNIT = 10  # milliseconds
 
 

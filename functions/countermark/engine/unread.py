@@ -32,6 +32,8 @@ def kind_unread(source: bytes, form: str, *, opened: bool) -> str | None:
     """
     if form == "JPEG":
         return _jpeg(source)
+    if form == "HEIC" and b"moov" in source and b"pitm" not in source:  # a film, and no item that is the picture
+        return "HEIC files that hold only a sequence of images, and no picture, cannot be marked."
     return _tiff(source, opened=opened) if form == "TIFF" else None
 
 
