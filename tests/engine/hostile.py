@@ -318,7 +318,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "PNG with frames larger than itself": lambda: apng(3, 64, 64, claimed=(30_000, 30_000)),
     "GIF with a frame of 900 million pixels": lambda: gif((1, 1), (0, 0, 30_000, 30_000)),
     "GIF whose second frame is larger than its screen": lambda: gif((1, 1), (0, 0, 1, 1), (0, 0, 7000, 7000)),
-    "GIF with a frame far outside": lambda: gif((8, 8), (0, 0, 8, 8), (65_000, 65_000, 8, 8)),
+    "GIF with a first frame far outside": lambda: gif((8, 8), (65_000, 65_000, 8, 8), (0, 0, 8, 8)),
     "GIF with 900 frames of 100,000 pixels": lambda: gif((400, 250), *[(0, 0, 1, 1)] * 900),
     "GIF with 20,000 frames": lambda: gif((8, 8), *[(0, 0, 8, 8)] * 20_000),
     "GIF with 10 million blocks of one byte": lambda: gif_blocks(10_000_000),

@@ -55,6 +55,8 @@ ALWAYS_IN_COLOUR = frozenset({"WebP", "AVIF"})
 LOSSLESS_WEBP = 18
 #: More for what is transparent, where the format has none of it, or encodes it by itself.
 CLEAR: Mapping[str, float] = MappingProxyType({"JPEG": 13, "BMP": 13, "WebP": 15, "AVIF": 6})
+#: More for a palette that is found again.
+PALETTE, AGAIN = 5, {"PNG", "TIFF", "BMP"}
 #: More for what is neither grey nor RGB, where the format does not hold it.
 CONVERTED = 5
 HOLDING: Mapping[str, Collection[str]] = MappingProxyType({"CMYK": {"JPEG", "TIFF"}})
@@ -99,6 +101,8 @@ def memory_needed(shape: Shape) -> int:
     depth = 4 if shape.coloured else DEPTHS.get(shape.mode, 4)
     depth = DEEP if shape.deep else depth
     cost = DECODING[shape.format]
+    if shape.format == "TIFF" and depth < 4:  # whose pixels are copied as they are
+        cost = Cost(most=cost.most * depth / 4, held=cost.held * depth / 4)
     held = (cost.held + TURNED * shape.turned + MOVING * shape.moving) * shape.pixels
     decoding = cost.most - cost.held + DEEP_DECODING * shape.deep + shape.coefficients_held
     decoded = held + (depth + decoding) * shape.pixels
@@ -123,6 +127,8 @@ def _encoding(shape: Shape, depth: int) -> float:
         cost += 4 - depth
     else:
         cost *= depth / 4
+    if shape.mode == "P" and shape.written_as in AGAIN:
+        cost += PALETTE
     if shape.mode in {"LA", "RGBA", "PA"}:
         cost += 0 if shape.lossless else CLEAR.get(shape.written_as, 0)
     elif shape.written_as not in HOLDING.get(shape.mode, ENCODING):

@@ -37,7 +37,7 @@ def with_palette(image: Image.Image, source: Image.Image, *, exact: bool) -> Ima
         entries, mapped = _shared(colors, own)
         if np.abs(entries[mapped].astype(np.int16) - colors).max() > NEAR:
             return None
-    result = Image.fromarray(mapped[_places(image, colors)].astype(np.uint8).reshape(image.height, image.width))
+    result = Image.fromarray(_mapped(image, colors, mapped).reshape(image.height, image.width))
     result = result.convert("P") if result.mode != "P" else result
     result.putpalette(entries[:, :3].tobytes())
     if image.mode == "RGBA":
@@ -52,11 +52,13 @@ def _packed(colors: Colors) -> NDArray[np.uint32]:
     return whole.view(">u4").ravel().astype(np.uint32)
 
 
-def _places(image: Image.Image, colors: Colors) -> NDArray[np.int64]:
-    """Return for each pixel where its colour is among the sorted ones."""
+def _mapped(image: Image.Image, colors: Colors, mapped: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return for each pixel what its colour, one of the sorted ones, is mapped to."""
     pixels, known = np.asarray(image).reshape(-1, colors.shape[1]), _packed(colors)
-    places = [np.searchsorted(known, _packed(pixels[at : at + _BAND])) for at in range(0, len(pixels), _BAND)]
-    return np.concatenate(places)
+    found = np.empty(len(pixels), dtype=np.uint8)
+    for at in range(0, len(pixels), _BAND):
+        found[at : at + _BAND] = mapped[np.searchsorted(known, _packed(pixels[at : at + _BAND]))]
+    return found
 
 
 def _is_of(colors: Colors, source: Image.Image) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""GIF: a screen, and frames that may be larger than it."""
+"""GIF: a screen that the first frame may make larger, and frames that may be larger than it."""
 
 import struct
 
@@ -14,13 +14,15 @@ def read(source: bytes, tally: Tally) -> None:
     most = _ROOM + len(source) // _SHORT
     width, height, flags = struct.unpack_from("<HHB", source, 6)
     tally.screen(width, height)
-    at = 13 + _table(flags)
+    at, frames = 13 + _table(flags), 0
     while at < len(source):
         kind = source[at]
         tally.part(most=most)
         if kind == _FRAME:
             left, top, width, height, flags = struct.unpack_from("<HHHHB", source, at + 1)
-            tally.screen(left + width, top + height)
+            if not frames:
+                tally.screen(left + width, top + height)
+            frames += 1
             tally.frame(width, height)
             at = _behind(source, at + 11 + _table(flags), tally, most)
         elif kind == _EXTENSION:
