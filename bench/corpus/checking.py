@@ -119,7 +119,7 @@ def view(data: bytes) -> View | None:
         if shown.bands == 1:
             shown = shown.bandjoin([shown, shown])
         pixels = shown.numpy().astype(float)[..., :3]
-    except pyvips.Error:
+    except (pyvips.Error, UnicodeDecodeError):  # the latter for names of texts
         return None
     frames = int.from_bytes(data[(at := data.find(b"acTL")) + 4 : at + 8], "big") if b"acTL" in data else 0
     return View(

@@ -5,6 +5,7 @@ import struct
 from io import BytesIO
 
 import numpy as np
+import pillow_heif
 import pytest
 from countermark import engine
 from countermark.engine.metadata.leaks import find_leaks
@@ -219,3 +220,19 @@ def test_a_heic_file_that_is_only_a_sequence_is_refused_in_words(brand):
     box = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0" + brand + b"iso8"
     with pytest.raises(engine.UnsupportedFormat, match="sequence"):
         edited(box + b"\0\0\0\x10moov\0\0\0\x08mvhd" + bytes(64))
+
+
+def test_the_main_picture_of_a_heic_file_with_several_is_marked(photograph):
+    ground = Image.open(BytesIO(photograph("brushes"))).convert("RGB").resize((240, 160))
+    buffer = BytesIO()
+    file = pillow_heif.from_pillow(ground)  # not by Pillow's plugin, which would take the place of the engine's reader
+    file.add_from_pillow(ground.rotate(180))
+    file.save(buffer)
+    result = engine.process(buffer.getvalue(), engine.parse_options({"text": "mark", "position": "center"}))
+    assert (result.format, result.frames, result.width) == ("JPEG", 1, 240)
+    marked, whole = (np.asarray(Image.open(BytesIO(each))).astype(int) for each in (result.data, _plain(buffer)))
+    assert np.abs(marked - whole)[60:100, 80:160].max() > 60
+
+
+def _plain(buffer: BytesIO) -> bytes:
+    return edited(buffer.getvalue()).data

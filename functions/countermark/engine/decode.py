@@ -162,8 +162,8 @@ def _editable(frame: Image.Image, orientation: int, opened: Opened) -> Image.Ima
         frame = frame.convert("RGBA" if "transparency" in info or frame.has_transparency_data else "RGB")
     elif frame.mode not in _EDITED:
         frame = frame.convert(_MODES.get(frame.mode, "RGB"))
-    elif opened.frames > 1 or opened.format == "TIFF":
-        frame = frame.copy()
+    elif opened.frames > 1 or opened.format in {"TIFF", "HEIC"}:
+        frame = frame.copy()  # one of several HEIC images is decoded again whenever somebody looks, over its mark
     frame.info = info
     return frame
 
