@@ -24,9 +24,11 @@ from io import BytesIO
 from PIL import Image
 
 from ..assets import assets
+from ..errors import ImageError
 from ..fonts import load_font
+from ..formats import FORMATS
 from ..image_mark import load_mark
-from ..options import load_options
+from ..options import InvalidOptions, load_options
 from ..process import preview, process
 from ..task import prepare_tasks
 from . import place, protocol
@@ -35,6 +37,14 @@ from .work import work
 
 _ENGINE = __package__.rpartition(".")[0]
 _TRIED: tuple[dict[str, object], ...] = ({}, {"text": "Aa {year|}", "position": "auto", "blend": "multiply"})
+_MODES = {
+    "PNG": ("RGBA", "P", "I;16"),
+    "GIF": ("P",),
+    "TIFF": ("CMYK", "I;16", "L"),
+    "JPEG": ("CMYK", "L"),
+    "WEBP": ("RGBA",),
+}
+_LATE = ("numpy.ma",)  # which NumPy loads itself when it is first asked for
 _WRITTEN = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "HEIF")
 _XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -66,6 +76,8 @@ def load() -> None:
     for module in pkgutil.walk_packages(sys.modules[_ENGINE].__path__, f"{_ENGINE}."):
         if not module.name.endswith("._native"):  # which is a library in C, and no module
             importlib.import_module(module.name)
+    for name in _LATE:
+        importlib.import_module(name)
     own = assets()
     for name in own.fonts:
         with contextlib.suppress(OSError):  # options that name it are refused before they come to a cell
@@ -98,6 +110,18 @@ def _rehearse() -> None:
             for other in ({}, {"format": "jpeg", "quality": 80, "creator": "a", "copyright": "b", "usage_terms": "c"}):
                 process(file.getvalue(), load_options({**given, **other}))
         preview(file.getvalue(), load_options({}), longest=100)
+        _convert(picture, name)
+
+
+def _convert(picture: Image.Image, name: str) -> None:
+    """Make every format of a small picture of every kind."""
+    small = picture.resize((48, 32))
+    for mode in ("RGB", *_MODES.get(name, ())):
+        file = BytesIO()
+        (small.convert("L") if mode == "I;16" else small).convert(mode).save(file, name)
+        for wanted in FORMATS:
+            with contextlib.suppress(ImageError, InvalidOptions):
+                process(file.getvalue(), load_options({"task": "resize", "width": 24, "format": wanted.lower()}))
 
 
 def _wait_until_alone() -> None:
