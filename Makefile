@@ -110,6 +110,7 @@ screenshots: .venv/.test browser ## picture every state of the pages in build/sc
 
 bench: .venv/.bench ## measure the engine beside others, and the flow beside the engine
 	$(BIN)/python -m bench.engine
+	$(BIN)/python -m bench.cells
 	$(BIN)/python -m bench
 
 clean: ## delete what was built and installed; the platform's data stays

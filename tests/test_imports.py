@@ -78,3 +78,21 @@ def test_what_functions_stand_on_imports_no_handler() -> None:
     found = {name for _, name in ours(ROOT / "infra")}
     assert found
     assert {name for name in found if name.partition(".")[0] not in {"countermark", "infra"}} == set()
+
+
+def test_images_are_decoded_in_cells_alone() -> None:
+    """Outside of the engine nobody calls what decodes where it is called."""
+    decoding = {("engine", "process"), ("engine", "preview")}
+    for path in (ROOT / "functions").rglob("*.py"):
+        if (ROOT / "functions" / "countermark" / "engine") in path.parents:
+            continue
+        tree = ast.parse(path.read_text())
+        calls = {
+            (node.value.id, node.attr)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        }
+        assert not calls & decoding, path
+        names = {name for _, name in _imports_of(path)}
+        assert "PIL" not in {name.partition(".")[0] for name in names}, path
+        assert "countermark.engine.process" not in names, path

@@ -42,7 +42,7 @@ class LimitSettings(SecretSettings):
     max_pixels: int = Field(100_000_000, ge=1)
     """Width times height times frames of one image."""
     max_seconds: int = Field(60, ge=1)
-    """Time that the processing of one image may take."""
+    """Seconds of a processor that one image may take."""
 
 
 class Settings(LimitSettings):

@@ -2,6 +2,7 @@
 
 from countermark import engine
 from countermark.http.calls import Event, job_token
+from countermark.http.cells import small
 from countermark.http.problems import NotAnImage, NotFound, Problem
 from countermark.jobs.reading import find_image
 from countermark.jobs.states import ImageState
@@ -30,7 +31,7 @@ def small_picture(own: Services, event: Event, job: str, number: str) -> Respons
         raise NotFound("There is no marked copy of this image (yet).", code="not_ready")
     try:
         data, etag = own.objects.read(bucket, key, limit=own.settings.max_file_bytes * 4)
-        picture = engine.preview(data, engine.Options(tasks=()), longest=longest_of(event))
+        picture = small(data, own.settings, scope=job, longest=longest_of(event))
     except NoSuchObject as error:
         raise NotFound from error
     except (ObjectTooLarge, Refused, engine.ImageError) as error:

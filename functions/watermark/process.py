@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 import structlog
 from countermark import engine
 from countermark.engine.cache import ByteCache
-from countermark.http.edit import engine_limits
+from countermark.http.cells import edited
 from countermark.http.problems import Unavailable
 from countermark.jobs import images
 from countermark.jobs.images import Result, Taken
@@ -50,7 +50,8 @@ def process(own: Services, job_id: str, number: int, revision: int) -> None:
     """Mark an image, if that is still to be done and nobody else is at it.
 
     Raises:
-        Unavailable: a server does not answer; the image is free for the next delivery, and nothing is counted.
+        Unavailable: a server does not answer, or there is no memory for the image now; it is free for the next
+            delivery, and nothing is counted.
         Exception: a fault of ours; it counts as a failed attempt.
     """
     structlog.contextvars.bind_contextvars(job=job_id, image=number)
@@ -73,14 +74,15 @@ def _mark(own: Services, taken: Taken) -> None:
         return
     try:
         data, _ = own.objects.read(taken.bucket, taken.key, limit=own.settings.max_file_bytes, etag=taken.etag)
-        edited = engine.process(
+        result = edited(
             data,
             options_of(own, taken.job_id, taken.options_hash),
+            own.settings,
+            scope=taken.job_id,
             name=PurePosixPath(taken.name).name,
             number=taken.number,
-            limits=engine_limits(own.settings),
         )
-        own.objects.write(RESULTS, taken.result_key, edited.data, edited.media_type)
+        own.objects.write(RESULTS, taken.result_key, result.data, result.media_type)
     except OptionsChanged:
         log.info("in vain", revision=taken.revision)
     except NoSuchObject:
@@ -95,17 +97,17 @@ def _mark(own: Services, taken: Taken) -> None:
     except engine.ImageError as error:
         _fail(own, taken, error.code, str(error))
     else:
-        _finish(own, taken, edited, len(data))
+        _finish(own, taken, result, len(data))
 
 
-def _finish(own: Services, taken: Taken, edited: engine.Edited, size: int) -> None:
+def _finish(own: Services, taken: Taken, marked: engine.Edited, size: int) -> None:
     result = Result(
-        bytes=len(edited.data),
-        name=with_extension(taken.name, edited.extensions, KNOWN_EXTENSIONS),
-        format=edited.format,
-        width=edited.width,
-        height=edited.height,
-        notes={code: engine.NOTES[code] for code in edited.notes if code in engine.NOTES},
+        bytes=len(marked.data),
+        name=with_extension(taken.name, marked.extensions, KNOWN_EXTENSIONS),
+        format=marked.format,
+        width=marked.width,
+        height=marked.height,
+        notes={code: engine.NOTES[code] for code in marked.notes if code in engine.NOTES},
     )
     name = images.finish(own, taken, size, result)
     if name is None:

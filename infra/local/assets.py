@@ -13,5 +13,6 @@ def require_assets() -> None:
         from countermark import engine  # here: it reads the folder when it is imported
 
         _ = engine.assets().presets
+        engine.prepare_tasks()
     except (ImportError, ValueError) as error:
         raise PlatformError(f"COUNTERMARK_ASSETS: {error}") from None

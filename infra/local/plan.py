@@ -107,6 +107,7 @@ def _function_processes(name: str, function: Function, machine: Machine) -> Iter
             command=[sys.executable, str(INDEX)],
             # What the caller's environment says goes before what the stack file says.
             environment={"LINE_SHARE": str(SHARE_A_CORE * machine.cores)}
+            | ({"MEMORY_LIMIT": function.limits.memory} if function.limits.memory else {})
             | function.environment
             | machine.environment(
                 FUNCTION_DIR=str(folder), FUNCTION_NAME=name, SECRETS_DIR=str(secrets), PORT=str(port)

@@ -5,7 +5,7 @@ from io import BytesIO
 
 import pytest
 from countermark import engine
-from countermark.engine import wording
+from countermark.engine import fonts, wording
 from countermark.engine.details import read_details
 from countermark.engine.fonts import SHIPPED
 from hypothesis import HealthCheck, given, settings
@@ -99,6 +99,7 @@ def test_whatever_goes_wrong_with_a_mark_fails_its_image_alone(tmp_path, form):
     try:
         options = engine.parse_options({"text": f"damaged {form}", "font": "own"})
         font.write_bytes(b"no font")
+        fonts._contents.cache_clear()
         with pytest.raises(engine.TaskFailed, match="watermark failed"):
             engine.process(source(form=form), options)
     finally:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from countermark import engine
-from countermark.http.edit import engine_limits
+from countermark.http.cells import engine_limits
 from countermark.jobs.keys import OPTIONS_NAME, options_key, split_drop_key, view_archive, view_prefix
 from countermark.jobs.reading import ALL
 from countermark.jobs.rows import Seen

@@ -10,12 +10,29 @@ import pytest
 from infra.local.ports import pick_free_port
 from infra.project import ROOT
 
+UNPREPARED = """
+from typing import Literal
+from countermark import engine
+
+@engine.register
+class Unprepared(engine.ImageTask):
+    task: Literal["unprepared"] = "unprepared"
+
+    @classmethod
+    def prepare(cls):
+        1 / 0
+
+    def edit(self, image, picture):
+        return image
+"""
+
 
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
         ("", "", "There is no folder {folder}."),
         ("tasks/bad.py", "1 / 0", "{folder}/tasks/bad.py is no task: division by zero"),
+        ("tasks/bad.py", UNPREPARED, "The task unprepared cannot prepare itself: division by zero"),
         ("presets.toml", "= nothing", "{folder}/presets.toml cannot be read: "),
     ],
 )

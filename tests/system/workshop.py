@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,51 +33,79 @@ format = "TIFF"
 tasks = [{task = "mirror", upside_down = true}, {task = "resize", width = 50, height = 50}]
 """
 HOLD = '''
-import os, time
+import mmap, os, time, zlib
 from pathlib import Path
 from typing import Literal
 
 from countermark import engine
 from PIL import Image
 
+SLOT, ENTRY = 1024, 64
+HELD = {}
+
 
 @engine.register
 class Hold(engine.ImageTask):
-    """Work at a picture for as long as there is a file."""
+    """Work at a picture for as long as its gate is closed."""
 
     task: Literal["hold"] = "hold"
     gate: str
-    """The file's name."""
+    """Its name."""
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Keep hold of the gates, which are shared memory: a cell opens no file."""
+        with (Path(os.environ["COUNTERMARK_ASSETS"]) / "gates").open("r+b") as gates:
+            HELD.update(gates=mmap.mmap(gates.fileno(), 0), function=os.getppid())
 
     def edit(self, image: Image.Image, picture: engine.Picture) -> Image.Image:
         """Return the picture as it is."""
-        gate = Path(os.environ["COUNTERMARK_ASSETS"]) / "gates" / self.gate
-        if gate.exists():
-            with gate.with_suffix(".log").open("a") as log:
-                log.write(f"{os.getpid()} {picture.name}\\n")
-        while gate.exists():
+        gates, at = HELD["gates"], zlib.crc32(self.gate.encode()) % 256 * SLOT
+        if gates[at]:
+            entry = next(each for each in range(at + ENTRY, at + SLOT, ENTRY) if not gates[each])
+            gates[entry : entry + ENTRY] = f"{HELD['function']} {picture.name}".encode().ljust(ENTRY, b"\\0")
+        while gates[at]:
             time.sleep(0.02)
         return image
 '''
+
+
+SLOT, ENTRY, GATES = 1024, 64, 256
+"""Bytes of a gate, and of one that came to it; how many gates there are."""
 
 
 @dataclass(frozen=True)
 class Gate:
     """Holds the pictures of jobs that have the option until it is opened."""
 
-    path: Path
+    file: Path
+    """With all gates."""
+    name: str
 
     @property
     def task(self) -> dict[str, str]:
         """The option."""
-        return {"task": "hold", "gate": self.path.name}
+        return {"task": "hold", "gate": self.name}
 
     @property
     def begun(self) -> list[tuple[int, str]]:
-        """Each picture that came to the closed gate: the process, and the picture's name."""
-        log = self.path.with_suffix(".log")
-        lines = log.read_text().splitlines() if log.exists() else []
-        return [(int(pid), name) for pid, _, name in (line.partition(" ") for line in lines)]
+        """Each picture that came to the closed gate: the function's process, and the picture's name."""
+        slot = self.file.read_bytes()[self._at :][ENTRY:SLOT]
+        entries = [slot[start : start + ENTRY].rstrip(b"\0").decode() for start in range(0, len(slot), ENTRY)]
+        return [(int(pid), name) for pid, _, name in (entry.partition(" ") for entry in entries if entry)]
+
+    @property
+    def _at(self) -> int:
+        return zlib.crc32(self.name.encode()) % GATES * SLOT
+
+    def _write(self, data: bytes) -> None:
+        with self.file.open("r+b") as gates:
+            gates.seek(self._at)
+            gates.write(data)
+
+    def close(self) -> None:
+        """Let no picture pass; nobody has come to it."""
+        self._write(b"\1".ljust(SLOT, b"\0"))
 
     def wait(self, count: int = 1) -> None:
         """Wait until so many pictures have come."""
@@ -84,7 +113,7 @@ class Gate:
 
     def open(self) -> None:
         """Let all of them pass, those to come as well."""
-        self.path.unlink(missing_ok=True)
+        self._write(b"\0")
 
 
 @dataclass(frozen=True)
@@ -98,8 +127,8 @@ class Workshop:
     @contextmanager
     def gate(self, name: str) -> Iterator[Gate]:
         """A gate that is closed, and open at the end in any case."""
-        gate = Gate(self.assets / "gates" / name)
-        gate.path.touch()
+        gate = Gate(self.assets / "gates", name)
+        gate.close()
         try:
             yield gate
         finally:
@@ -133,8 +162,9 @@ def open_workshop(folder: Path) -> Iterator[Workshop]:
 
 def make_assets(folder: Path) -> None:
     """Tasks, a mark, presets."""
-    for name in ("tasks", "marks", "gates"):
+    for name in ("tasks", "marks"):
         (folder / name).mkdir()
+    (folder / "gates").write_bytes(bytes(GATES * SLOT))
     shutil.copy(STARTER, folder / "tasks" / "mirror.py")
     (folder / "tasks" / "hold.py").write_text(HOLD)
     out = io.BytesIO()

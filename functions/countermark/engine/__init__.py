@@ -26,7 +26,7 @@ from .limits import Deadline, Limits
 from .notes import NOTES
 from .options import InvalidOptions, Options, load_options, options_schema, parse_options
 from .process import Edited, preview, process
-from .task import ImageTask, Output, OutputTask, Picture, register, registry
+from .task import ImageTask, Output, OutputTask, Picture, prepare_tasks, register, registry
 
 __all__ = [
     "FORMATS",
@@ -62,6 +62,7 @@ __all__ = [
     "load_options",
     "options_schema",
     "parse_options",
+    "prepare_tasks",
     "preview",
     "process",
     "register",

@@ -127,9 +127,9 @@ class Kernel:
         What `decide` raises is raised. A plain baseline file is marked in its scan, a progressive one in its scans;
         what neither takes is left to libjpeg.
         """
-        end = time.monotonic() + seconds
+        end = time.thread_time() + seconds
         for way in (self.mark_scan, self.mark_scans, self.mark_coefficients):
-            outcome = way(source, sampling, decide, end - time.monotonic())
+            outcome = way(source, sampling, decide, end - time.thread_time())
             if outcome.result in {DONE, TOOK_TOO_LONG}:
                 break
         return outcome

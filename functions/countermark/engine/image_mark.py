@@ -4,9 +4,11 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
 
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
@@ -15,6 +17,7 @@ from .assets import assets
 LONGEST = 2_000_000  # characters of an image that came with the options, about 1.5 million bytes
 _MOST_PIXELS = 25_000_000
 _OPAQUE = 250  # alpha that counts as all
+_BYTES_A_PIXEL = 16  # decoded, with its copies
 _FORMATS = ("PNG", "WEBP", "JPEG")
 _INLINE = re.compile(r"data:image/(?:png|webp|jpeg);base64,(?P<data>[A-Za-z0-9+/=\s]+)")
 
@@ -25,6 +28,7 @@ class ImageMark:
 
     digest: str
     data: bytes
+    strongest: int  # its largest alpha, 0 to 255
 
     def __hash__(self) -> int:
         """Return the digest's, not that of a million bytes."""
@@ -47,11 +51,6 @@ class ImageMark:
         form = ImageOps.autocontrast(ImageChops.lighter(ImageChops.lighter(red, green), blue), ignore=0)
         return form.crop(form.getbbox()) if form.getbbox() else alpha
 
-    @cached_property
-    def strongest(self) -> int:
-        """Its largest alpha, 0 to 255."""
-        return max(self.open().getchannel("A").tobytes())
-
 
 def find_image(value: str) -> ImageMark:
     """Return the image that `value` names or holds as a data: URL; ValueError says what is allowed."""
@@ -61,7 +60,42 @@ def find_image(value: str) -> ImageMark:
     if path is None:
         known = ", ".join(assets().marks) or "none here"
         raise ValueError(f'An image is the name of a stored mark ({known}) or "data:image/png;base64,...".')
-    return _checked(path.read_bytes())
+    return _stored(path)
+
+
+def load_mark(name: str) -> None:
+    """Read a stored mark, which then is found without its file."""
+    _stored(assets().marks[name])
+
+
+def memory_of(value: str) -> int:
+    """Return the bytes that are needed to make a mark of the image that `value` names."""
+    image = Image.open(BytesIO(find_image(value).data), formats=_FORMATS)
+    return image.width * image.height * _BYTES_A_PIXEL
+
+
+def examine(data: bytes, admit: Callable[[int], None] = lambda _: None) -> int:
+    """Decode an image that is to be a mark, and return its largest alpha; ValueError says why it can't be one.
+
+    `admit` is asked before it takes memory.
+    """
+    try:
+        image = Image.open(BytesIO(data), formats=_FORMATS)
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError(f"The image of the mark has more than {_MOST_PIXELS // 1_000_000} million pixels.")
+        admit(image.width * image.height * _BYTES_A_PIXEL)
+        image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError):
+        raise ValueError("The image of the mark is no PNG, WebP or JPEG, or it is damaged.") from None
+    _, strongest = image.convert("RGBA").getchannel("A").getextrema()
+    return int(strongest)  # type: ignore[arg-type]  # of one band
+
+
+@lru_cache(maxsize=64)
+def _stored(path: Path) -> ImageMark:
+    """Return an administrator's image, which is no stranger's."""
+    data = path.read_bytes()
+    return _known(data, examine(data))
 
 
 @lru_cache(maxsize=8)
@@ -73,15 +107,10 @@ def _inline(value: str) -> ImageMark:
         data = b""
     if not data:
         raise ValueError('An image that comes with the options is a PNG, WebP or JPEG as "data:image/png;base64,...".')
-    return _checked(data)
+    from .cell import look  # late: cells are made of all this
+
+    return _known(data, look(data))
 
 
-def _checked(data: bytes) -> ImageMark:
-    try:
-        image = Image.open(BytesIO(data), formats=_FORMATS)
-        if image.width * image.height > _MOST_PIXELS:
-            raise ValueError(f"The image of the mark has more than {_MOST_PIXELS // 1_000_000} million pixels.")
-        image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError):
-        raise ValueError("The image of the mark is no PNG, WebP or JPEG, or it is damaged.") from None
-    return ImageMark(digest=hashlib.sha256(data).hexdigest(), data=data)
+def _known(data: bytes, strongest: int) -> ImageMark:
+    return ImageMark(digest=hashlib.sha256(data).hexdigest(), data=data, strongest=strongest)

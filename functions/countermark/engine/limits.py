@@ -20,21 +20,24 @@ class Limits:
     max_pixels: int = 100 * MEGA  # width x height, all frames together
     max_frames: int = 1000
     max_bytes: int = 100 * 1024 * 1024  # of the file
-    seconds: float = 60.0  # wall time, looked at between steps
+    seconds: float = 60.0  # of processor time, looked at between steps
 
 
 class Deadline:
-    """The end of an image's time; a codec cannot be interrupted, so it is asked between steps."""
+    """The end of an image's processor time in this thread; a codec can't be interrupted, so it is asked between steps.
+
+    It is not the time on the wall, in which a machine with other work may do nothing for an image.
+    """
 
     def __init__(self, seconds: float) -> None:
         """Start the clock."""
         self.seconds = seconds
-        self._end = time.monotonic() + seconds
+        self._end = time.thread_time() + seconds
 
     @property
     def left(self) -> float:
         """Seconds until the end, negative behind it."""
-        return self._end - time.monotonic()
+        return self._end - time.thread_time()
 
     def check(self) -> None:
         """Raise `TookTooLong` when the time is over."""

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -55,6 +56,14 @@ class ImageTask(BaseModel, ABC):
     task: str
     """Name of the task."""
 
+    @classmethod
+    def prepare(cls) -> None:
+        """Load what `edit` needs: files, fonts, models, modules that are imported late.
+
+        It is called once, before any image, and starts no thread that goes on. `edit` runs in a cell, which opens no
+        file and no connection.
+        """
+
     @abstractmethod
     def edit(self, image: Image.Image, picture: Picture) -> Image.Image:
         """Return `image` edited; it may be changed in place.
@@ -96,8 +105,23 @@ def attempting(task: ImageTask) -> Iterator[None]:
         yield
     except (ImageError, MemoryError):
         raise
+    except (PermissionError, ModuleNotFoundError) as error:
+        raise TaskFailed(
+            f"The task {task.task} failed: {error}. While it edits an image a task cannot open files or connections, "
+            "start processes or import modules; what it needs is loaded in its method `prepare`."
+        ) from error
     except Exception as error:
         raise TaskFailed(f"The task {task.task} failed: {error}") from error
+
+
+@cache
+def prepare_tasks() -> None:
+    """Let every task load what it needs, once in a process; ImportError says which one cannot."""
+    for name, task in _TASKS.items():
+        try:
+            task.prepare()
+        except Exception as error:
+            raise ImportError(f"The task {name} cannot prepare itself: {error}") from error
 
 
 _TASKS: dict[str, type[ImageTask]] = {}

@@ -3,14 +3,10 @@
 from flask import Response
 
 from countermark import engine
-from countermark.http.calls import Event
+from countermark.http.calls import Event, owner_of
+from countermark.http.cells import edited
 from countermark.http.problems import BadOptions, NotAnImage, TooLarge
-from countermark.settings import LimitSettings, limit_settings
-
-
-def engine_limits(limits: LimitSettings) -> engine.Limits:
-    """The engine's limits as they are set."""
-    return engine.Limits(max_pixels=limits.max_pixels, max_bytes=limits.max_file_bytes, seconds=limits.max_seconds)
+from countermark.settings import limit_settings
 
 
 def edit_body(event: Event, task: str) -> Response:
@@ -21,6 +17,7 @@ def edit_body(event: Event, task: str) -> Response:
 
     Raises:
         BadOptions, TooLarge, NotAnImage: the query or the image can't be used.
+        Unavailable, Interrupted: it could not be done now.
     """
     fields = dict(event.query)
     if "tasks" not in fields and "preset" not in fields:
@@ -33,8 +30,8 @@ def edit_body(event: Event, task: str) -> Response:
     if len(source) > limits.max_file_bytes:
         raise TooLarge(f"The image has {len(source)} bytes; at most {limits.max_file_bytes} are allowed.")
     try:
-        edited = engine.process(source, options, limits=engine_limits(limits))
+        answer = edited(source, options, limits, scope=owner_of(event))
     except engine.ImageError as error:
         raise NotAnImage(str(error), code=error.code) from error
-    headers = {"Countermark-Notes": ", ".join(edited.notes)} if edited.notes else {}
-    return Response(edited.data, headers=headers, mimetype=edited.media_type)
+    headers = {"Countermark-Notes": ", ".join(answer.notes)} if answer.notes else {}
+    return Response(answer.data, headers=headers, mimetype=answer.media_type)

@@ -12,6 +12,7 @@ Problem                 400 bad_request
 ├── WrongMediaType      415 wrong_media_type  a message of the stream in another form than one CloudEvent in JSON
 ├── TooManyUploads      429 too_many_uploads  at once, from one address
 ├── Unexpected          500 unexpected        an error of ours; the log has it
+├── Interrupted         500 interrupted       the process that decoded the image ended early
 └── Unavailable         503 unavailable       try again: the stream, the store or the database is away
 """
 
@@ -112,6 +113,12 @@ class Unexpected(Problem):
     """Something went wrong on our side."""
 
     status, code, title = 500, "unexpected", "Something went wrong"
+
+
+class Interrupted(Problem):
+    """The work on this image was interrupted. Try again; an image with which it happens again and again is broken."""
+
+    status, code, title = 500, "interrupted", "Interrupted"
 
 
 class Unavailable(Problem):

@@ -1,6 +1,7 @@
 """The fonts of text marks: the one that ships (Latin, Cyrillic, Greek), and those of the folder of assets."""
 
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
 from PIL import ImageFont
@@ -17,7 +18,21 @@ def open_font(size: float, name: str = SHIPPED) -> ImageFont.FreeTypeFont:
 
     A font object belongs to one thread, so every caller opens its own.
     """
-    return ImageFont.truetype(assets().fonts[name], size)
+    return _opened(assets().fonts[name], size)
+
+
+def load_font(name: str) -> None:
+    """Read a font, which then is opened without its file."""
+    _contents(assets().fonts[name])
+
+
+@lru_cache(maxsize=64)
+def _contents(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _opened(path: Path, size: float) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(BytesIO(_contents(path)), size)
 
 
 def find_font(text: str, wanted: str | None) -> str:
@@ -34,12 +49,12 @@ def missing(text: str, name: str) -> str:
 
 def has_ink(line: str, name: str) -> bool:
     """Tell whether anything is drawn of a line of text."""
-    return ImageFont.truetype(assets().fonts[name], _TRIAL * 4).getmask(line).getbbox() is not None
+    return _opened(assets().fonts[name], _TRIAL * 4).getmask(line).getbbox() is not None
 
 
 @lru_cache(maxsize=1024)
 def _missing(characters: str, path: Path) -> str:
-    font = ImageFont.truetype(path, _TRIAL)
+    font = _opened(path, _TRIAL)
     nothing = _drawn(font, _NOWHERE)
     return "".join(each for each in characters if _drawn(font, each) in {nothing, None})
 

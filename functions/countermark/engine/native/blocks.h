@@ -50,9 +50,10 @@ struct ground {
  * knows. It returns 0 when nothing is to be done any more. */
 typedef int decider(const struct ground *ground);
 
+/* The processor time that this thread has had, in seconds. */
 static inline double now(void) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 

@@ -92,7 +92,7 @@ static void end_output(j_compress_ptr info) { (void)info; }
 
 struct progress {
   struct jpeg_progress_mgr base;
-  double end; /* on the monotonic clock, in seconds */
+  double end; /* of this thread's processor time, in seconds */
 };
 
 static void on_progress(j_common_ptr info) {

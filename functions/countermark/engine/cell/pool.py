@@ -1,0 +1,366 @@
+"""The cells of this process: which image gets which, with how much memory, and when one is used no more."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from ..assets import assets
+from ..errors import ImageError, TookTooLong, TooLargeHere
+from ..options import Options
+from .budget import MIB, Budget, bytes_for_cells
+from .errors import CellLost
+from .keeper import Cell, Helper
+from .protocol import Ended, Malformed
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+Read = Callable[[dict[str, Any], bytes], Result]
+
+BASE = 96 * MIB  # what every cell may have: the marks that it keeps, and what a codec needs for nothing
+UNASKED = 64 * MIB  # what an image may have without a question; most photographs need less
+SLACK = 48 * MIB  # beyond what is counted: what an allocator loses between things
+MOST_IMAGES = 500  # of one cell
+MOST_IDLE = 4  # cells
+IDLE_SECONDS = 30.0  # of a cell
+ASLEEP_SECONDS = 600.0  # without an image, after which the helper ends
+WALL = 1.75  # seconds that an image may take for each second of processor time that it may have
+_TRIES = 3  # at a cell that lives
+_MOST_WORDS = 4  # messages about one image
+_LONGEST_SENTENCE = 4000
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a cell."""
+
+    said: dict[str, Any]
+    source: bytes
+    options: Options | None
+    scope: str | None
+    seconds: float  # of processor time
+
+
+class Wrong(ValueError):
+    """The image is none that can be a mark."""
+
+
+class _Later(Exception):
+    """The image needs more memory, and has to wait for it."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+class _Turn:
+    """An image's turn: the memory that it holds, and its end."""
+
+    def __init__(self, budget: Budget, request: Request, need: int) -> None:
+        self.request = request
+        self.until = 0.0
+        self.need = need
+        self._budget = budget
+        self._held = 0
+
+    @property
+    def memory(self) -> int:
+        """What it is to hold: its cell's, the file's here and there, what it needs."""
+        return BASE + 2 * len(self.request.source) + self.need
+
+    def hold(self, make_room: Callable[[], bool]) -> None:
+        """Wait for the memory."""
+        self._budget.hold(self.memory, self.until, make_room)
+        self._held = self.memory
+
+    def grant(self, need: int) -> bool:
+        """Hold as much as is needed now, if that is free; `TooLargeHere` when it never is."""
+        more = need - self.need
+        if self._held + more > self._budget.total:
+            self._budget.hold(self._held + more, 0)
+        if not self._budget.try_hold(more):
+            return False
+        self._held += more
+        self.need = need
+        return True
+
+    def free(self, but: int = 0) -> None:
+        """Give all back but so much."""
+        self._budget.free(self._held - but)
+        self._held = 0
+
+
+class Pool:
+    """Cells for images, as many at a time as there is memory for; safe to use by many threads."""
+
+    def __init__(self, total: int | None = None) -> None:
+        """Begin without a cell; `total` is the memory of all, in bytes."""
+        self.budget = Budget(bytes_for_cells() if total is None else total)
+        self.helper: Helper | None = None
+        self._lock = threading.Lock()
+        self._idle: list[Cell] = []  # the one that waits the longest is the first; each holds BASE
+        self._last = 0.0
+        self._watcher: threading.Thread | None = None
+
+    def ask(self, request: Request, read: Read[Result]) -> Result:
+        """Return what a cell says to a request, as `read` understands it.
+
+        Raises:
+            ImageError: the cell says so, or one of its limits ended it.
+            CellBusy, CellLost: it could not be done.
+        """
+        until = time.monotonic() + WALL * request.seconds
+        need = max(min(UNASKED, self.budget.total - BASE - 2 * len(request.source)), 0)
+        while True:
+            turn = _Turn(self.budget, request, need)
+            turn.until = until
+            turn.hold(self._end_an_idle_one)
+            try:
+                return self._serve(turn, read)
+            except _Later as later:  # it holds nothing while it waits, so two who wait never wait for each other
+                need = later.size
+
+    @property
+    def waiting(self) -> list[Cell]:
+        """The cells that wait for work; who has waited longest is the first."""
+        return list(self._idle)
+
+    def close(self) -> None:
+        """End all of it; the next image begins anew."""
+        with self._lock:
+            while self._idle:
+                self._end(self._idle.pop())
+            if self.helper is not None:
+                self.helper.close()
+                self.helper = None
+
+    def _serve(self, turn: _Turn, read: Read[Result]) -> Result:
+        """Have one cell do it, and see what it is good for then."""
+        kept = 0
+        try:
+            helper, cell = self._take(turn.request.scope)
+            began = cell.cpu_seconds()
+            try:
+                told, data = _converse(cell, turn)
+                result = _understood(told, data, read)
+            except TimeoutError:
+                used = cell.cpu_seconds() - began
+                helper.end(cell)
+                raise _late(turn.request.seconds, used) from None
+            except (Ended, Malformed, OSError) as error:
+                raise _lost(error, helper.end(cell), turn.request.seconds) from None
+            except (_Later, Wrong, ImageError) as error:
+                spent = isinstance(error, TooLargeHere | TookTooLong)
+                kept = self._put_back(helper, cell, turn, good=not spent)
+                raise
+            except BaseException:
+                helper.end(cell)
+                raise
+            kept = self._put_back(helper, cell, turn, good=True)
+            return result
+        finally:
+            turn.free(but=kept)
+
+    def _take(self, scope: str | None) -> tuple[Helper, Cell]:
+        """Return a cell that has seen no other scope's pictures."""
+        for _ in range(_TRIES):
+            with self._lock:
+                self._last = time.monotonic()
+                helper = self._running()
+                cell = self._idle_one(scope)
+            with suppress(CellLost):  # the helper may have been killed, and its cells with it
+                cell = cell or helper.take()
+                _say_what_is_missing(tuple(helper.missing))
+                cell.scope = scope
+                if cell.is_waiting:
+                    return helper, cell
+                helper.end(cell)
+        raise CellLost("No cell can be started.")
+
+    def _idle_one(self, scope: str | None) -> Cell | None:
+        """Return the cell of a scope that waits for work, the last that had some; it holds no memory any more."""
+        for cell in reversed(self._idle):
+            if cell.scope == scope:
+                self._idle.remove(cell)
+                self.budget.free(BASE)
+                return cell
+        return None
+
+    def _running(self) -> Helper:
+        """Return the helper, a new one where the old one has ended or knows other assets."""
+        if self.helper is not None and (self.helper.gone or self.helper.folder != assets().folder):
+            while self._idle:
+                self._end(self._idle.pop())
+            self.helper.close()
+            self.helper = None
+        if self.helper is None:
+            self.helper = Helper()
+            self._watch()
+        return self.helper
+
+    def _put_back(self, helper: Helper, cell: Cell, turn: _Turn, *, good: bool) -> int:
+        """Keep a cell for the next image of its scope, or end it; return the memory that it holds from now on.
+
+        One that has grown is not kept: a heap does not always become small again.
+        """
+        cell.images += 1
+        if not good or cell.scope is None or cell.images >= MOST_IMAGES or _has_grown(cell, turn):
+            helper.end(cell)
+            helper.order()
+            return 0
+        with self._lock:
+            if helper is not self.helper:
+                helper.end(cell)
+                return 0
+            self._last = cell.free_since = time.monotonic()
+            self._idle.append(cell)
+            if len(self._idle) > MOST_IDLE:
+                self._end(self._idle.pop(0))
+        helper.order()
+        return BASE
+
+    def _end_an_idle_one(self) -> bool:
+        """End the cell that has waited for the longest time; tell whether there was one."""
+        with self._lock:
+            if not self._idle:
+                return False
+            self._end(self._idle.pop(0))
+            return True
+
+    def _end(self, cell: Cell) -> None:
+        """End an idle cell."""
+        self.budget.free(BASE)
+        if self.helper is not None:
+            self.helper.end(cell)
+
+    def _watch(self) -> None:
+        """Look after what nobody uses, as long as there is something."""
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._look, name="cells", daemon=True)
+            self._watcher.start()
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(IDLE_SECONDS / 4)
+            with self._lock:
+                now = time.monotonic()
+                while self._idle and now - self._idle[0].free_since > IDLE_SECONDS:
+                    self._end(self._idle.pop(0))
+                if self.helper is not None and now - self._last > ASLEEP_SECONDS and not self.budget.used:
+                    self.helper.close()
+                    self.helper = None
+                if self.helper is None:
+                    self._watcher = None
+                    return
+
+
+def _has_grown(cell: Cell, turn: _Turn) -> bool:
+    """Tell whether a cell that waits would hold more than is counted; who needed little is not asked."""
+    return turn.need > UNASKED and cell.grown() > BASE
+
+
+def _converse(cell: Cell, turn: _Turn) -> tuple[dict[str, Any], bytes]:
+    """Give a cell its work, grant what it needs meanwhile if that is there, and return what becomes of it."""
+    request, line = turn.request, cell.line
+    line.wait_until(turn.until)
+    cell.allow_memory(turn.memory + SLACK)
+    cell.allow_seconds(request.seconds)
+    if request.options is not None and cell.options is not request.options:
+        line.send({"do": "options"}, request.options.model_dump_json().encode())
+        line.receive(0)
+        cell.options = request.options
+    line.send({**request.said, "granted": turn.need}, request.source)
+    for _ in range(_MOST_WORDS):
+        told, data = line.receive(turn.memory)
+        wanted = told.get("admit")
+        if wanted is None:
+            return told, data
+        if type(wanted) is not int or not turn.need < wanted < 1 << 50:
+            raise Malformed("admit")
+        try:
+            granted = turn.grant(wanted)
+        except TooLargeHere as error:
+            line.send({"refused": str(error)})
+            continue
+        if granted:
+            cell.allow_memory(turn.memory + SLACK)
+        line.send({"granted": True} if granted else {"later": True})
+        if not granted and line.receive(0)[0] == {"later": True}:
+            raise _Later(wanted)
+    raise Malformed("too many words")
+
+
+_CODES: dict[str, type[ImageError]] = {}
+
+
+def _understood(told: dict[str, Any], data: bytes, read: Read[Result]) -> Result:
+    """Return the result of which a cell tells, or raise what it says is wrong."""
+    match told:
+        case {"done": dict(known)}:
+            return read(known, data)
+        case {"failed": str(code), "says": str(text)} if kind := _kinds().get(code):
+            raise kind(text[:_LONGEST_SENTENCE])
+        case {"wrong": str(text)}:
+            raise Wrong(text[:_LONGEST_SENTENCE])
+        case {"fault": str(text)}:
+            raise Malformed(f"an error of ours: {text[:_LONGEST_SENTENCE]}")
+    raise Malformed("no answer")
+
+
+def _kinds() -> dict[str, type[ImageError]]:
+    """Return the kinds of errors of an image, by their codes."""
+    if not _CODES:
+        found = [ImageError]
+        for kind in found:
+            found += kind.__subclasses__()
+            _CODES.setdefault(kind.code, kind)
+    return _CODES
+
+
+def _late(seconds: float, used: float) -> Exception:
+    """Return what it means that an image was not ready in time: final only if it has had its processor time."""
+    if used >= seconds:
+        return _too_long(seconds)
+    return CellLost(f"The image was not ready after {WALL * seconds:g} seconds, of which it worked {used:.1f}.")
+
+
+def _lost(error: Exception, ended_by: int | None, seconds: float) -> Exception:
+    """Return what it means that a cell has ended or talks nonsense: final only when its own limit ended it."""
+    if ended_by == signal.SIGXCPU:
+        return _too_long(seconds)
+    what = f"ended by signal {ended_by}" if isinstance(error, Ended) and ended_by else f"{type(error).__name__} {error}"
+    log.warning("a cell was lost: %s", what)
+    return CellLost()
+
+
+def _too_long(seconds: float) -> TookTooLong:
+    return TookTooLong(f"The image took longer than the {seconds:g} seconds that are allowed.")
+
+
+@cache
+def _say_what_is_missing(missing: tuple[str, ...]) -> None:
+    if missing:
+        log.warning("images are decoded in cells with fewer locks: this kernel lacks %s", " and ".join(missing))
+
+
+_pools: dict[int, Pool] = {}
+
+
+def own_pool() -> Pool:
+    """Return the pool of this process; a fork begins one of its own."""
+    pid = os.getpid()
+    if pid not in _pools:
+        _pools[pid] = Pool()
+    return _pools[pid]
+
+
+def close() -> None:
+    """End the cells of this process."""
+    if own := _pools.pop(os.getpid(), None):
+        own.close()

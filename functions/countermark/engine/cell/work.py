@@ -1,0 +1,131 @@
+"""What a cell does: it takes a file, and gives back what became of it."""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from ..errors import ImageError, TooLargeHere
+from ..image_mark import examine, memory_of
+from ..limits import Limits
+from ..options import Options
+from ..process import Edited, preview, process
+from ..tasks.watermark import Watermark
+from .protocol import Ended, Line
+
+ANY_SIZE = 1 << 40  # the process says how large; it is to be trusted
+LONGEST_SENTENCE = 2000
+
+
+class _Later(BaseException):
+    """The memory is not there yet. It is no error: nothing in the engine may catch it."""
+
+
+class _Desk:
+    """What a cell has at hand for one image after another."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.written = b""
+        self._options: Options | None = None
+        self._logos = 0
+        self._granted = 0
+
+    def take_options(self, written: bytes) -> None:
+        """Have other options for the images that follow."""
+        self.written, self._options = written, None
+
+    def options(self) -> Options:
+        """The options of the image."""
+        if self._options is None:
+            self._options = Options.model_validate_json(self.written)
+            marks = [task.image for task in self._options.tasks if isinstance(task, Watermark) and task.image]
+            self._logos = sum(memory_of(each) for each in marks)
+        return self._options
+
+    def begin(self, granted: int) -> None:
+        """Begin an image, which may have so many bytes without a question."""
+        self._granted = granted
+
+    def admit(self, size: int) -> None:
+        """Ask the process for memory, if that is more than it has granted."""
+        size += self._logos
+        if size <= self._granted:
+            return
+        self.line.send({"admit": size})
+        answer, _ = self.line.receive(0)
+        if answer.get("refused"):
+            raise TooLargeHere(answer["refused"])
+        if answer.get("later"):
+            raise _Later
+        self._granted = size
+
+    def process(self, request: dict[str, Any], source: bytes) -> tuple[dict[str, Any], bytes]:
+        """Edit an image."""
+        edited = process(source, self.options(), **_named(request, "name", "number"), admit=self.admit)
+        return _told(edited)
+
+    def preview(self, request: dict[str, Any], source: bytes) -> tuple[dict[str, Any], bytes]:
+        """Make an image small, with its marks."""
+        named = _named(request, "name", "number", "longest")
+        return _told(preview(source, self.options(), **named, admit=self.admit))
+
+    def look(self, _request: dict[str, Any], source: bytes) -> tuple[dict[str, Any], bytes]:
+        """Look at an image that is to be a mark."""
+        return {"strongest": examine(source, self.admit)}, b""
+
+
+def work(line: Line) -> None:
+    """Do what is asked until the line ends."""
+    desk = _Desk(line)
+    deeds: dict[str, Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]]] = {
+        "process": desk.process,
+        "preview": desk.preview,
+        "look": desk.look,
+    }
+    while True:
+        request, data = line.receive(ANY_SIZE)
+        if request["do"] == "options":
+            desk.take_options(data)
+            line.send({})  # what was read of the shared memory can be written over
+            continue
+        desk.begin(request["granted"])
+        answer, result = _answered(deeds[request["do"]], request, data)
+        del data
+        line.send(answer, result)
+        del answer, result
+
+
+def _answered(
+    deed: Callable[[dict[str, Any], bytes], tuple[dict[str, Any], bytes]], request: dict[str, Any], data: bytes
+) -> tuple[dict[str, Any], bytes]:
+    """Return what is to be said of an image, however it went."""
+    try:
+        told, result = deed(request, data)
+    except _Later:
+        return {"later": True}, b""
+    except MemoryError:
+        return {"failed": TooLargeHere.code, "says": str(TooLargeHere())}, b""
+    except ImageError as error:
+        return {"failed": error.code, "says": str(error)[:LONGEST_SENTENCE]}, b""
+    except Ended:
+        raise
+    except ValueError as error:
+        if request["do"] == "look":
+            return {"wrong": str(error)[:LONGEST_SENTENCE]}, b""
+        return {"fault": _last_of(traceback.format_exc())}, b""
+    except Exception:
+        return {"fault": _last_of(traceback.format_exc())}, b""
+    return {"done": told}, result
+
+
+def _named(request: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {"limits": Limits(**request["limits"]), **{name: request[name] for name in names}}
+
+
+def _told(edited: Edited) -> tuple[dict[str, Any], bytes]:
+    return {each.name: getattr(edited, each.name) for each in fields(edited) if each.name != "data"}, edited.data
+
+
+def _last_of(text: str) -> str:
+    return text[-LONGEST_SENTENCE:]
