@@ -175,10 +175,10 @@ def test_an_animation_that_breaks_off_is_not_taken_for_a_picture(cut):
         edited(source[: int(len(source) * cut)])
 
 
-def pages(*sizes: tuple[int, int]) -> bytes:
+def pages(*sizes: tuple[int, int], compression: str = "raw") -> bytes:
     buffer = BytesIO()
     made = [Image.new("RGB", size, "navy") for size in sizes]
-    made[0].save(buffer, "TIFF", save_all=True, append_images=made[1:])
+    made[0].save(buffer, "TIFF", save_all=True, append_images=made[1:], compression=compression)
     return buffer.getvalue()
 
 
@@ -198,8 +198,9 @@ def test_a_picture_that_a_format_cannot_hold_is_refused_in_words(form, most):
         edited(buffer.getvalue(), form)
 
 
-def test_pages_hold_no_head_that_looks_like_another_picture():
-    result = edited(pages((64, 48), (64, 48), (40, 40))).data
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "packbits", "jpeg"])
+def test_pages_hold_no_head_that_looks_like_another_picture(compression):
+    result = edited(pages((64, 48), (64, 48), (40, 40), compression=compression)).data
     assert find_leaks(result) == []
     assert [page.size for page in ImageSequence.Iterator(Image.open(BytesIO(result)))] == [(64, 48), (64, 48), (40, 40)]
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from .deep import Deep, Frame
-from .metadata.structure import LONG, SHORT, Directory, Value
+from .metadata.structure import LONG, SHORT, Block, Directory, Value
 from .metadata.tiff import put_pages
 
 #: Compression of a source -> that of its copy; of any other, as it cannot be written or holds no greys, the usual one.
@@ -28,6 +28,7 @@ _USUAL = "tiff_adobe_deflate"
 _OF_OTHERS = "tiff_lzw"  # of a source that is no TIFF file
 _PREDICTED = {"tiff_lzw", "tiff_adobe_deflate", "lzma", "zstd"}
 _WIDTH, _BITS, _PHOTOMETRIC, _SAMPLES, _PREDICTOR, _EXTRA = 256, 258, 262, 277, 317, 338
+_HEAD = 8  # bytes before the first page can begin
 _TABLES, _OFFSETS = 347, (273, 324)
 _DIFFERENCES = 2  # kind of predictor
 _COLORS = {"L": 1, "LA": 1, "RGB": 2, "RGBA": 2, "CMYK": 5}
@@ -98,11 +99,26 @@ def write_tiff(frames: Sequence[Frame], style: Style, settings: dict[str, Any]) 
     if len(pages) > 1:
         settings |= {"save_all": True, "append_images": pages[1:]}
     pages[0].save(buffer, "TIFF", **settings)
-    data = buffer.getvalue()
+    data = _without_heads(buffer.getvalue()) if len(pages) > 1 else buffer.getvalue()
     if not deep:
         return data
     order = "<" if data.startswith(b"II") else ">"
     return put_pages(data, [_layout(each, order, predicted=predicted) for each in frames])
+
+
+def _without_heads(data: bytes) -> bytes:
+    """Return a TIFF file without the heads of its further pages, which Pillow writes like files of their own.
+
+    Nobody reads them in their place, but they look like pictures within the picture.
+    """
+    pages = set(Block(data).chain())
+    changed, order = bytearray(data), Block(data).order
+    at = data.find(data[:4], _HEAD)
+    while 0 <= at <= len(data) - _HEAD:
+        if at + struct.unpack_from(order + "I", data, at + 4)[0] in pages:
+            changed[at : at + _HEAD] = bytes(_HEAD)
+        at = data.find(data[:4], at + 1)
+    return bytes(changed)
 
 
 def _page(frame: Frame, *, predicted: bool, raw: bool) -> Image.Image:

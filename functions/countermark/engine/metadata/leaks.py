@@ -24,6 +24,7 @@ from .signs import unpack
 from .structure import Block
 
 SMALLEST = 32  # pixels; what is no longer on either side shows nothing
+_PLAIN = "as it is"
 _DEEPEST = 3  # a picture in base64 in a compressed text in a file
 _UNPACKED = 32_000_000
 _MOST_PACKED = 2000
@@ -41,7 +42,7 @@ _WIDE = re.compile(rb"(?:[\x20-\x7e]\0(?:\0\0)?){100,}|(?:(?:\0\0)?\0[\x20-\x7e]
 _NO_LETTERS = re.compile(rb"[\r\n\t \\=]|&#x?[0-9Aa]{1,2};")
 _NO_DIGITS = re.compile(rb"[^0-9A-Fa-f]")
 _DIRECTORIES = {0x8769, 0x014A}
-_STRIPS, _PREVIEWS = {0x0111, 0x0144}, {0x0201}
+_STRIPS, _TABLES, _PREVIEWS = {0x0111, 0x0144}, 0x015B, {0x0201}
 
 
 class Found(NamedTuple):
@@ -60,14 +61,24 @@ def find_pictures(data: bytes, *, skip: int = 0) -> list[Found]:
 
 def find_leaks(result: bytes) -> list[Found]:
     """Return the pictures in a finished file but for the one that it is."""
-    # TIFF may hold its own strips as JPEG; what the engine writes never does.
-    return find_pictures(result, skip=1) + _directories(result, pages=True)
+    own = _strips(result)  # of the picture itself, which may be JPEG files
+    found = (each for each in find_pictures(result, skip=1) if each.way != _PLAIN or each.at not in own)
+    return [*found, *_directories(result, pages=True)]
+
+
+def _strips(result: bytes) -> set[int]:
+    """Return where the strips and tiles of the pages of a TIFF file begin, and the tables that they share as JPEG."""
+    reader = Block(result)
+    entries = [entry for page in reader.chain() for entry in reader.entries(page)]
+    values = [(entry.tag, value) for entry in entries if (value := reader.value(entry))]
+    strips = {at for tag, value in values if tag in _STRIPS for at in reader.numbers(value)}
+    return strips | {value.at for tag, value in values if tag == _TABLES}
 
 
 def _search(data: bytes, skip: int, way: str, depth: int) -> Iterator[Found]:
     for found in _HEADS.finditer(data, skip):
         if (picture := _opened(data, found.start())) is not None:
-            yield Found(way or "as it is", found.start(), *picture)
+            yield Found(way or _PLAIN, found.start(), *picture)
     if depth == _DEEPEST:
         return
     for name, at, inner in _hidden(data):

@@ -79,6 +79,19 @@ class Block:
         (count,) = struct.unpack_from(self.order + "H", self._data, at)
         return self._long(at + 2 + count * _ENTRY)
 
+    def chain(self) -> Iterator[int]:
+        """Yield where each directory begins that follows another one from the first on: the pages of a file."""
+        seen, at = set(), self.first
+        while at and at not in seen and at <= len(self._data) - 2:
+            seen.add(at)
+            yield at
+            at = self.behind(at)
+
+    def numbers(self, value: Value) -> tuple[int, ...]:
+        """Return the numbers of a value; none when they are no whole ones."""
+        letter = _LETTERS.get(value.kind)
+        return struct.unpack(f"{self.order}{value.number}{letter}", value.data) if letter else ()
+
     def _long(self, at: int) -> int:
         return int(struct.unpack_from(self.order + "I", self._data, at)[0]) if at + 4 <= len(self._data) else 0
 
