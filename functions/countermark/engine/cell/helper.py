@@ -33,6 +33,7 @@ from ..process import preview, process
 from ..task import prepare_tasks
 from . import place, protocol
 from .locks import die_with_parent, lock
+from .tasks import Modules, import_modules
 from .work import work
 
 _ENGINE = __package__.rpartition(".")[0]
@@ -55,14 +56,14 @@ _STILL_ALONE_SECONDS = 2.0
 _MOST_FILES = 4096  # more than a helper has open
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, modules: Modules) -> None:
     """Load, say so, and fork until the line ends."""
     place.enter()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # it ends when its line does, after its cells
         signal.signal(number, signal.SIG_IGN)
     line = socket.socket(fileno=descriptor)
     try:
-        load()
+        load(modules)
     except Exception as error:
         line.send(_packed({"failed": f"{type(error).__name__}: {error}"[:1000]}))
         return
@@ -71,13 +72,14 @@ def main(descriptor: int) -> None:
         _serve(line)
 
 
-def load() -> None:
+def load(modules: Modules) -> None:
     """Load fonts, marks, tasks and codecs, and try them, so that nothing has to be opened later."""
     for module in pkgutil.walk_packages(sys.modules[_ENGINE].__path__, f"{_ENGINE}."):
         if not module.name.endswith("._native"):  # which is a library in C, and no module
             importlib.import_module(module.name)
     for name in _LATE:
         importlib.import_module(name)
+    import_modules(modules)
     own = assets()
     for name in own.fonts:
         with contextlib.suppress(OSError):  # options that name it are refused before they come to a cell
@@ -180,7 +182,3 @@ def _begin(inside: socket.socket, area: int, null: int) -> None:
 
 def _packed(message: dict[str, object]) -> bytes:
     return json.dumps(message).encode()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

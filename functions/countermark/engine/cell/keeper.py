@@ -17,10 +17,16 @@ from typing import Any
 from ..assets import assets
 from .errors import CellLost
 from .protocol import Ended, Line
+from .tasks import own_modules
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
-_BEGIN = "import sys; sys.path[:] = {paths!r}; from countermark.engine.cell.helper import main; main({line})"
+_BEGIN = """
+import sys
+sys.path[:] = {paths!r}
+from countermark.engine.cell.helper import main
+main({line}, {modules!r})
+"""
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PYTHONDONTWRITEBYTECODE", "COUNTERMARK_FIND_LEAKS")
 _OWN = {
     # One heap, and one thread of NumPy: what a thread reserves counts against a cell's limit.
@@ -84,12 +90,14 @@ class Helper:
     def __init__(self) -> None:
         """Start it; it is ready when it says so."""
         self.folder = assets().folder
+        self.modules = own_modules()
         self._lock = threading.Lock()
         self._spare: deque[Cell] = deque()
         self._ordered = 0
         self.gone = False  # it has ended, and its cells with it
         self._line, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        code = _BEGIN.format(paths=[os.path.abspath(path) for path in sys.path], line=other.fileno())  # noqa: PTH100
+        paths = [os.path.abspath(path) for path in sys.path]  # noqa: PTH100
+        code = _BEGIN.format(paths=paths, line=other.fileno(), modules=self.modules)
         self._process = subprocess.Popen(
             [sys.executable, "-c", code],
             env=_environment(self.folder),
@@ -111,6 +119,11 @@ class Helper:
     def pid(self) -> int:
         """Its number."""
         return self._process.pid
+
+    @property
+    def is_of_today(self) -> bool:
+        """Whether it lives, and knows the assets and the tasks that this process knows."""
+        return not self.gone and (self.folder, self.modules) == (assets().folder, own_modules())
 
     def order(self) -> None:
         """Have a cell made, for the next image that needs one."""

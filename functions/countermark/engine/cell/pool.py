@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from ..assets import assets
 from ..errors import ImageError, TookTooLong, TooLargeHere
 from ..options import Options
 from .budget import MIB, Budget, bytes_for_cells
@@ -193,8 +192,8 @@ class Pool:
         return None
 
     def _running(self) -> Helper:
-        """Return the helper, a new one where the old one has ended or knows other assets."""
-        if self.helper is not None and (self.helper.gone or self.helper.folder != assets().folder):
+        """Return the helper, a new one where the old one has ended or knows other tasks."""
+        if self.helper is not None and not self.helper.is_of_today:
             while self._idle:
                 self._end(self._idle.pop())
             self.helper.close()
