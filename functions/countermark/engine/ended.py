@@ -4,7 +4,7 @@ A file that is really cut off is not: what is missing of it would be grey.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 
 from PIL import Image, ImageChops
@@ -14,26 +14,41 @@ _IN_SCANS = {0x00, *range(0xD0, 0xD8)}  # what may follow FF inside a scan
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _PROGRESSIVE = {0xC2, 0xCA}
 _COEFFICIENTS = 64
+_BYTES_A_PIXEL = 16  # of two pictures, and of the coefficients while one of them is decoded
+_ROWS = 256  # that are compared at a time
 _EOI = b"\xff\xd9"
 #: A decoder that still needs data takes it from here, and not the zeros that it makes up in front of an end.
 _DECOY = bytes(value % 251 for value in range(163, 60_000, 89))
 
 
-def with_end(source: bytes) -> bytes | None:
-    """Return a JPEG file with its end, if that is all that it lacks; otherwise None."""
+def with_end(source: bytes, admit: Callable[[int], None]) -> bytes | None:
+    """Return a JPEG file with its end, if that is all that it lacks; otherwise None.
+
+    `admit` is asked before it takes memory.
+    """
     source = source.rstrip(b"\xff") if source.endswith(b"\xff") else source
     if not source.startswith(b"\xff\xd8") or not _has_every_scan(source):
         return None
-    pictures = []
+    pictures: list[Image.Image] = []
     for tail in (b"", _DECOY):
         try:
             picture = Image.open(BytesIO(source + tail + _EOI), formats=["JPEG"])
+            if not pictures:
+                admit(picture.width * picture.height * _BYTES_A_PIXEL + 3 * len(source))
             picture.load()
         except (OSError, SyntaxError, ValueError):
             return None
         pictures.append(picture)
-    same = not any(band.getbbox() for band in ImageChops.difference(*pictures).split())
-    return source + _EOI if same else None
+    return source + _EOI if _same(*pictures) else None
+
+
+def _same(one: Image.Image, other: Image.Image) -> bool:
+    """Tell whether two pictures of one size and mode are the same, in little memory."""
+    for top in range(0, one.height, _ROWS):
+        box = (0, top, one.width, min(top + _ROWS, one.height))
+        if ImageChops.difference(one.crop(box), other.crop(box)).getbbox(alpha_only=False):
+            return False
+    return True
 
 
 def _has_every_scan(source: bytes) -> bool:

@@ -69,8 +69,12 @@ def load_mark(name: str) -> None:
 
 
 def memory_of(value: str) -> int:
-    """Return the bytes that are needed to make a mark of the image that `value` names."""
-    image = Image.open(BytesIO(find_image(value).data), formats=_FORMATS)
+    """Return the bytes that are needed to make a mark of the image that `value` names, by its header alone."""
+    data = _data_of(value) if value.startswith("data:") else find_image(value).data
+    try:
+        image = Image.open(BytesIO(data), formats=_FORMATS)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):  # which is said when the options are read
+        return 0
     return image.width * image.height * _BYTES_A_PIXEL
 
 
@@ -100,16 +104,21 @@ def _stored(path: Path) -> ImageMark:
 
 @lru_cache(maxsize=8)
 def _inline(value: str) -> ImageMark:
-    match = _INLINE.fullmatch(value)
-    try:
-        data = base64.b64decode(match["data"] if match else "", validate=False)
-    except binascii.Error:
-        data = b""
+    data = _data_of(value)
     if not data:
         raise ValueError('An image that comes with the options is a PNG, WebP or JPEG as "data:image/png;base64,...".')
     from .cell import look  # late: cells are made of all this
 
     return _known(data, look(data))
+
+
+def _data_of(value: str) -> bytes:
+    """Return the file in a data: URL, nothing when there is none."""
+    match = _INLINE.fullmatch(value)
+    try:
+        return base64.b64decode(match["data"] if match else "", validate=False)
+    except binascii.Error:
+        return b""
 
 
 def _known(data: bytes, strongest: int) -> ImageMark:

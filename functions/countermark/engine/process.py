@@ -84,7 +84,9 @@ def process(
     Raises an `ImageError`; may be called by several threads at once.
     """
     limits = limits or Limits()
-    return _attempt(partial(_process, options=options, name=name, number=number, limits=limits, admit=admit), source)
+    return _attempt(
+        partial(_process, options=options, name=name, number=number, limits=limits, admit=admit), source, admit
+    )
 
 
 def _process(source: bytes, options: Options, name: str, number: int, limits: Limits, admit: Admit | None) -> Edited:
@@ -126,18 +128,19 @@ def preview(
     """
     limits = limits or Limits()
     small = partial(_preview, options=options, longest=longest, name=name, number=number, limits=limits, admit=admit)
-    return _attempt(small, source)
+    return _attempt(small, source, admit)
 
 
-def _attempt(way: Callable[[bytes], Edited], source: bytes) -> Edited:
+def _attempt(way: Callable[[bytes], Edited], source: bytes, admit: Admit | None) -> Edited:
     """Return what becomes of `source`, with its end when that is all that it lacks."""
     try:
         return way(source)
-    except TruncatedImage:
-        ended = with_end(source)
-        if ended is None:
-            raise
-        return way(ended)
+    except TruncatedImage as error:
+        truncated = TruncatedImage(str(error))  # without the frames that the other one holds, and their pictures
+    ended = with_end(source, admit or (lambda _: None))
+    if ended is None:
+        raise truncated
+    return way(ended)
 
 
 def _preview(

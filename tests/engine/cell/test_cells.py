@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import psutil
@@ -20,6 +22,7 @@ from countermark.engine.cell import budget, calls, locks
 from countermark.engine.cell import pool as pool_module
 from countermark.engine.cell.pool import Pool, Request
 from countermark.engine.cell.protocol import PIECE
+from PIL import Image
 
 from .conftest import Ask, cells
 
@@ -262,3 +265,23 @@ def test_the_limit_of_memory_is_the_least_that_is_said(monkeypatch: pytest.Monke
     monkeypatch.setenv("MEMORY_LIMIT", "much")
     with pytest.raises(ValueError, match="MEMORY_LIMIT"):
         budget.memory_limit()
+
+
+def test_a_large_photograph_without_its_end_has_the_memory_that_it_needs() -> None:
+    """Whether no more than the end is missing takes two pictures more."""
+    buffer = BytesIO()
+    Image.radial_gradient("L").resize((6000, 4000)).convert("RGB").save(buffer, "JPEG", progressive=True)
+    result = cell.process(buffer.getvalue()[:-2], engine.load_options({"text": "a"}))
+    assert (result.width, result.height) == (6000, 4000)
+
+
+def test_both_threads_that_come_first_get_one_pool() -> None:
+    cell.close()
+    start = threading.Barrier(8)
+
+    def pool() -> int:
+        start.wait()
+        return id(cell.own_pool())
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len({each.result() for each in [threads.submit(pool) for _ in range(8)]}) == 1

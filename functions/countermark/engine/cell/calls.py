@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import TookTooLong, TooLargeHere
-from ..formats import FORMATS
+from ..formats import FORMATS, sniff
 from ..limits import Limits
 from ..notes import NOTES
 from ..options import Options
@@ -98,7 +98,7 @@ def _say_that_there_are_none() -> None:
 def _edited(told: dict[str, Any], data: bytes) -> Edited:
     """Return the result of which a cell tells, after a look at every word of it."""
     form = told.get("format")
-    if not isinstance(form, str) or form not in FORMATS or not FORMATS[form].written or not data:
+    if not isinstance(form, str) or form not in FORMATS or not FORMATS[form].written or sniff(data[:64]) != form:
         raise Malformed("no format")
     width, height, frames = (_number(told, each, _MOST) for each in ("width", "height", "frames"))
     notes = told.get("notes")

@@ -30,6 +30,7 @@ MOST_IMAGES = 500  # of one cell
 MOST_IDLE = 4  # cells
 IDLE_SECONDS = 30.0  # of a cell
 ASLEEP_SECONDS = 600.0  # without an image, after which the helper ends
+WAITING = 0.25  # seconds that an image may wait for memory for each of those, which nobody holds against it
 WALL = 1.75  # seconds that an image may take for each second of processor time that it may have
 _TRIES = 3  # at a cell that lives
 _MOST_WORDS = 4  # messages about one image
@@ -73,9 +74,9 @@ class _Turn:
         """What it is to hold: its cell's, the file's here and there, what it needs."""
         return BASE + 2 * len(self.request.source) + self.need
 
-    def hold(self, make_room: Callable[[], bool]) -> None:
+    def hold(self, until: float, make_room: Callable[[], bool]) -> None:
         """Wait for the memory."""
-        self._budget.hold(self.memory, self.until, make_room)
+        self._budget.hold(self.memory, until, make_room)
         self._held = self.memory
 
     def grant(self, need: int) -> bool:
@@ -114,12 +115,12 @@ class Pool:
             ImageError: the cell says so, or one of its limits ended it.
             CellBusy, CellLost: it could not be done.
         """
-        until = time.monotonic() + WALL * request.seconds
+        waits_until = time.monotonic() + WAITING * request.seconds
         need = max(min(UNASKED, self.budget.total - BASE - 2 * len(request.source)), 0)
         while True:
             turn = _Turn(self.budget, request, need)
-            turn.until = until
-            turn.hold(self._end_an_idle_one)
+            turn.hold(waits_until, self._end_an_idle_one)
+            turn.until = time.monotonic() + WALL * request.seconds
             try:
                 return self._serve(turn, read)
             except _Later as later:  # it holds nothing while it waits, so two who wait never wait for each other
@@ -144,12 +145,15 @@ class Pool:
         kept = 0
         try:
             helper, cell = self._take(turn.request.scope)
-            began = cell.cpu_seconds()
+            began = 0.0
             try:
+                began = cell.cpu_seconds()
                 told, data = _converse(cell, turn)
                 result = _understood(told, data, read)
             except TimeoutError:
-                used = cell.cpu_seconds() - began
+                used = 0.0
+                with suppress(OSError):  # it may be gone just now
+                    used = cell.cpu_seconds() - began
                 helper.end(cell)
                 raise _late(turn.request.seconds, used) from None
             except (Ended, Malformed, OSError) as error:
@@ -211,7 +215,7 @@ class Pool:
         cell.images += 1
         if not good or cell.scope is None or cell.images >= MOST_IMAGES or _has_grown(cell, turn):
             helper.end(cell)
-            helper.order()
+            self._order(helper)
             return 0
         with self._lock:
             if helper is not self.helper:
@@ -221,8 +225,13 @@ class Pool:
             self._idle.append(cell)
             if len(self._idle) > MOST_IDLE:
                 self._end(self._idle.pop(0))
-        helper.order()
+        self._order(helper)
         return BASE
+
+    def _order(self, helper: Helper) -> None:
+        """Have a cell made for who comes next; when the helper has ended meanwhile, the next one starts another."""
+        with suppress(CellLost):
+            helper.order()
 
     def _end_an_idle_one(self) -> bool:
         """End the cell that has waited for the longest time; tell whether there was one."""
@@ -261,7 +270,10 @@ class Pool:
 
 def _has_grown(cell: Cell, turn: _Turn) -> bool:
     """Tell whether a cell that waits would hold more than is counted; who needed little is not asked."""
-    return turn.need > UNASKED and cell.grown() > BASE
+    try:
+        return turn.need > UNASKED and cell.grown() > BASE
+    except OSError:  # it is gone
+        return True
 
 
 def _converse(cell: Cell, turn: _Turn) -> tuple[dict[str, Any], bytes]:
@@ -349,14 +361,16 @@ def _say_what_is_missing(missing: tuple[str, ...]) -> None:
 
 
 _pools: dict[int, Pool] = {}
+_pools_lock = threading.Lock()
 
 
 def own_pool() -> Pool:
     """Return the pool of this process; a fork begins one of its own."""
     pid = os.getpid()
-    if pid not in _pools:
-        _pools[pid] = Pool()
-    return _pools[pid]
+    with _pools_lock:
+        if pid not in _pools:
+            _pools[pid] = Pool()
+        return _pools[pid]
 
 
 def close() -> None:

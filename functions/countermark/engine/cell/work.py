@@ -1,5 +1,6 @@
 """What a cell does: it takes a file, and gives back what became of it."""
 
+import json
 import traceback
 from collections.abc import Callable
 from dataclasses import fields
@@ -38,9 +39,10 @@ class _Desk:
     def options(self) -> Options:
         """The options of the image."""
         if self._options is None:
+            tasks = json.loads(self.written)["tasks"]
+            self._logos = sum(memory_of(each["image"]) for each in tasks if each.get("image") and _is_mark(each))
+            self.admit(0)  # before they are decoded, as options that are read have seen to
             self._options = Options.model_validate_json(self.written)
-            marks = [task.image for task in self._options.tasks if isinstance(task, Watermark) and task.image]
-            self._logos = sum(memory_of(each) for each in marks)
         return self._options
 
     def begin(self, granted: int) -> None:
@@ -117,6 +119,10 @@ def _answered(
     except Exception:
         return {"fault": _last_of(traceback.format_exc())}, b""
     return {"done": told}, result
+
+
+def _is_mark(task: dict[str, Any]) -> bool:
+    return bool(task.get("task") == Watermark.model_fields["task"].default)
 
 
 def _named(request: dict[str, Any], *names: str) -> dict[str, Any]:
