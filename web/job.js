@@ -2,7 +2,7 @@
 // The server renders the page; this script keeps it fresh, and asks the server for the page's head anew when the job's state changes.
 
 import "./page.js";
-import { clock, loadTexts, moment, reason, roughly, say } from "./texts.js";
+import { clock, loadTexts, moment, roughly, say, state } from "./texts.js";
 import { watchTiles } from "./viewer.js";
 
 const QUICK = 500; // milliseconds between two questions while something happens
@@ -156,7 +156,7 @@ async function showMore() {
 function showTile(tile, image) {
   if (!image || tile.classList.contains(image.state)) return; // as the server has rendered it, or as it is already
   tile.className = `tile ${image.state}`;
-  tile.querySelector(".state").textContent = image.state === "failed" ? reason(image) : say(`job.state_${image.state}`);
+  tile.querySelector(".state").textContent = state(image);
   if (!image.result) return;
   const picture = Object.assign(document.createElement("a"), { className: "picture", href: image.result.url });
   picture.setAttribute("aria-label", say("job.open", { name: image.name }));

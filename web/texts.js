@@ -25,6 +25,13 @@ export function reason(image) {
   return texts.reasons[image.code] || image.reason || image.code;
 }
 
+/** How it is with an image: why it failed, or its state and what else there is to know of its result. */
+export function state(image) {
+  if (image.state === "failed") return reason(image);
+  const notes = (image.result?.notes ?? []).map(({ code, text }) => texts.notes[code] || text);
+  return [say(`job.state_${image.state}`), ...notes].join(". ").replace(/\.$/, "");
+}
+
 /** Put the texts into the elements that ask for them: data-text (content), data-label (aria-label), data-hint (placeholder). */
 export function translate(root = document) {
   for (const element of root.querySelectorAll("[data-text]")) element.textContent = say(element.dataset.text);

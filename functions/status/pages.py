@@ -141,6 +141,14 @@ class Words:
         known = self._texts["reasons"].get(image["code"])
         return str(known or image["reason"] or image["code"])
 
+    def state(self, image: Mapping[str, Any]) -> str:
+        """How it is with an image: why it failed, or its state and what else there is to know of its result."""
+        if image["state"] == "failed":
+            return self.reason(image)
+        given = image["result"]["notes"] if image["result"] else ()
+        notes = (str(self._texts["notes"].get(note["code"]) or note["text"]) for note in given)
+        return ". ".join((self.say(f"job.state_{image['state']}"), *notes)).removesuffix(".")
+
     def size(self, count: int) -> str:
         """A number of bytes as people read it: 34.2 MB, with 1024 bytes in a kB as file managers count."""
         for unit, step in _SIZES:

@@ -23,7 +23,7 @@ BUDGET = 60_000  # bytes of everything below web/, compressed
 def job(state: str = "processing", **changed: Any) -> dict[str, Any]:
     """A status document of three images, one done and one failed."""
     ended = state in {"ready", "failed"}
-    result = {"url": f"/job/{JOB}/images/1", "bytes": 2000, "width": 40, "height": 30, "format": "JPEG"}
+    result = {"url": f"/job/{JOB}/images/1", "bytes": 2000, "width": 40, "height": 30, "format": "JPEG", "notes": []}
     images = [
         {"number": 1, "name": "day1/a.jpg", "state": "done", "code": None, "reason": None, "result": result},
         {"number": 2, "name": "b.jpg", "state": "failed", "code": "empty_file", "reason": "Empty.", "result": None},
@@ -59,7 +59,7 @@ class Elements(HTMLParser):
 
 def names(texts: dict[str, Any]) -> set[str]:
     """The names of all texts but the reasons, which need one only where the server's own sentence will not do."""
-    return {f"{group}.{key}" for group in texts if group != "reasons" for key in texts[group]}
+    return {f"{group}.{key}" for group in texts if group not in {"reasons", "notes"} for key in texts[group]}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,10 @@ def test_reasons_are_translated() -> None:
     assert codes(engine.ImageError) - {engine.ImageError.code} <= set(TEXTS["ru"]["reasons"])
 
 
+def test_notes_are_translated() -> None:
+    assert set(TEXTS["ru"]["notes"]) == set(engine.NOTES)
+
+
 def test_texts_are_used() -> None:
     """No page asks for a text that is not there, and no text is there that no page shows."""
     sources = [*WEB.glob("*.js"), *WEB.glob("*.html"), *(ROOT / "templates/pages").iterdir()]
@@ -169,6 +173,13 @@ def test_all_failed() -> None:
     page = render_job(job("ready", total=1, done=0, failed=1, waiting=0, images=job()["images"][1:2]))
     assert TEXTS["en"]["job"]["none_title"] in page
     assert "Empty." in page
+
+
+def test_what_else_is_to_be_known_of_a_result_stands_beside_it() -> None:
+    image = job()["images"][0]
+    image["result"]["notes"] = [{"code": "depth_reduced", "text": "It has 8 bits."}]
+    assert "done. It has 8 bits<" in render_job(job("ready", images=[image]))
+    assert TEXTS["ru"]["notes"]["depth_reduced"].removesuffix(".") in render_job(job("ready", images=[image]), "ru")
 
 
 @pytest.mark.parametrize(("code", "again"), [("took_too_long", True), ("not_uploaded", False)])
