@@ -135,6 +135,28 @@ def test_a_refill_does_not_wait_for_a_row_that_somebody_holds(own: Services, pos
         assert not thread.is_alive()
 
 
+@pytest.mark.usefixtures("no_deadlock")
+def test_a_sweep_after_a_gap_leaves_images_to_those_who_hold_them(own: Services, postgres: str) -> None:
+    """It takes images of many jobs, so that it must wait for none: who holds one could wait for another."""
+    job = waiting(own, ["a.png"] * 2)
+    for number in (1, 2):
+        images.take(own, job.id, number, 1)
+    own.database.rows("UPDATE sweeps SET swept_at = swept_at - interval '1 hour' RETURNING 1")
+    other = Database(postgres)
+    with own.database.transaction() as connection:
+        connection.run("SELECT FROM images WHERE job_id = :job AND number = 2 FOR UPDATE", job=job.id)
+
+        def begin() -> None:
+            other.call("SELECT begin_sweep_v1(5, 15, 3600)")
+            other.close()
+
+        thread = Thread(target=begin)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive()
+    assert own.database.rows("SELECT excused FROM images ORDER BY number") == [[True], [False]]
+
+
 def test_the_sweep_takes_one_job_at_a_time(own: Services) -> None:
     """Two sweeps at once, as after a restart."""
     for _ in range(4):
