@@ -29,7 +29,8 @@ export function reason(image) {
 export function state(image) {
   if (image.state === "failed") return reason(image);
   const notes = (image.result?.notes ?? []).map(({ code, text }) => texts.notes[code] || text);
-  return [say(`job.state_${image.state}`), ...notes].join(". ").replace(/\.$/, "");
+  const name = say(`job.state_${image.state}`);
+  return notes.length ? [`${name}.`, ...notes].join(" ") : name;
 }
 
 /** Put the texts into the elements that ask for them: data-text (content), data-label (aria-label), data-hint (placeholder). */

@@ -146,8 +146,9 @@ class Words:
         if image["state"] == "failed":
             return self.reason(image)
         given = image["result"]["notes"] if image["result"] else ()
-        notes = (str(self._texts["notes"].get(note["code"]) or note["text"]) for note in given)
-        return ". ".join((self.say(f"job.state_{image['state']}"), *notes)).removesuffix(".")
+        notes = [str(self._texts["notes"].get(note["code"]) or note["text"]) for note in given]
+        state = self.say(f"job.state_{image['state']}")
+        return " ".join((f"{state}.", *notes)) if notes else state
 
     def size(self, count: int) -> str:
         """A number of bytes as people read it: 34.2 MB, with 1024 bytes in a kB as file managers count."""

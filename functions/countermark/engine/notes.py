@@ -13,7 +13,7 @@ NOTES: Mapping[str, str] = MappingProxyType(
         GAIN_MAP_DROPPED: "The original's gain map, which brightens it on HDR screens, would have shown the picture "
         "without its mark, and was left out.",
         DEPTH_REDUCED: "The original has more than 8 bits for each colour; the copy has 8.",
-        VALUES_STRETCHED: "The original's values are no plain 16 bits; they were stretched from the least to the "
-        "greatest.",
+        VALUES_STRETCHED: "The original holds numbers that no screen shows as they are: its darkest became black, "
+        "and its brightest white.",
     }
 )
