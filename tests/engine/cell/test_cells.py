@@ -18,10 +18,10 @@ import psutil
 import pytest
 from countermark import engine
 from countermark.engine import cell
-from countermark.engine.cell import budget, calls, locks
+from countermark.engine.cell import budget, calls, keeper, locks
 from countermark.engine.cell import pool as pool_module
 from countermark.engine.cell.pool import Pool, Request
-from countermark.engine.cell.protocol import PIECE
+from countermark.engine.cell.protocol import PIECE, Malformed
 from PIL import Image
 
 from .conftest import Ask, cells
@@ -285,3 +285,42 @@ def test_both_threads_that_come_first_get_one_pool() -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert len({each.result() for each in [threads.submit(pool) for _ in range(8)]}) == 1
+
+
+def test_a_wait_for_memory_takes_nothing_of_the_time_to_work(
+    make: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Pool(total=400 * MIB)
+    left = []
+    serve = Pool._serve
+    monkeypatch.setattr(
+        Pool, "_serve", lambda self, turn, read: left.append(turn.until - time.monotonic()) or serve(self, turn, read)
+    )
+    own.budget.hold(own.budget.total, 0)
+    threading.Timer(0.5, own.budget.free, [own.budget.total]).start()
+    request = Request({"do": "look"}, make("PNG"), None, None, 20)
+    own.ask(request, lambda told, _: told)
+    own.close()
+    assert left[0] > pool_module.WALL * 20 - 0.3
+
+
+def test_a_result_is_not_lost_with_the_helper(make: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may die while the cell is put back that has made it."""
+
+    def order(_: keeper.Helper) -> None:
+        raise cell.CellLost
+
+    cell.close()
+    monkeypatch.setattr(keeper.Helper, "order", order)
+    for scope in ("a", None):
+        assert cell.process(make("JPEG"), OPTIONS, scope=scope).format == "JPEG"
+    assert cell.own_pool().budget.used == pool_module.BASE
+    cell.close()
+    assert cell.own_pool().budget.used == 0
+
+
+def test_a_result_is_of_the_format_that_the_cell_says(make: Callable[..., bytes]) -> None:
+    told = {"format": "PNG", "width": 1, "height": 1, "frames": 1, "notes": []}
+    assert calls._edited(told, make("PNG")).format == "PNG"
+    with pytest.raises(Malformed):
+        calls._edited(told, make("JPEG"))
