@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 SQL = "functions/countermark/migrations/0003_functions.sql"
 STATEMENTS = "functions/countermark/migrations/0004_statements.sql"
+SWEEP = "functions/countermark/migrations/0007_sweep_waits_for_no_image.sql"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,9 +252,9 @@ FAULTS = (
     Fault(
         name="a power cut counts as an attempt",
         means="Some outages in a row fail images that nothing is wrong with.",
-        file=SQL,
-        right="IF gap <= make_interval(secs => p_period * 3) THEN",
-        broken="IF gap IS NOT NULL THEN",
+        file=SWEEP,
+        right="was_gap := gap > make_interval(secs => p_period * 3);",
+        broken="was_gap := false;",
         tests=("tests/jobs/test_sweeping.py::test_in_a_gap_the_clocks_stand_still",),
     ),
     Fault(
