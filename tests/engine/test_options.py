@@ -103,3 +103,17 @@ def test_the_schema_lists_every_task_with_its_options():
     assert named == set(engine.registry)
     for name, task in engine.registry.items():
         assert set(schema["$defs"][name]["properties"]) == set(task.model_fields)
+
+
+@pytest.mark.parametrize("depth", [500, 1000, 5000, 100_000])
+def test_what_is_nested_deeply_is_a_wrong_option(depth):
+    with pytest.raises(engine.InvalidOptions):
+        engine.parse_options({"tasks": "[" * depth + "]" * depth})
+    with pytest.raises(engine.InvalidOptions):
+        engine.parse_options({"tasks": "[" * depth})
+    nested = "a"
+    for _ in range(depth):
+        nested = [nested]
+    for name in ("tasks", "text", "size", "image", "format"):
+        with pytest.raises(engine.InvalidOptions):
+            engine.load_options({name: nested})

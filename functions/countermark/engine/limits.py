@@ -54,9 +54,14 @@ def check_bytes(size: int, limits: Limits) -> None:
         )
 
 
+def most_of_result(source: int, limits: Limits) -> int:
+    """Return how many bytes a result may have that is made from a file of `source` bytes."""
+    return min(RESULT_ANY + RESULT_TIMES * source, RESULT_MOST * limits.max_bytes)
+
+
 def check_result(size: int, source: int, limits: Limits) -> None:
     """Raise `ResultTooLarge` when no result of `size` bytes may be made from a file of `source` bytes."""
-    most = min(RESULT_ANY + RESULT_TIMES * source, RESULT_MOST * limits.max_bytes)
+    most = most_of_result(source, limits)
     if size > most:
         raise ResultTooLarge(
             f"The marked image would have {size / MEGA:,.0f} million bytes, made from {source / MEGA:,.2f} million; "

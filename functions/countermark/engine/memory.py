@@ -19,9 +19,7 @@ ALWAYS_AVIF = 20 * MEGA  # and by the encoder of AVIF, for its threads
 #: How many times its file an image takes: parts of it, and of a result that grows with it.
 TIMES = 2.5
 #: Bytes of a pixel by the kind of pixels; what is not here has 4.
-DEPTHS = MappingProxyType({"L": 1, "1": 1, "I;16": 2, "LA": 4})
-
-
+DEPTHS = MappingProxyType({"L": 1, "1": 1})
 #: The same of pictures of 16 bits, while their low bytes are decoded, and while they are written as what holds 16 bits.
 DEEP, DEEP_DECODING = 8, 12
 DEEP_FURTHER = 40
@@ -68,6 +66,8 @@ MOVING = 8  # for a pixel of the pictures that the frames of a moving source are
 CANVASES = 16  # for a pixel of the canvases of a moving WebP picture
 #: For a picture that is turned; and how many times what a task has and makes is there, with the double without a mark.
 TURNED, EDITING = 4, 1.5
+#: For a pixel of the squares that marks are drawn in: in colours, turned, with what lies under them, light and dark.
+MARKS = 22
 #: Of a JPEG file marked in its coefficients: times its bytes, and bytes of a pixel.
 MARKED_BYTES, MARKED_PIXELS = 6, 0.5
 
@@ -84,6 +84,7 @@ class Shape:
     pixels: int  # of a frame as it is decoded; where the file says several numbers, the largest
     edited: int  # of a frame before and behind the task that makes the largest of it; 0 where only marks are put on it
     written: int  # of a frame of the result
+    marks: int = 0  # of the squares that the marks are drawn in
     lossless: bool = False  # the result is lossless WebP
     moving: bool = False
     further: int = 0  # pixels of the frames of the result behind the first one
@@ -95,9 +96,10 @@ class Shape:
 
 def memory_needed(shape: Shape) -> int:
     """Return the bytes that this image will take at the most."""
+    always = ALWAYS + (ALWAYS_AVIF if shape.written_as == "AVIF" else 0) + MARKS * shape.marks
     if shape.coefficients:
         pixels = MARKED_PIXELS + shape.coefficients_held
-        return ALWAYS + int(MARKED_BYTES * shape.bytes + pixels * shape.pixels)
+        return always + int(MARKED_BYTES * shape.bytes + pixels * shape.pixels)
     depth = 4 if shape.coloured else DEPTHS.get(shape.mode, 4)
     depth = DEEP if shape.deep else depth
     cost = DECODING[shape.format]
@@ -113,7 +115,6 @@ def memory_needed(shape: Shape) -> int:
     written += (DEEP_FURTHER if shape.deep else FURTHER.get(kind, depth)) * shape.further
     if shape.further and shape.written_as == "WebP":
         written += CANVASES * shape.written
-    always = ALWAYS + (ALWAYS_AVIF if shape.written_as == "AVIF" else 0)
     return always + int(TIMES * shape.bytes + max(decoded, edited, written))
 
 

@@ -168,7 +168,7 @@ def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
 def _load_tasks(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"`tasks` is a JSON list of tasks, and this is not JSON: {error}."
         raise InvalidOptions([{"field": "tasks", "message": message}]) from error
 

@@ -31,6 +31,8 @@ from .tasks.resize import Resize
 from .tasks.watermark import Watermark
 from .turned import UPRIGHT, swaps
 
+LONGEST_NAME, LARGEST_NUMBER = 4096, 1_000_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Edited:
@@ -81,8 +83,9 @@ def process(
 
     `name` is the file's name and `number` its place in the job, from 1: marks may show both. `admit` is asked before
     the image takes memory.
-    Raises an `ImageError`; may be called by several threads at once.
+    Raises an `ImageError`, or ValueError for an argument; may be called by several threads at once.
     """
+    check_arguments(name, number)
     limits = limits or Limits()
     return _attempt(
         partial(_process, options=options, name=name, number=number, limits=limits, admit=admit), source, admit
@@ -126,9 +129,19 @@ def preview(
     Neither side is longer than `longest` pixels; of an animation the first frame is shown, without metadata. `admit` is
     asked before the image takes memory.
     """
+    check_arguments(name, number, longest)
     limits = limits or Limits()
     small = partial(_preview, options=options, longest=longest, name=name, number=number, limits=limits, admit=admit)
     return _attempt(small, source, admit)
+
+
+def check_arguments(name: str, number: int, longest: int = 1) -> None:
+    """Raise ValueError when `process` or `preview` cannot do anything with an argument."""
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"The name has {len(name):,} characters; at most {LONGEST_NAME:,} are allowed.")
+    for what, value in (("number", number), ("longest", longest)):
+        if not 1 <= value <= LARGEST_NUMBER:
+            raise ValueError(f"`{what}` is a number from 1 to {LARGEST_NUMBER:,}.")
 
 
 def _attempt(way: Callable[[bytes], Edited], source: bytes, admit: Admit | None) -> Edited:
@@ -164,9 +177,11 @@ def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limit
     """Return what the memory depends on that an image takes; raise `TooManyPixels` when a task makes it too large."""
     image, coefficients = opened.image, suits_coefficients(opened, tasks, output)
     size = image.size[::-1] if swaps(opened.exif.orientation) else image.size
-    edited = 0
+    edited = marks = 0
     for task in tasks:
         before = size
+        if isinstance(task, Watermark):
+            marks += min(task.side_on(size) ** 2, prod(size))
         with attempting(task):
             size = task.size_of(size)
         check_pixels(*size, opened.frames, limits)
@@ -181,6 +196,7 @@ def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limit
         pixels=max(prod(image.size), opened.claims.largest if image.size == opened.size else 0),
         edited=edited,
         written=prod(size),
+        marks=marks,
         moving=opened.frames > 1,
         further=prod(size) * (opened.frames - 1 if FORMATS[output.format].animated else 0),
         lossless=output.format == "WebP" and writes_lossless_webp(opened, output),

@@ -103,15 +103,24 @@ def attempting(task: ImageTask) -> Iterator[None]:
     """Turn anything that is raised within into an `ImageError` that names the task."""
     try:
         yield
-    except (ImageError, MemoryError):
+    except (ImageError, MemoryError, KeyboardInterrupt):
         raise
     except (PermissionError, ModuleNotFoundError) as error:
         raise TaskFailed(
-            f"The task {task.task} failed: {error}. While it edits an image a task cannot open files or connections, "
-            "start processes or import modules; what it needs is loaded in its method `prepare`."
+            f"The task {task.task} failed: {_said(error)}. While it edits an image a task cannot open files or "
+            "connections, start processes or import modules; what it needs is loaded in its method `prepare`."
         ) from error
-    except Exception as error:
-        raise TaskFailed(f"The task {task.task} failed: {error}") from error
+    except BaseException as error:  # whatever a task raises, sys.exit() too, is this image's own error
+        raise TaskFailed(f"The task {task.task} failed: {_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    """Return what an error says, which may be nothing, or fail itself."""
+    try:
+        said = str(error)
+    except Exception:
+        said = ""
+    return said or type(error).__name__
 
 
 @cache

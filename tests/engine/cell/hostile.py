@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import json
 import os
+import platform
 import resource
 import signal
 import socket
@@ -105,6 +106,29 @@ def _spin(_: str) -> None:
 
 def _sleep(_: str) -> None:
     time.sleep(60)
+
+
+class _Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def _raise(words: str) -> None:
+    raise {
+        "SystemExit": SystemExit(3),
+        "GeneratorExit": GeneratorExit(),
+        "BaseExceptionGroup": BaseExceptionGroup("a", [KeyboardInterrupt()]),
+        "Speechless": _Speechless(),
+        "StopIteration": StopIteration(),
+    }[words]
+
+
+def _clone(_: str) -> None:
+    """Start a thread by other flags than a library does: some of them make a network of its own."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = {"x86_64": 56, "aarch64": 220}[platform.machine()]
+    if libc.syscall(number, 0x10000 | 0x40000000, None, None, None, None) < 0:
+        raise OSError(ctypes.get_errno(), "no clone")
 
 
 def _leave(_: str) -> None:

@@ -20,8 +20,9 @@ from countermark import engine
 from countermark.engine import cell
 from countermark.engine.cell import budget, calls, keeper, locks
 from countermark.engine.cell import pool as pool_module
-from countermark.engine.cell.pool import Pool, Request
+from countermark.engine.cell.pool import Pool
 from countermark.engine.cell.protocol import PIECE, Malformed
+from countermark.engine.cell.turn import Request
 from PIL import Image
 
 from .conftest import Ask, cells
@@ -220,6 +221,28 @@ def test_memory_is_shared_out_and_waited_for() -> None:
     assert own.used == 60
 
 
+def test_who_waits_for_memory_first_is_served_first() -> None:
+    """Many small images never keep a large one waiting for ever."""
+    own = budget.Budget(100)
+    own.hold(60, 0)
+    served = []
+
+    def wait(size: int) -> None:
+        own.hold(size, time.monotonic() + 20)
+        served.append(size)
+
+    with ThreadPoolExecutor(2) as threads:
+        threads.submit(wait, 80)
+        while not own.waiting:
+            time.sleep(0.01)
+        with pytest.raises(cell.CellBusy):
+            own.hold(10, time.monotonic() + 0.05)
+        threads.submit(wait, 10)
+        own.free(60)
+    assert served == [80, 10]
+    assert (own.used, own.waiting) == (90, 0)
+
+
 def test_images_that_do_not_fit_together_wait_for_each_other(
     make: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,14 +250,16 @@ def test_images_that_do_not_fit_together_wait_for_each_other(
     monkeypatch.setattr(pool_module, "UNASKED", 0)
     later = []
     monkeypatch.setattr(
-        pool_module._Later, "__init__", lambda self, size: later.append(size) or setattr(self, "size", size)
+        pool_module.Later, "__init__", lambda self, size: later.append(size) or setattr(self, "size", size)
     )
     source = make("BMP", size=(2000, 1500))
     own = Pool(total=250 * MIB)
     ends: list[object] = []
 
     def ask() -> None:
-        request = Request({"do": "process", "name": "a", "number": 1, "limits": {}}, source, engine.Options(), "a", 60)
+        request = Request(
+            {"do": "process", "name": "a", "number": 1, "limits": {}}, source, engine.Options(), "a", 60, 9 * MIB
+        )
         ends.append(own.ask(request, lambda told, _: told["width"]))
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
@@ -251,7 +276,7 @@ def test_images_that_do_not_fit_together_wait_for_each_other(
 def test_an_image_that_never_fits_is_refused(make: Callable[..., bytes]) -> None:
     own = Pool(total=100 * MIB)
     request = Request(
-        {"do": "process", "name": "a", "number": 1, "limits": {}}, make("BMP", size=(2000, 1500)), OPTIONS, "a", 60
+        {"do": "process", "name": "a", "number": 1, "limits": {}}, make("BMP", size=(2000, 1500)), OPTIONS, "a", 60, 0
     )
     with pytest.raises(engine.TooLargeHere, match="MiB"):
         own.ask(request, lambda told, _: told)
@@ -273,6 +298,17 @@ def test_a_large_photograph_without_its_end_has_the_memory_that_it_needs() -> No
     Image.radial_gradient("L").resize((6000, 4000)).convert("RGB").save(buffer, "JPEG", progressive=True)
     result = cell.process(buffer.getvalue()[:-2], engine.load_options({"text": "a"}))
     assert (result.width, result.height) == (6000, 4000)
+
+
+@pytest.mark.parametrize("process", [engine.process, cell.process, cell.preview])
+@pytest.mark.parametrize("wrong", [{"name": "a" * 70_000}, {"number": 10**5000}, {"number": 0}, {"longest": -1}])
+def test_wrong_arguments_are_the_callers_error(
+    make: Callable[..., bytes], process: Callable[..., engine.Edited], wrong: dict[str, object]
+) -> None:
+    if "longest" in wrong and process is not cell.preview:
+        return
+    with pytest.raises(ValueError, match=r"characters|is a number from 1"):
+        process(make("PNG"), OPTIONS, **wrong)
 
 
 def test_both_threads_that_come_first_get_one_pool() -> None:
@@ -298,7 +334,7 @@ def test_a_wait_for_memory_takes_nothing_of_the_time_to_work(
     )
     own.budget.hold(own.budget.total, 0)
     threading.Timer(0.5, own.budget.free, [own.budget.total]).start()
-    request = Request({"do": "look"}, make("PNG"), None, None, 20)
+    request = Request({"do": "look"}, make("PNG"), None, None, 20, 0)
     own.ask(request, lambda told, _: told)
     own.close()
     assert left[0] > pool_module.WALL * 20 - 0.3

@@ -21,6 +21,7 @@ FORBIDDEN = {
     "connect": "",
     "socket": "",
     "fork": "",
+    "clone": "",
     "run": "",
     "execute": "",
     "kill_parent": str(os.getpid()),
@@ -104,6 +105,28 @@ def test_what_a_cell_says_without_meaning_ends_it(ask: Ask, lie: dict[str, objec
         ask("lie", json.dumps(lie))
     ask("nothing")
     assert len(cells()) <= len(before) + 1
+
+
+def test_a_cell_writes_nothing_into_logs_but_a_line(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    forged = "a\n2026-01-01 root: all is well\x1b[2J\u202e"
+    with pytest.raises(engine.DamagedImage) as caught:
+        ask("lie", json.dumps({"failed": "damaged_image", "says": forged}), scope=None)
+    assert str(caught.value).isprintable()
+    with pytest.raises(CellLost):
+        ask("lie", json.dumps({"fault": forged}))
+    assert [each.getMessage().isprintable() for each in caplog.records] == [True]
+
+
+def test_a_cell_sends_no_more_than_a_result_may_have(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(CellLost):
+        ask("lie", json.dumps({"size": 100_000_000, "done": {}}))
+    assert "a file of 100000000 bytes" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["SystemExit", "GeneratorExit", "BaseExceptionGroup", "Speechless", "StopIteration"])
+def test_whatever_a_task_raises_is_its_images_error(ask: Ask, kind: str) -> None:
+    with pytest.raises(engine.TaskFailed, match=r"The task hostile failed: \S"):
+        ask("raise", kind)
 
 
 @pytest.mark.parametrize("words", ["", "no json", "[]", "null", '{"size": 0', "+", "*60000", "9" * 60_000, "é"])

@@ -4,6 +4,7 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Budget:
         """Begin with all of it free."""
         self.total = total
         self._used = 0
+        self._line: deque[object] = deque()  # who waits, the first to come first
         self._changed = threading.Condition()
 
     @property
@@ -30,28 +32,49 @@ class Budget:
         """What is out."""
         return self._used
 
-    def hold(self, size: int, until: float, make_room: Callable[[], bool] = lambda: False) -> None:
-        """Take `size` bytes; wait for them until a moment of the monotonic clock.
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._line)
 
-        `make_room` gives back what nobody needs just now and tells whether there was such.
-        Raises `TooLargeHere` when they never fit, and `CellBusy`.
-        """
+    def check(self, size: int) -> None:
+        """Raise `TooLargeHere` when `size` bytes never fit."""
         if size > self.total:
             raise TooLargeHere(
                 f"The image needs about {size // MIB:,} MiB of memory; there are {self.total // MIB:,} MiB here."
             )
-        while not self.try_hold(size):
-            if make_room():
-                continue
+
+    def hold(self, size: int, until: float, make_room: Callable[[], bool] = lambda: False) -> None:
+        """Take `size` bytes; wait for them until a moment of the monotonic clock, behind those who came before.
+
+        `make_room` gives back what nobody needs just now and tells whether there was such.
+        Raises `TooLargeHere` when they never fit, and `CellBusy`.
+        """
+        self.check(size)
+        place = object()
+        with self._changed:
+            self._line.append(place)
+        try:
+            while not self._takes(place, size):
+                if self._line[0] is place and make_room():
+                    continue
+                with self._changed:
+                    left = until - time.monotonic()
+                    if left <= 0:
+                        raise CellBusy
+                    if self._line[0] is not place or self._used + size > self.total:
+                        self._changed.wait(left)
+        finally:
             with self._changed:
-                left = until - time.monotonic()
-                if left <= 0:
-                    raise CellBusy
-                if self._used + size > self.total:
-                    self._changed.wait(left)
+                self._line.remove(place)
+                self._changed.notify_all()
+
+    def _takes(self, place: object, size: int) -> bool:
+        with self._changed:
+            return self._line[0] is place and self.try_hold(size)
 
     def try_hold(self, size: int) -> bool:
-        """Take `size` bytes if they are free."""
+        """Take `size` bytes if they are free, whoever waits."""
         with self._changed:
             if self._used + size > self.total:
                 return False

@@ -7,17 +7,18 @@ from typing import Any
 
 from ..errors import TookTooLong, TooLargeHere
 from ..formats import FORMATS, sniff
-from ..limits import Limits
+from ..limits import Limits, most_of_result
 from ..notes import NOTES
 from ..options import Options
-from ..process import Edited
+from ..process import Edited, check_arguments
 from ..process import preview as preview_here
 from ..process import process as process_here
 from ..task import prepare_tasks
 from .errors import CellError
 from .place import has_cells, in_cell
-from .pool import Request, own_pool
+from .pool import own_pool
 from .protocol import Malformed
+from .turn import Request
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +42,14 @@ def process(
     Raises:
         ImageError: of this image.
         CellBusy, CellLost: of its cell.
+        ValueError: an argument is wrong.
     """
+    check_arguments(name, number)
     limits = limits or Limits()
     if not _elsewhere():
         return process_here(source, options, name=name, number=number, limits=limits)
     said = {"do": "process", "name": name, "number": number, "limits": asdict(limits)}
-    return own_pool().ask(Request(said, source, options, scope, limits.seconds), _edited)
+    return own_pool().ask(_request(said, source, options, scope, limits), _edited)
 
 
 def preview(
@@ -60,11 +63,12 @@ def preview(
     limits: Limits | None = None,
 ) -> Edited:
     """Return the image small, as `engine.preview` does, in a cell; the arguments are those of `process`."""
+    check_arguments(name, number, longest)
     limits = limits or Limits()
     if not _elsewhere():
         return preview_here(source, options, longest=longest, name=name, number=number, limits=limits)
     said = {"do": "preview", "name": name, "number": number, "longest": longest, "limits": asdict(limits)}
-    return own_pool().ask(Request(said, source, options, scope, limits.seconds), _edited)
+    return own_pool().ask(_request(said, source, options, scope, limits), _edited)
 
 
 def look(data: bytes) -> int:
@@ -74,9 +78,15 @@ def look(data: bytes) -> int:
 
         return examine(data)
     try:
-        return own_pool().ask(Request({"do": "look"}, data, None, None, Limits().seconds), _strongest)
+        return own_pool().ask(_request({"do": "look"}, data, None, None, Limits()), _strongest)
     except (CellError, TooLargeHere, TookTooLong) as error:
         raise ValueError(f"The image of the mark could not be looked at: {error}") from error
+
+
+def _request(
+    said: dict[str, Any], source: bytes, options: Options | None, scope: str | None, limits: Limits
+) -> Request:
+    return Request(said, source, options, scope, limits.seconds, most_of_result(len(source), limits))
 
 
 def _elsewhere() -> bool:

@@ -22,10 +22,10 @@ _FILES_BY_VERSION = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}  # r
 _TCP, _SIGNALS_AND_SOCKETS = 0b11, 0b11
 _SINCE_TCP, _SINCE_SCOPES = 4, 6
 
-_CLONE_THREAD = 0x10000
+_NEW_THREAD = (0x3D0F00, 0x7D0F00)  # the flags of clone with which glibc and musl start a thread, and no others
 _SECCOMP_FILTER = 2
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06  # of a BPF program
+_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # of a BPF program
 _AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT = 0, 4, 16
 
 #: machine -> its number for seccomp, and the numbers of clone, clone3, tgkill and the calls that are left.
@@ -104,9 +104,10 @@ def _filter(machine: str, pid: int) -> Iterator[tuple[int, int, int, int]]:
         yield allowed
     yield (_EQUAL, 0, 1, clone3)
     yield (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)  # glibc then asks for clone, whose flags can be seen here
-    yield (_EQUAL, 0, 4, clone)
+    yield (_EQUAL, 0, 5, clone)
     yield (_LOAD, 0, 0, _AT_FIRST_ARGUMENT)
-    yield (_ANY_BIT, 0, 1, _CLONE_THREAD)
+    yield (_EQUAL, 1, 0, _NEW_THREAD[0])
+    yield (_EQUAL, 0, 1, _NEW_THREAD[1])
     yield allowed
     yield refused
     yield (_EQUAL, 0, 3, tgkill)

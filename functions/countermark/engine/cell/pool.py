@@ -5,27 +5,19 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
 
 from ..errors import ImageError, TookTooLong, TooLargeHere
-from ..options import Options
-from .budget import MIB, Budget, bytes_for_cells
+from .budget import Budget, bytes_for_cells
 from .errors import CellLost
 from .keeper import Cell, Helper
 from .protocol import Ended, Malformed
+from .talk import Later, Read, Result, Wrong, converse, understood
+from .turn import BASE, UNASKED, Request, Turn
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
-Read = Callable[[dict[str, Any], bytes], Result]
-
-BASE = 96 * MIB  # what every cell may have: the marks that it keeps, and what a codec needs for nothing
-UNASKED = 64 * MIB  # what an image may have without a question; most photographs need less
-SLACK = 48 * MIB  # beyond what is counted: what an allocator loses between things
 MOST_IMAGES = 500  # of one cell
 MOST_IDLE = 4  # cells
 IDLE_SECONDS = 30.0  # of a cell
@@ -33,67 +25,6 @@ ASLEEP_SECONDS = 600.0  # without an image, after which the helper ends
 WAITING = 0.25  # seconds that an image may wait for memory for each of those, which nobody holds against it
 WALL = 1.75  # seconds that an image may take for each second of processor time that it may have
 _TRIES = 3  # at a cell that lives
-_MOST_WORDS = 4  # messages about one image
-_LONGEST_SENTENCE = 4000
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of a cell."""
-
-    said: dict[str, Any]
-    source: bytes
-    options: Options | None
-    scope: str | None
-    seconds: float  # of processor time
-
-
-class Wrong(ValueError):
-    """The image is none that can be a mark."""
-
-
-class _Later(Exception):
-    """The image needs more memory, and has to wait for it."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-
-class _Turn:
-    """An image's turn: the memory that it holds, and its end."""
-
-    def __init__(self, budget: Budget, request: Request, need: int) -> None:
-        self.request = request
-        self.until = 0.0
-        self.need = need
-        self._budget = budget
-        self._held = 0
-
-    @property
-    def memory(self) -> int:
-        """What it is to hold: its cell's, the file's here and there, what it needs."""
-        return BASE + 2 * len(self.request.source) + self.need
-
-    def hold(self, until: float, make_room: Callable[[], bool]) -> None:
-        """Wait for the memory."""
-        self._budget.hold(self.memory, until, make_room)
-        self._held = self.memory
-
-    def grant(self, need: int) -> bool:
-        """Hold as much as is needed now, if that is free; `TooLargeHere` when it never is."""
-        more = need - self.need
-        if self._held + more > self._budget.total:
-            self._budget.hold(self._held + more, 0)
-        if not self._budget.try_hold(more):
-            return False
-        self._held += more
-        self.need = need
-        return True
-
-    def free(self, but: int = 0) -> None:
-        """Give all back but so much."""
-        self._budget.free(self._held - but)
-        self._held = 0
 
 
 class Pool:
@@ -118,12 +49,12 @@ class Pool:
         waits_until = time.monotonic() + WAITING * request.seconds
         need = max(min(UNASKED, self.budget.total - BASE - 2 * len(request.source)), 0)
         while True:
-            turn = _Turn(self.budget, request, need)
+            turn = Turn(self.budget, request, need)
             turn.hold(waits_until, self._end_an_idle_one)
             turn.until = time.monotonic() + WALL * request.seconds
             try:
                 return self._serve(turn, read)
-            except _Later as later:  # it holds nothing while it waits, so two who wait never wait for each other
+            except Later as later:  # it holds nothing while it waits, so two who wait never wait for each other
                 need = later.size
 
     @property
@@ -140,7 +71,7 @@ class Pool:
                 self.helper.close()
                 self.helper = None
 
-    def _serve(self, turn: _Turn, read: Read[Result]) -> Result:
+    def _serve(self, turn: Turn, read: Read[Result]) -> Result:
         """Have one cell do it, and see what it is good for then."""
         kept = 0
         try:
@@ -148,8 +79,8 @@ class Pool:
             began = 0.0
             try:
                 began = cell.cpu_seconds()
-                told, data = _converse(cell, turn)
-                result = _understood(told, data, read)
+                told, data = converse(cell, turn)
+                result = understood(told, data, read)
             except TimeoutError:
                 used = 0.0
                 with suppress(OSError):  # it may be gone just now
@@ -158,7 +89,7 @@ class Pool:
                 raise _late(turn.request.seconds, used) from None
             except (Ended, Malformed, OSError) as error:
                 raise _lost(error, helper.end(cell), turn.request.seconds) from None
-            except (_Later, Wrong, ImageError) as error:
+            except (Later, Wrong, ImageError) as error:
                 spent = isinstance(error, TooLargeHere | TookTooLong)
                 kept = self._put_back(helper, cell, turn, good=not spent)
                 raise
@@ -207,7 +138,7 @@ class Pool:
             self._watch()
         return self.helper
 
-    def _put_back(self, helper: Helper, cell: Cell, turn: _Turn, *, good: bool) -> int:
+    def _put_back(self, helper: Helper, cell: Cell, turn: Turn, *, good: bool) -> int:
         """Keep a cell for the next image of its scope, or end it; return the memory that it holds from now on.
 
         One that has grown is not kept: a heap does not always become small again.
@@ -268,70 +199,12 @@ class Pool:
                     return
 
 
-def _has_grown(cell: Cell, turn: _Turn) -> bool:
+def _has_grown(cell: Cell, turn: Turn) -> bool:
     """Tell whether a cell that waits would hold more than is counted; who needed little is not asked."""
     try:
         return turn.need > UNASKED and cell.grown() > BASE
     except OSError:  # it is gone
         return True
-
-
-def _converse(cell: Cell, turn: _Turn) -> tuple[dict[str, Any], bytes]:
-    """Give a cell its work, grant what it needs meanwhile if that is there, and return what becomes of it."""
-    request, line = turn.request, cell.line
-    line.wait_until(turn.until)
-    cell.allow_memory(turn.memory + SLACK)
-    cell.allow_seconds(request.seconds)
-    if request.options is not None and cell.options is not request.options:
-        line.send({"do": "options"}, request.options.model_dump_json().encode())
-        line.receive(0)
-        cell.options = request.options
-    line.send({**request.said, "granted": turn.need}, request.source)
-    for _ in range(_MOST_WORDS):
-        told, data = line.receive(turn.memory)
-        wanted = told.get("admit")
-        if wanted is None:
-            return told, data
-        if type(wanted) is not int or not turn.need < wanted < 1 << 50:
-            raise Malformed("admit")
-        try:
-            granted = turn.grant(wanted)
-        except TooLargeHere as error:
-            line.send({"refused": str(error)})
-            continue
-        if granted:
-            cell.allow_memory(turn.memory + SLACK)
-        line.send({"granted": True} if granted else {"later": True})
-        if not granted and line.receive(0)[0] == {"later": True}:
-            raise _Later(wanted)
-    raise Malformed("too many words")
-
-
-_CODES: dict[str, type[ImageError]] = {}
-
-
-def _understood(told: dict[str, Any], data: bytes, read: Read[Result]) -> Result:
-    """Return the result of which a cell tells, or raise what it says is wrong."""
-    match told:
-        case {"done": dict(known)}:
-            return read(known, data)
-        case {"failed": str(code), "says": str(text)} if kind := _kinds().get(code):
-            raise kind(text[:_LONGEST_SENTENCE])
-        case {"wrong": str(text)}:
-            raise Wrong(text[:_LONGEST_SENTENCE])
-        case {"fault": str(text)}:
-            raise Malformed(f"an error of ours: {text[:_LONGEST_SENTENCE]}")
-    raise Malformed("no answer")
-
-
-def _kinds() -> dict[str, type[ImageError]]:
-    """Return the kinds of errors of an image, by their codes."""
-    if not _CODES:
-        found = [ImageError]
-        for kind in found:
-            found += kind.__subclasses__()
-            _CODES.setdefault(kind.code, kind)
-    return _CODES
 
 
 def _late(seconds: float, used: float) -> Exception:

@@ -116,7 +116,7 @@ def _answered(
         if request["do"] == "look":
             return {"wrong": str(error)[:LONGEST_SENTENCE]}, b""
         return {"fault": _last_of(traceback.format_exc())}, b""
-    except Exception:
+    except BaseException:
         return {"fault": _last_of(traceback.format_exc())}, b""
     return {"done": told}, result
 

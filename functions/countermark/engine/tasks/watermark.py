@@ -24,6 +24,9 @@ from ..task import ImageTask, Picture, register
 LONGEST_TEXT = 500
 FAINTEST = 0.02  # opacity; what is below cannot change a pixel by the levels that count as seen
 AUTO, AS_IS = "auto", "as-is"
+_TRIAL = 256  # pixels of the side of a mark whose proportions count, and how true these are
+_TRUE = 1.02
+_FURTHEST = 1.6  # times its side a mark reaches at the most, turned and with its shadow
 _SMALLEST = 48  # pixels of a mark's side where the picture has room for them; below it nobody can read it
 
 
@@ -201,12 +204,20 @@ class Watermark(ImageTask):
 
     def _fitting(self, appearance: Appearance, size: layout.Size) -> tuple[int, Sprite]:
         """Return the mark in its size, or in the largest that the picture has room for, and its side."""
-        side = layout.size_class(max(min(layout.measure(size) * self.size, 2 * max(size)), _SMALLEST))
+        side = self.side_on(size)
+        if side > _TRIAL and side * _FURTHEST > min(size):  # a small one tells how large it may be, for little memory
+            trial = prepare(appearance, _TRIAL, _TRIAL).size
+            times = layout.too_large(size, (trial[0] * side // _TRIAL, trial[1] * side // _TRIAL)) / _TRUE
+            side = layout.next_smaller(side, times) if times > 1 else side
         sprite = prepare(appearance, side, side)
         while side > 1 and (times := layout.too_large(size, sprite.size)) > 1:
             side = layout.next_smaller(side, times)
             sprite = prepare(appearance, side, side)
         return side, sprite
+
+    def side_on(self, size: layout.Size) -> int:
+        """Return the side of the square that the mark is to fill on a picture of `size`, before there is found room."""
+        return layout.size_class(max(min(layout.measure(size) * self.size, 2 * max(size)), _SMALLEST))
 
     def _places(self, position: layout.Position, size: layout.Size, sprite: Sprite) -> list[layout.Spot]:
         plan = layout.Layout(
