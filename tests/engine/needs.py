@@ -3,6 +3,7 @@
 python -m tests.engine.needs [WIDTH HEIGHT]
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -47,6 +48,11 @@ TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
 MULTIPLIED = '[{"task":"watermark","text":"a long text","blend":"multiply","color":"red"}]'
 TASKS = [
     MULTIPLIED,
+    *(
+        json.dumps([{"task": "watermark", "size": size, "rotation": 45, **mark}])
+        for size in (0.25, 0.5, 1, 2)
+        for mark in ({"text": "\n".join(["W" * 20] * 9)}, {"text": "©", "position": "center", "blend": "multiply"})
+    ),
     '[{"task":"resize","width":800},{"task":"watermark"}]',
     '[{"task":"watermark"},{"task":"grayscale"}]',
 ]

@@ -61,6 +61,20 @@ def test_an_image_takes_what_it_asked_for(tmp_path, form, mode, wanted):
     assert need < 40 * MEGA + 40 * 1600 * 1200  # `make test-needs` tells how near it is
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("size", [0.25, 0.5, 1, 2])
+def test_a_large_mark_takes_what_was_asked_for_it(tmp_path, form, size):
+    """Of nine lines, it is as high as wide, and turned by 45 degrees its box is twice as large."""
+    mark = {"size": size, "rotation": 45, "text": "\n".join(["W" * 20] * 9)}
+    for each in ({}, {"color": "red", "blend": "multiply"}):
+        engine.process(made(form, "RGB", (300, 200), {}), engine.load_options({**mark, **each}))
+    path = written(tmp_path / "file", partial(made, form, "RGB", (3000, 2000), {}))
+    for each in ({}, {"color": "red", "blend": "multiply"}):
+        need, peak, ended = measured(path, engine.load_options({**mark, **each}))
+        assert ended == form
+        assert peak <= need
+
+
 @pytest.mark.parametrize("form", ["GIF", "PNG", "WebP", "AVIF"])
 def test_many_frames_take_no_more_than_few(tmp_path, form):
     """Each is written when it is made, so that what is left of it is its part of the result."""

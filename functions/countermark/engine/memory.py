@@ -66,8 +66,8 @@ MOVING = 8  # for a pixel of the pictures that the frames of a moving source are
 CANVASES = 16  # for a pixel of the canvases of a moving WebP picture
 #: For a picture that is turned; and how many times what a task has and makes is there, with the double without a mark.
 TURNED, EDITING = 4, 1.5
-#: For a pixel of the squares that marks are drawn in: in colours, turned, with what lies under them, light and dark.
-MARKS = 22
+#: For a pixel of the boxes that marks are turned in: in colours, with what lies under them, light and dark.
+MARKS = 18
 #: Of a JPEG file marked in its coefficients: times its bytes, and bytes of a pixel.
 MARKED_BYTES, MARKED_PIXELS = 6, 0.5
 
@@ -84,7 +84,7 @@ class Shape:
     pixels: int  # of a frame as it is decoded; where the file says several numbers, the largest
     edited: int  # of a frame before and behind the task that makes the largest of it; 0 where only marks are put on it
     written: int  # of a frame of the result
-    marks: int = 0  # of the squares that the marks are drawn in
+    marks: int = 0  # of the boxes that the marks are turned in
     lossless: bool = False  # the result is lossless WebP
     moving: bool = False
     further: int = 0  # pixels of the frames of the result behind the first one

@@ -181,7 +181,7 @@ def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limit
     for task in tasks:
         before = size
         if isinstance(task, Watermark):
-            marks += min(task.side_on(size) ** 2, prod(size))
+            marks += min(2 * task.side_on(size) ** 2, prod(size))  # none is larger than the picture
         with attempting(task):
             size = task.size_of(size)
         check_pixels(*size, opened.frames, limits)

@@ -109,7 +109,7 @@ def memory_limit() -> int:
 
 def _in_bytes(text: str) -> int:
     """Return the bytes of a size as Kubernetes writes it."""
-    match = re.fullmatch(r"(\d+)([kMG]i?|Ki|)", text.strip())
+    match = re.fullmatch(r"(\d+)(\D*)", text.strip())
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"{SETTING} is a size such as 2Gi, and not {text!r}.")
     return int(match[1]) * _UNITS[match[2]]

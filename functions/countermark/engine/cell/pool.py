@@ -65,11 +65,7 @@ class Pool:
     def close(self) -> None:
         """End all of it; the next image begins anew."""
         with self._lock:
-            while self._idle:
-                self._end(self._idle.pop())
-            if self.helper is not None:
-                self.helper.close()
-                self.helper = None
+            self._end_all()
 
     def _serve(self, turn: Turn, read: Read[Result]) -> Result:
         """Have one cell do it, and see what it is good for then."""
@@ -129,10 +125,7 @@ class Pool:
     def _running(self) -> Helper:
         """Return the helper, a new one where the old one has ended or knows other tasks."""
         if self.helper is not None and not self.helper.is_of_today:
-            while self._idle:
-                self._end(self._idle.pop())
-            self.helper.close()
-            self.helper = None
+            self._end_all()
         if self.helper is None:
             self.helper = Helper()
             self._watch()
@@ -178,6 +171,14 @@ class Pool:
         if self.helper is not None:
             self.helper.end(cell)
 
+    def _end_all(self) -> None:
+        """End the idle cells and the helper, and with it those that work."""
+        while self._idle:
+            self._end(self._idle.pop())
+        if self.helper is not None:
+            self.helper.close()
+            self.helper = None
+
     def _watch(self) -> None:
         """Look after what nobody uses, as long as there is something."""
         if self._watcher is None:
@@ -191,9 +192,8 @@ class Pool:
                 now = time.monotonic()
                 while self._idle and now - self._idle[0].free_since > IDLE_SECONDS:
                     self._end(self._idle.pop(0))
-                if self.helper is not None and now - self._last > ASLEEP_SECONDS and not self.budget.used:
-                    self.helper.close()
-                    self.helper = None
+                if now - self._last > ASLEEP_SECONDS and not self.budget.used:
+                    self._end_all()
                 if self.helper is None:
                     self._watcher = None
                     return

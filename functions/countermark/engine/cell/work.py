@@ -112,11 +112,9 @@ def _answered(
         return {"failed": error.code, "says": str(error)[:LONGEST_SENTENCE]}, b""
     except Ended:
         raise
-    except ValueError as error:
-        if request["do"] == "look":
+    except BaseException as error:
+        if isinstance(error, ValueError) and request["do"] == "look":
             return {"wrong": str(error)[:LONGEST_SENTENCE]}, b""
-        return {"fault": _last_of(traceback.format_exc())}, b""
-    except BaseException:
         return {"fault": _last_of(traceback.format_exc())}, b""
     return {"done": told}, result
 
