@@ -12,6 +12,7 @@ from countermark.engine.metadata.signs import reads
 from PIL import Image, ImageCms, PngImagePlugin
 
 from tests.engine.carriers import srgb, with_tag
+from tests.engine.profiles import lut
 
 XMP = (
     b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
@@ -134,8 +135,7 @@ def test_photoshops_thumbnail_leaves_and_iptc_stays(way):
 
 @pytest.mark.parametrize("way", [{}, {"quality": "90"}], ids=["coefficients", "pixels"])
 def test_a_profile_is_kept_byte_for_byte(way):
-    curves = b"vcgt" + bytes(4) + bytes(range(256)) * 600  # longer than two segments
-    profile = with_tag(b"vcgt", curves)
+    profile = with_tag(b"A2B0", lut(b"mft2", 3, 3, 33))  # longer than two segments
     data = edited(picture("JPEG", icc_profile=profile), metadata="none", **way)
     assert Image.open(BytesIO(data)).info["icc_profile"] == profile
 

@@ -11,6 +11,8 @@ import pyvips
 from countermark import engine
 from PIL import Image, ImageCms
 
+from tests.engine.carriers import with_tag
+from tests.engine.profiles import lut
 from tests.engine.test_deep import png, put, samples
 from tests.engine.test_png import chunks
 
@@ -166,18 +168,8 @@ def test_no_text_or_profile_makes_a_sound_picture_damaged(make, chunk, checksum)
 
 def test_a_large_profile_stays(make):
     """Those of printing presses have several million bytes; what the engine writes it reads again."""
-    small = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    count = struct.unpack_from(">I", small, 128)[0]
-    added = b"mft2" + bytes(2_000_000)
-    shift = 12
-    table = b""
-    for number in range(count):
-        name, at, length = struct.unpack_from(">4sII", small, 132 + 12 * number)
-        table += struct.pack(">4sII", name, at + shift, length)
-    table += struct.pack(">4sII", b"A2B0", len(small) + shift, len(added))
-    body = small[132 + 12 * count :]
-    profile = small[:128] + struct.pack(">I", count + 1) + table + body + added
-    profile = struct.pack(">I", len(profile)) + profile[4:]
+    profile = with_tag(b"A2B0", lut(b"mft2", 3, 3, 64))
+    assert len(profile) > 1_500_000
     once = process(put(make("PNG"), b"iCCP", b"press\0\0" + zlib.compress(profile))).data
     again = process(once).data
     kept = dict(chunks(again))[b"iCCP"]

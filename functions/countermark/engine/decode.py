@@ -17,7 +17,7 @@ from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
 from .metadata import Blocks, Exif, profile_of, read_blocks
 from .metadata.png import pixels_of
 from .moving import frames_of, plays_of, read_animation
-from .notes import DEPTH_REDUCED, GAIN_MAP_DROPPED, VALUES_STRETCHED
+from .notes import DEPTH_REDUCED, GAIN_MAP_DROPPED, PROFILE_DROPPED, VALUES_STRETCHED
 from .quiet import hush
 from .tiff import Style, style_of
 from .turned import UPRIGHT
@@ -83,6 +83,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         if image.info.get("progressive"):
             check_scans(source, claims.largest)
         blocks = read_blocks(source, form, image)
+        profile = profile_of(blocks)
         return Opened(
             source=source,
             image=image,
@@ -94,9 +95,9 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             animation=animation,
             exif=Exif(blocks.exif),
             blocks=blocks,
-            profile=profile_of(blocks),
+            profile=profile,
             deep=is_deep(image),
-            notes=_notes(blocks, image, animated=animation is not None),
+            notes=_notes(blocks, image, profile, animated=animation is not None),
             style=style_of(image, source) if form == "TIFF" else Style(),
         )
     except (ImageError, MemoryError):
@@ -112,9 +113,10 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         raise _damage(error, source, form) from error
 
 
-def _notes(blocks: Blocks, image: Image.Image, *, animated: bool) -> list[str]:
+def _notes(blocks: Blocks, image: Image.Image, profile: bytes | None, *, animated: bool) -> list[str]:
     """Return what is known already of any result."""
     found = [GAIN_MAP_DROPPED] if blocks.gain_map else []
+    found += [PROFILE_DROPPED] if blocks.profile and profile is None else []
     return found + ([DEPTH_REDUCED] if animated and is_deep(image) else [])
 
 

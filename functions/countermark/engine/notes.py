@@ -6,6 +6,7 @@ from types import MappingProxyType
 GAIN_MAP_DROPPED = "gain_map_dropped"
 DEPTH_REDUCED = "depth_reduced"
 VALUES_STRETCHED = "values_stretched"
+PROFILE_DROPPED = "profile_dropped"
 
 #: Code -> sentence.
 NOTES: Mapping[str, str] = MappingProxyType(
@@ -15,5 +16,7 @@ NOTES: Mapping[str, str] = MappingProxyType(
         DEPTH_REDUCED: "The original has more than 8 bits for each colour; the copy has 8.",
         VALUES_STRETCHED: "The original holds numbers that no screen shows as they are: its darkest became black, "
         "and its brightest white.",
+        PROFILE_DROPPED: "The original's colour profile is damaged or of an unusual kind, and was left out; colours "
+        "may be shown differently.",
     }
 )

@@ -7,7 +7,7 @@ for one are without number: previews, thumbnails, credentials, notes of a camera
     exif.py       tag by tag (tags.py, structure.py), makers' notes by themselves (makernote.py)
     xmp.py        parsed, and written anew from known namespaces
     iptc.py       by number, and photoshop.py the resources around it
-    icc.py        a profile that is one
+    icc.py        tag by tag as well (icc_values.py)
     jpeg.py, png.py, tiff.py   where all this stands in a file
     signs.py      whether a text or a value may be a picture in disguise
     leaks.py      a detector that decodes every picture in a finished file
