@@ -18,6 +18,8 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms
 
+from tests.engine.profiles import lut
+
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 EXIF_HEAD, XMP_HEAD, PHOTOSHOP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
 
@@ -299,6 +301,13 @@ def icc_carriers() -> Iterator[tuple[str, bytes, bytes, bool]]:
     packed = base64.b64encode(zlib.compress(jpeg))
     yield "a packed text in a profile", with_tag(b"targ", b"text" + bytes(4) + packed + b"\0"), jpeg, True
     yield "a table in a profile", with_tag(b"A2B0", b"mft2" + bytes(48) + jpeg), jpeg, True
+    raw = payload("raw")
+    for tag in (b"MS00", b"meta", b"vcgt", b"targ", b"ps2s", b"pseq", b"dmdd"):
+        yield f"rows in a profile's {tag.decode()}", with_tag(tag, tag + bytes(4) + raw), raw, False
+    table = np.frombuffer(raw, np.uint8)[: 11**3 * 3].reshape(11, 11, 11, 3) / 255
+    yield "a table that is a picture", with_tag(b"A2B0", lut(b"mft1", 3, 3, 11, table)), raw[:3000], False
+    words = b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, b"enUS", 4, 28 + len(raw)) + raw + b"\0h\0i"
+    yield "a gap in a profile's text", with_tag(b"dmnd", words), raw, False
     gap = srgb() + payload("raw")
     yield "a gap in a profile", struct.pack(">I", len(gap)) + gap[4:], payload("raw"), False
     yield "behind a profile", srgb() + jpeg, jpeg, True
@@ -446,6 +455,14 @@ def jpeg_segments() -> Iterator[tuple[str, bytes, bytes, bool]]:
     )
 
 
+def tables(raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield segments of tables that no picture uses: divisors, and codes."""
+    pieces = [raw[at : at + 64].ljust(64, b"\1") for at in range(0, len(raw), 64)]
+    yield "tables of divisors", b"".join(segment(0xDB, b"\3" + piece) for piece in pieces)
+    counts = bytes([0] * 6 + [64] + [0] * 9)
+    yield "tables of codes", b"".join(segment(0xC4, b"\x13" + counts + piece) for piece in pieces)
+
+
 def jpeg_files() -> Iterator[tuple[str, bytes, bytes, bool]]:
     jpeg = payload("JPEG")
     plain = base("JPEG", quality=90)
@@ -475,6 +492,10 @@ def jpeg_files() -> Iterator[tuple[str, bytes, bytes, bool]]:
             jpeg,
             True,
         )
+    for name, found in tables(raw):
+        yield name, in_jpeg(found), raw, False
+        yield f"{name}, progressive", in_jpeg(found, data=scans), raw, False
+        yield f"{name} between scans", scans[:second] + found + scans[second:], raw, False
     both = resource(1036, b"x" * 28 + jpeg)
     half = len(both) // 2
     yield (

@@ -141,3 +141,52 @@ def test_a_picture_of_red_green_and_blue_stays_one(make):
     source = make("JPEG", **RGB)
     result = Image.open(BytesIO(engine.process(source, MARK).data))
     assert result.info["adobe_transform"] == 0
+
+
+DIVISORS, CODES, FRAMES, SCAN = 0xDB, 0xC4, (0xC0, 0xC1, 0xC2), 0xDA
+
+
+def tables(data: bytes) -> list[bytes]:
+    """The tables in the segments before the first scan, each with its number."""
+    found = []
+    for each in segments(data):
+        at = 4
+        while each[1] in {DIVISORS, CODES} and at < len(each):
+            size = 65 + 64 * (each[at] >> 4) if each[1] == DIVISORS else 17 + sum(each[at + 1 : at + 17])
+            found.append(each[1:2] + each[at : at + size])
+            at += size
+    return found
+
+
+def strangers(noise: bytes) -> bytes:
+    """Segments that decoders pass over, or forget for the next one of the kind."""
+    parts = [noise[at : at + 64].ljust(64, b"\0") for at in range(0, len(noise), 64)]
+    counts = bytes([0] * 6 + [64] + [0] * 9)
+    return b"".join(
+        b"\xff\xdb\0\x43" + bytes((number % 4,)) + part
+        + b"\xff\xc4\0\x53" + bytes((0x10 | number % 4,)) + counts + part
+        + ADOBE[:9] + part[:6] + b"\1"
+        + b"\xff\xe0\0\x10JFIF\0" + part[:9]
+        + b"\xff\xdd\0\4\0\0" + b"\xff" * (number % 5)
+        for number, part in enumerate(parts)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wanted", [{}, {"quality": "90"}, {"metadata": "none"}], ids=str)
+def test_the_head_of_a_result_has_what_its_picture_needs_and_no_more(make, kind, wanted):
+    noise = np.random.default_rng(3).integers(0, 255, 64 * 90, dtype=np.uint8).tobytes()
+    whole = make("JPEG", "L" if kind == "grey" else "RGB", **KINDS[kind])
+    jfif = 0 if kind == "rgb" else 4 + struct.unpack_from(">H", whole, 4)[0]
+    source = whole[: jfif or 2] + strangers(noise) + whole[jfif or 2 :]
+    if kind == "rgb":
+        source = whole[:2] + strangers(noise).replace(b"JFIF", b"JFXX") + whole[2:]
+    options = engine.parse_options({"position": "top-left", "size": "0.3", **wanted})
+    data, plain = (engine.process(each, options).data for each in (source, whole))
+    assert not [at for at in range(0, len(noise) - 16, 8) if noise[at : at + 12] in data]
+    assert sorted(tables(data)) == sorted(tables(plain))
+    assert len(data) <= len(plain) + len(ADOBE) + 1
+    markers = [each[1] for each in segments(data)]
+    assert len(set(markers)) == len(markers)
+    frame = next(each for each in segments(data) if each[1] in FRAMES)
+    assert {each[1] for each in tables(data) if each[0] == DIVISORS} == set(frame[12::3])

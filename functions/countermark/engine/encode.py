@@ -133,7 +133,7 @@ def loses(opened: Opened, output: Output) -> int:
         return 0
     if isinstance(quality, int):
         return USUALLY_LOST if quality >= LOW_QUALITY else 255
-    coarse = isinstance(source, JpegImagePlugin.JpegImageFile) and max(source.quantization[0][:10]) > COARSE
+    coarse = isinstance(source, JpegImagePlugin.JpegImageFile) and max(_divisors(source)[0][:10]) > COARSE
     return 255 if coarse and output.format == "JPEG" else USUALLY_LOST
 
 
@@ -176,13 +176,19 @@ def _jpeg_settings(mode: str, opened: Opened, quality: str | int) -> dict[str, A
     source = opened.image
     if not isinstance(source, JpegImagePlugin.JpegImageFile):
         return {"quality": USUAL_QUALITY["JPEG"]}
-    tables = source.quantization
-    if mode == "L":
-        tables = {0: tables[0]}
+    tables = _divisors(source)[: 1 if mode == "L" else None]
     if mode == "RGB" and len(source.layer) == 3 and is_rgb(source):
         return {"qtables": tables, "keep_rgb": True, "progressive": bool(source.info.get("progressive"))}
     sampling = _SUBSAMPLINGS.get(JpegImagePlugin.get_sampling(source), "4:4:4")
     return {"qtables": tables, "subsampling": sampling, "progressive": bool(source.info.get("progressive"))}
+
+
+def _divisors(source: JpegImagePlugin.JpegImageFile) -> list[list[int]]:
+    """Return the table of each component; those behind the last one have the same."""
+    tables = [source.quantization[layer[3]] for layer in source.layer]
+    while tables[1:] and tables[-1] == tables[-2]:
+        tables.pop()
+    return tables
 
 
 def writes_lossless_webp(opened: Opened, output: Output) -> bool:
