@@ -357,8 +357,15 @@ def riff(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def in_tiff(tags: dict[int, tuple[int, bytes]], *, behind: bytes = b"") -> bytes:
-    """Return a TIFF file of one strip with more tags."""
+def in_tiff(
+    tags: dict[int, tuple[int, bytes]],
+    *,
+    other: dict[int, tuple[int, bytes]] | None = None,
+    tag: int = 0x014A,
+    gap: bytes = b"",
+    behind: bytes = b"",
+) -> bytes:
+    """Return a TIFF file of one strip with more tags, and another directory that a tag points to."""
     image = Image.open(BytesIO(base("PNG"))).convert("RGB")
     raw = image.tobytes()
     own = {
@@ -367,12 +374,12 @@ def in_tiff(tags: dict[int, tuple[int, bytes]], *, behind: bytes = b"") -> bytes
         0x0102: (3, struct.pack(">HHH", 8, 8, 8)),
         0x0103: (3, b"\0\1"),
         0x0106: (3, b"\0\2"),
-        0x0111: (0, raw),
+        0x0111: (0, raw + gap),
         0x0115: (3, b"\0\3"),
         0x0116: long(image.height),
         0x0117: long(len(raw)),
     }
-    return block([own | tags]) + behind
+    return block([own | tags, other] if other else [own | tags], nested={tag: 1} if other else None) + behind
 
 
 def heif(**settings: object) -> bytes:
@@ -538,6 +545,16 @@ def png_files() -> Iterator[tuple[str, bytes, bytes, bool]]:
     )
     yield "caBX", in_png(chunk(b"caBX", jpeg)), jpeg, True
     yield "a chunk of one's own", in_png(chunk(b"miNe", jpeg), behind=True), jpeg, True
+    for kind in (b"sPLT", b"tIME", b"bKGD", b"hIST", b"dSIG", b"sTER", b"vpAg", b"iDOT", b"fdAT", b"oFFs", b"cHRM"):
+        yield f"a chunk {kind.decode()}", in_png(chunk(kind, jpeg)), jpeg, True
+    raw = payload("raw")
+    yield "a palette that no pixel has", in_png(chunk(b"PLTE", raw[:768])), raw[:768], False
+    yield "an ICC chunk with more", in_png(chunk(b"iCCP", b"icc\0\0" + zlib.compress(srgb()) + raw)), raw, False
+    plain = base("PNG")
+    end = plain.rindex(b"IDAT") + 4 + struct.unpack_from(">I", plain, plain.rindex(b"IDAT") - 4)[0]
+    yield "behind the pixels of PNG", plain[: end + 4] + chunk(b"IDAT", raw) + plain[end + 4 :], raw, False
+    yield "between the pixels of PNG", plain[: end + 4] + chunk(b"prIv", raw) + plain[end + 4 :], raw, False
+    yield "in IEND", plain[:-12] + chunk(b"IEND", raw), raw, False
     yield "behind IEND", base("PNG") + jpeg, jpeg, True
     yield "eXIf behind the picture", in_png(chunk(b"eXIf", block([MAKE, preview()])), behind=True), jpeg, True
 
@@ -575,8 +592,71 @@ def tiff_files() -> Iterator[tuple[str, bytes, bytes, bool]]:
         jpeg,
         True,
     )
+    raw = payload("raw")
+    yield "TIFF's other directory", in_tiff({}, other=strips()), raw, False
+    yield "TIFF's other directory with a JPEG file", in_tiff({}, other=preview()), jpeg, True
+    for tag in (0x0190, 0x8769, 0x8825):
+        yield f"TIFF's directory {tag:04X}", in_tiff({}, other=strips(), tag=tag), raw, False
+    for tag in (0x015B, 0x0121, 0x0120, 0x00FE, 0x014D, 0x0151, 0x84E0, 0x8773, 0xC634, 0xC68B, 0xC4A5, 0xFDE8):
+        yield f"TIFF's tag {tag:04X}", in_tiff({tag: (7, raw)}), raw, False
+    yield "between TIFF's parts", in_tiff({}, gap=raw), raw, False
     yield "behind TIFF", in_tiff({}, behind=jpeg), jpeg, True
     yield "TIFF's IPTC", in_tiff({0x83BB: (7, data_set(2, 202, jpeg))}), jpeg, True
+
+
+def other_files() -> Iterator[tuple[str, bytes, bytes, bool]]:
+    jpeg, raw = payload("JPEG"), payload("raw")
+    moving = BytesIO()
+    pages = [noise((80, 60), seed) for seed in (1, 2)]
+    pages[0].save(moving, "WEBP", save_all=True, append_images=pages[1:], lossless=True)
+    for kind in (b"JUNK", b"ANMF", b"ALPH", b"mine", b"ANIM"):
+        yield f"{kind.decode()} in WebP", riff((kind, raw)), raw, False
+    yield "behind WebP", riff((b"mine", b"x")) + jpeg, jpeg, True
+    yield "behind a moving WebP", moving.getvalue() + jpeg, jpeg, True
+    bitmap = base("BMP")
+    begins = struct.unpack_from("<I", bitmap, 10)[0]
+    farther = bitmap[:10] + struct.pack("<I", begins + len(raw)) + bitmap[14:begins] + raw + bitmap[begins:]
+    yield "before BMP's pixels", farther, raw, False
+    yield "behind BMP", bitmap + jpeg, jpeg, True
+
+
+def boxed_files() -> Iterator[tuple[str, bytes, bytes, bool]]:
+    """Yield HEIC and AVIF files with other pictures, and with boxes of one's own."""
+    jpeg, large = payload("JPEG"), noise((96, 72), 7)
+    for form, plain in (("HEIC", heif()), ("AVIF", base("AVIF", speed=10))):
+        for kind in (b"free", b"skip", b"uuid", b"mdat", b"jumb", b"moov", b"mine"):
+            box = struct.pack(">I", len(jpeg) + 8) + kind + jpeg
+            yield f"a box {kind.decode()} in {form}", plain + box, jpeg, True
+            at = struct.unpack_from(">I", plain)[0]
+            if kind != b"moov":  # a place in the file would be wrong
+                yield f"a box {kind.decode()} of {form} in front", _moved(plain, at, box), jpeg, True
+    image = pillow_heif.from_pillow(Image.open(BytesIO(base("PNG"))).convert("RGB"))
+    image.add_from_pillow(large)
+    buffer = BytesIO()
+    image.save(buffer, quality=90, save_all=True, primary_index=0)
+    coded = buffer.getvalue()
+    yield "a second picture in HEIC", coded, coded[-len(jpeg) :], False
+
+
+def _moved(plain: bytes, at: int, box: bytes) -> bytes:
+    """Return a file with a box behind its first one, in which what `iloc` says of places is right again."""
+    data = bytearray(plain[:at] + box + plain[at:])
+    where = data.index(b"iloc", at + len(box)) + 4
+    version, sizes = data[where], data[where + 4]
+    of_offset, of_length, of_base = sizes >> 4, sizes & 15, data[where + 5] >> 4
+    (count,), place = struct.unpack_from(">H", data, where + 6), where + 8
+    for _ in range(count):
+        inner = version and data[place + 3] & 15
+        place += 6 if version else 4
+        extents = place + of_base + 2
+        for start, size in ((place, of_base), (extents, of_offset)) if not inner else ():
+            value = int.from_bytes(data[start : start + size], "big")
+            if size and (value or start == extents):
+                data[start : start + size] = (value + len(box)).to_bytes(size, "big")
+                break
+        (number,) = struct.unpack_from(">H", data, extents - 2)
+        place = extents + number * (of_offset + of_length)
+    return bytes(data)
 
 
 Carrier = tuple[str, bytes, bytes, bool]
@@ -622,6 +702,8 @@ KINDS: tuple[tuple[Callable[[], Iterator[Carrier]], dict[str, Callable[[bytes], 
     (png_files, _AS_IT_IS),
     (gif_files, _AS_IT_IS),
     (tiff_files, _AS_IT_IS),
+    (other_files, _AS_IT_IS),
+    (boxed_files, _AS_IT_IS),
 )
 
 
