@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import pyvips
 from countermark import engine
+from countermark.engine.metadata.png import put_chunks
 from PIL import Image, ImageCms
 
 from tests.engine.carriers import with_tag
@@ -174,3 +175,9 @@ def test_a_large_profile_stays(make):
     again = process(once).data
     kept = dict(chunks(again))[b"iCCP"]
     assert zlib.decompress(kept.partition(b"\0")[2][1:]) == profile
+
+
+def test_a_file_without_such_chunks_is_not_copied(make):
+    source = make("PNG")
+    assert put_chunks(source, {}) is source
+    assert put_chunks(source, {b"sBIT": b"\x09"}) is source

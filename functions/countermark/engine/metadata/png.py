@@ -67,7 +67,7 @@ def put_chunks(data: bytes, colors: Mapping[bytes, bytes]) -> bytes:
         if content:
             checksum = zlib.crc32(name + content)
             found.append(struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum))
-    return b"".join((memoryview(data)[:_BEHIND_HEAD], *found, memoryview(data)[_BEHIND_HEAD:]))
+    return b"".join((memoryview(data)[:_BEHIND_HEAD], *found, memoryview(data)[_BEHIND_HEAD:])) if found else data
 
 
 def _significant(content: bytes, bits: int, kind: int) -> bytes:
