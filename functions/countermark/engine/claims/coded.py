@@ -1,7 +1,6 @@
 """How large a picture is by the headers of its codec: sequence headers of AV1, parameter sets of HEVC."""
 
 import struct
-from collections.abc import Iterator
 
 from .tally import Tally
 
@@ -40,8 +39,7 @@ def note_av1(source: bytes, at: int, end: int, tally: Tally) -> None:
         if head & 0x80 or at + size > end:
             return
         if head >> 3 & 15 == _SEQUENCE:
-            for sides in _sizes_of_sequence(source[at : at + min(size, _LONGEST)]):
-                tally.picture(*sides)
+            tally.picture(*_size_of_sequence(source[at : at + min(size, _LONGEST)]))
         at += size
 
 
@@ -56,8 +54,8 @@ def _long(source: bytes, at: int) -> tuple[int, int]:
     raise IndexError
 
 
-def _sizes_of_sequence(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the size that a sequence header says; and the largest that its frames can say of their own."""
+def _size_of_sequence(data: bytes) -> tuple[int, int]:
+    """Return the largest size of frames that a sequence header allows."""
     bits = _Bits(data)
     bits.take(4)  # profile, still picture
     reduced = bits.take(1)
@@ -66,7 +64,7 @@ def _sizes_of_sequence(data: bytes) -> Iterator[tuple[int, int]]:
     else:
         _skip_points(bits)
     across, down = bits.take(4) + 1, bits.take(4) + 1
-    yield bits.take(across) + 1, bits.take(down) + 1
+    return bits.take(across) + 1, bits.take(down) + 1
 
 
 def _skip_points(bits: _Bits) -> None:

@@ -11,7 +11,6 @@ from .tally import Tally
 from .tiff import read_directory
 
 _MADE_OF_OTHERS = {b"grid", b"iovl", b"iden", b"tili"}
-_MOST_REFERENCES = 20_000
 #: A picture's tiles reach over its edges; more than so many times its pixels are not decoded for it.
 _TILED = 4
 

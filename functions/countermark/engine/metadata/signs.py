@@ -4,7 +4,6 @@ This is the quick look that opaque values get before they are kept. It may be wr
 picture is dropped. `leaks.py` decodes what it finds.
 """
 
-import base64
 import re
 import zlib
 
@@ -140,8 +139,3 @@ def _as_text(text: str) -> bool:
     """Tell whether a text holds the head of a picture in base64 or as hexadecimal digits."""
     letters = _SEPARATORS.sub("", text).replace("-", "+").replace("_", "/")
     return bool(_BASE64.search(letters)) or bool(_HEX.search(_HEX_SEPARATORS.sub("", text).lower()))
-
-
-def from_base64(letters: bytes) -> bytes:
-    """Return what base64 letters hold; what does not fill three bytes at the end is left out."""
-    return base64.b64decode(letters[: len(letters) // 4 * 4], altchars=b"+/")
