@@ -2,15 +2,17 @@
 
 import struct
 
+from PIL.ExifTags import Base
+
 from ..errors import DamagedImage
+from ..metadata.structure import SIZES
 from .tally import Tally
 
-_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _SAMPLES, _BITS = 256, 257, 322, 323, 277, 258
-_PLACES = {273, 279, 324, 325}  # offsets and lengths of strips and tiles
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_PLACES = {Base.StripOffsets, Base.StripByteCounts, Base.TileOffsets, Base.TileByteCounts}
+_SIZES = SIZES | {16: 8, 17: 8, 18: 8}  # of BigTIFF too
 _BYTES = {1, 2, 6, 7}
 _LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_SIDES = {_WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT, _SAMPLES}
+_SIDES = {Base.ImageWidth, Base.ImageLength, Base.TileWidth, Base.TileLength, Base.SamplesPerPixel}
 #: Entries of all directories together: pages have a few dozen. Numbers in them: mostly the places of strips.
 _MOST_ENTRIES = 100_000
 _MOST_NUMBERS = 500_000
@@ -60,12 +62,12 @@ class _Reading:
     def page(self, at: int) -> int:
         """Read a page; return where the next one begins, or 0."""
         found = self.entries(at)
-        width, height = found.get(_WIDTH, 0), found.get(_HEIGHT, 0)
+        width, height = found.get(Base.ImageWidth, 0), found.get(Base.ImageLength, 0)
         self._tally.frame(width, height)
         # A tile is unpacked whole, and all samples of a pixel with it.
-        across, down = found.get(_TILE_WIDTH, 0), found.get(_TILE_HEIGHT, 0)
+        across, down = found.get(Base.TileWidth, 0), found.get(Base.TileLength, 0)
         self._tally.picture(across, down)
-        if found.get(_SAMPLES, 1) > _MOST_SAMPLES:
+        if found.get(Base.SamplesPerPixel, 1) > _MOST_SAMPLES:
             raise DamagedImage(f"The TIFF image has more than {_MOST_SAMPLES} samples in a pixel.")
         return self.number(self._place, at + self._head + self._entry * self.number(self._count, at))
 

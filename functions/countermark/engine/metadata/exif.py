@@ -85,9 +85,11 @@ class Exif:
         return self._order, _without_notes(self._tags)
 
     def _chosen(self, choice: str, *, upright: bool) -> Directory:
-        turned = {} if upright or self.orientation == 1 else {ORIENTATION: short(self._order, self.orientation)}
+        turned: Directory = (
+            {} if upright or self.orientation == 1 else {ORIENTATION: short(self._order, self.orientation)}
+        )
         if choice == "none":
-            return dict(turned)
+            return turned
         tags = dict(self._tags)
         if ORIENTATION in tags:
             tags[ORIENTATION] = turned.get(ORIENTATION, short(self._order, 1))

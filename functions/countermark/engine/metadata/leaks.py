@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from pi_heif import register_heif_opener
 from PIL import Image
+from PIL.ExifTags import Base
 
 from .signs import unpack
 from .structure import Block
@@ -41,8 +42,8 @@ _DIGITS = re.compile(rb"[0-9A-Fa-f](?:[0-9A-Fa-f]|[\r\n\t ,:%]){198,}")
 _WIDE = re.compile(rb"(?:[\x20-\x7e]\0(?:\0\0)?){100,}|(?:(?:\0\0)?\0[\x20-\x7e]){100,}")
 _NO_LETTERS = re.compile(rb"[\r\n\t \\=]|&#x?[0-9Aa]{1,2};")
 _NO_DIGITS = re.compile(rb"[^0-9A-Fa-f]")
-_DIRECTORIES = {0x8769, 0x014A}
-_STRIPS, _TABLES, _PREVIEWS = {0x0111, 0x0144}, 0x015B, {0x0201}
+_DIRECTORIES = {Base.ExifOffset, Base.SubIFDs}
+_STRIPS, _PREVIEWS = {Base.StripOffsets, Base.TileOffsets}, {Base.JpegIFOffset}
 
 
 class Found(NamedTuple):
@@ -72,7 +73,7 @@ def _strips(result: bytes) -> set[int]:
     entries = [entry for page in reader.chain() for entry in reader.entries(page)]
     values = [(entry.tag, value) for entry in entries if (value := reader.value(entry))]
     strips = {at for tag, value in values if tag in _STRIPS for at in reader.numbers(value)}
-    return strips | {value.at for tag, value in values if tag == _TABLES}
+    return strips | {value.at for tag, value in values if tag == Base.JPEGTables}
 
 
 def _search(data: bytes, skip: int, way: str, depth: int) -> Iterator[Found]:
@@ -158,9 +159,9 @@ def _directories(block: bytes, *, pages: bool = False) -> list[Found]:
         if at in seen:
             continue
         seen.add(at)
-        tags = {entry.tag: value for entry in reader.entries(at) if (value := reader.value(entry))}
+        tags = reader.values(at)
         numbers = {tag: reader.number(value) for tag, value in tags.items()}
-        size = (numbers.get(0x0100, 0), numbers.get(0x0101, 0))
+        size = (numbers.get(Base.ImageWidth, 0), numbers.get(Base.ImageLength, 0))
         if (tags.keys() & _STRIPS and not own) or tags.keys() & _PREVIEWS:
             found.append(Found("directory", at, "TIFF", size))
         waiting += [(numbers[tag], False) for tag in _DIRECTORIES & numbers.keys()]

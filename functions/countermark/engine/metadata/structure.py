@@ -69,6 +69,10 @@ class Block:
             return None
         return Value(entry.kind, entry.number, bytes(self._data[entry.at : entry.at + entry.length]), entry.at)
 
+    def values(self, at: int) -> dict[int, Value]:
+        """Return the values of the directory at `at` by their tags."""
+        return {entry.tag: value for entry in self.entries(at) if (value := self.value(entry))}
+
     def number(self, value: Value) -> int:
         """Return the first number of a value; 0 when it is no whole one."""
         letter = _LETTERS.get(value.kind)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from enum import Enum
 
+from PIL.ExifTags import IFD, Base
+
 
 class Holds(Enum):
     """What the value of a tag may be."""
@@ -14,10 +16,10 @@ class Holds(Enum):
     NOTES = "the notes of a camera's maker"
 
 
-DESCRIPTION, MAKE, MODEL, ORIENTATION = 0x010E, 0x010F, 0x0110, 0x0112
-SOFTWARE, CHANGED, ARTIST, COPYRIGHT = 0x0131, 0x0132, 0x013B, 0x8298
-EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
-TAKEN, MAKER_NOTE, USER_COMMENT = 0x9003, 0x927C, 0x9286
+MAKE, ORIENTATION = Base.Make, Base.Orientation
+CHANGED, ARTIST, COPYRIGHT = Base.DateTime, Base.Artist, Base.Copyright
+EXIF_IFD, GPS_IFD, INTEROP_IFD = IFD.Exif, IFD.GPSInfo, IFD.Interop
+TAKEN, MAKER_NOTE, USER_COMMENT = Base.DateTimeOriginal, Base.MakerNote, Base.UserComment
 
 Known = Mapping[int, "Holds | Known"]
 

@@ -8,9 +8,11 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from PIL.ExifTags import Base
+
 from .structure import BYTE, LONG, SHORT, UNDEFINED, Block, Directory, Value, reordered, short, write_directory
 
-XMP, IPTC, PHOTOSHOP = 0x02BC, 0x83BB, 0x8649
+XMP, IPTC, PHOTOSHOP = Base.XMLPacket, Base.IPTCNAA, Base.ImageResources
 _LARGEST = 2_000_000  # bytes of a tag
 _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR = 258, 262, 277, 284
 _PARTS = (273, 279, 324, 325)  # where strips or tiles are, and how long
@@ -63,15 +65,10 @@ def planes(data: bytes, page: int, count: int) -> list[bytes]:
 
 def put_pages(data: bytes, pages: Sequence[Directory]) -> bytes:
     """Return the TIFF file `data` in which the tags of each of `pages` stand in the place of those of its page."""
-    block, places = Block(data), []
-    at = block.first
-    for _ in pages:
-        places.append(at)
-        at = block.behind(at)
+    block = Block(data)
     parts, end, link = [], len(data) + len(data) % 2, 0
-    for place, tags in reversed(list(zip(places, pages, strict=True))):
-        written = {entry.tag: value for entry in block.entries(place) if (value := block.value(entry))}
-        link, directory = write_directory(block.order, {**written, **tags}, at=end, link=link)
+    for place, tags in reversed(list(zip(block.chain(), pages, strict=True))):
+        link, directory = write_directory(block.order, {**block.values(place), **tags}, at=end, link=link)
         parts.append(directory + bytes(len(directory) % 2))
         end += len(parts[-1])
     head = data[:4] + struct.pack(block.order + "I", link)
@@ -91,8 +88,8 @@ def put_page(data: bytes, order: str, tags: Directory, page: Page) -> bytes:
             added[tag] = Value(kind, len(content), content)
     if not added:
         return data
-    written = {entry.tag: value for entry in block.entries(block.first) if (value := block.value(entry))}
     at = len(data) + len(data) % 2
-    begins, directory = write_directory(block.order, {**added, **written}, at=at, link=block.behind(block.first))
+    all_tags = {**added, **block.values(block.first)}
+    begins, directory = write_directory(block.order, all_tags, at=at, link=block.behind(block.first))
     head = data[:4] + struct.pack(block.order + "I", begins)
     return b"".join((head, memoryview(data)[8:], bytes(at - len(data)), directory))
