@@ -30,7 +30,7 @@ Each file counts once, however many packages have it: {files} files, {marked} ma
 _COMPARED = """
 Of the marked files, those that have something as libvips reads them, and how many results have it too. *size* is what
 is seen, *orientation* that of turned pictures, *frames* those of animations and pages, *depth* more than 8 bits in PNG
-and TIFF, *profile* the same ICC profile byte by byte, *pixels* the colours at the four corners, where no mark is.
+and TIFF, *profile* an ICC profile of the same colours, *pixels* the colours at the four corners, where no mark is.
 """
 _REASONS = """
 Why files were not marked:
