@@ -201,6 +201,11 @@ def exif_carriers() -> Iterator[tuple[str, bytes, bytes, bool]]:
     yield "Sony's notes", notes(directory_notes(b"SONY DSC \0\0\0", 0x2001, jpeg), b"SONY"), jpeg, True
     changed = b"\2" + jpeg[1:]
     yield "Minolta's notes", notes(directory_notes(b"", 0x0088, changed), b"Minolta Co., Ltd."), changed, True
+    for make, head in ((b"Canon", b""), (b"SONY", b"SONY DSC \0\0\0"), (b"NIKON CORPORATION", nikon)):
+        yield f"rows in notes of {make.decode()}", notes(directory_notes(head, 0x4444, raw), make), raw, False
+        rows = directory_notes(head, 0x4444, b"x" * 8) + raw
+        yield f"rows behind notes of {make.decode()}", notes(rows, make), raw, False
+    yield "rows where Canon's notes have no directory", notes(bytes(2) + raw, b"Canon"), raw, False
     yield "Samsung's notes", notes(directory_notes(b"", 0x0035, jpeg), b"SAMSUNG"), jpeg, True
 
 

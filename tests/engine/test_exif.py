@@ -101,6 +101,23 @@ def test_notes_stay_where_they_stood():
         assert after.index(data) == before.index(data)
 
 
+def test_large_values_and_gaps_in_notes_are_blank_and_directories_in_them_are_followed():
+    """As Olympus lays notes out: tags point to directories, which no value of the first one holds."""
+    small, large, gap = b"lens" * 200, b"\7" * 3073, b"\5" * 3073
+    inner = struct.pack("<HHHII", 1, 0x0203, 7, len(small), 12 + 54 + 18)
+    outer = b"OLYMPUS\0II\3\0" + struct.pack("<H", 3)
+    outer += struct.pack("<HHII", 0x2010, 13, 1, 12 + 54)
+    outer += struct.pack("<HHII", 0x2020, 7, len(large), 12 + 54 + 18 + len(small))
+    outer += struct.pack("<HHII", 0x2030, 7, 4, 0x01020304) + bytes(4)
+    data = outer.ljust(12 + 54, b"\0") + inner.ljust(18, b"\0") + small + large + b"\1" + gap
+    source = in_jpeg(segment(0xE1, EXIF_HEAD + notes(data, b"OLYMPUS")))
+    result = engine.process(source, engine.parse_options({"metadata": "keep"})).data
+    assert small in result
+    assert outer in result
+    assert b"\7" * 40 not in result
+    assert b"\5" * 40 not in result
+
+
 def test_iptc_over_two_segments_is_read_whole():
     whole = resource(1028, data_set(2, 120, b"A caption. " * 40) + data_set(2, 116, b"(c) Studio"))
     source = in_jpeg(segment(0xED, PHOTOSHOP + whole[:200]), segment(0xED, PHOTOSHOP + whole[200:]))

@@ -1,10 +1,13 @@
 """The notes of a camera's maker: kept as they are when nothing in them is a picture, or says where it was taken.
 
 There is no free reader of all makers' notes. So this knows how those of the usual makers are laid out, which of their
-tags are previews and which are places, and drops the notes of all others: nobody knows what is in them.
+tags are previews and which are places, and drops the notes of all others: nobody knows what is in them. For the same
+reason large values are blank, and large gaps: what cameras measure for their own programs looks like anything.
 """
 
+import re
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from .signs import holds_picture
@@ -12,6 +15,10 @@ from .structure import SIZES
 
 _ENTRY = 12
 _MOST_ENTRIES = 1000
+_DIRECTORY = 13  # kind of a value that is another directory
+#: Bytes that a value may have, and what is between values: those of a picture so small that it shows nothing.
+_LARGEST_VALUE = 3 * 32 * 32
+_LARGE = re.compile(rb"\0{%d,}" % (_LARGEST_VALUE + 1))
 
 
 class _Maker(NamedTuple):
@@ -80,26 +87,48 @@ def _maker(notes: bytes, make: str) -> _Maker | None:
 
 
 def _checked(notes: bytes, at: int, maker: _Maker, order: str, *, places: bool) -> bytes:
-    """Return the notes without their places; nothing when a tag is a preview, or one cannot be found."""
+    """Return the notes without places and large values; nothing when a tag is a preview, or one cannot be found."""
     first = maker.directory
     # Programs that write a block in another byte order leave the notes in theirs.
     orders = [each for each in (order, "<" if order == ">" else ">") if _fits(notes, first, each)]
     if not orders:
-        return notes if places else b""
-    result, order = bytearray(notes), orders[0]
+        return b""
     base = (10 if maker.head.startswith(b"Nikon") else 0) if maker.own else -at
-    for place in range(first + 2, first + 2 + _count(notes, first, order) * _ENTRY, _ENTRY):
-        tag, kind, values, offset = struct.unpack_from(order + "HHII", notes, place)
-        length = SIZES.get(kind, 1) * values
+    result, small = bytearray(notes), bytearray(len(notes))
+    for tag, begins, length in _values(notes, first, base, orders[0], small):
         if tag in maker.previews and length > 4:
             return b""
+        inside = 0 <= begins <= begins + length <= len(notes)
+        if inside and length <= _LARGEST_VALUE:
+            small[begins : begins + length] = b"\1" * length
         if places or tag not in maker.places:
             continue
-        begins = place + 8 if length <= 4 else base + offset
-        if not 0 <= begins <= begins + length <= len(notes):
+        if not inside:
             return b""
         result[begins : begins + length] = bytes(length)
+    for large in _LARGE.finditer(small):
+        result[large.start() : large.end()] = bytes(len(large[0]))
     return bytes(result) if places or not _says_place(notes) else b""
+
+
+def _values(notes: bytes, first: int, base: int, order: str, seen: bytearray) -> Iterator[tuple[int, int, int]]:
+    """Yield tag, begin and length of each value, also of directories in the first one; mark the directories as seen."""
+    waiting = [first]
+    while waiting:
+        at = waiting.pop()
+        if at < 0 or seen[at : at + 1] != b"\0" or not _fits(notes, at, order):
+            continue
+        end = at + 2 + _count(notes, at, order) * _ENTRY
+        seen[at:end] = b"\1" * (end - at)
+        for place in range(at + 2, end, _ENTRY):
+            tag, kind, values, offset = struct.unpack_from(order + "HHII", notes, place)
+            length = SIZES.get(kind, 1) * values
+            if kind == _DIRECTORY:
+                waiting.append(base + offset)
+            elif at == first:
+                yield tag, place + 8 if length <= 4 else base + offset, length
+            elif length > 4:
+                yield 0, base + offset, length  # the tags of other directories are others
 
 
 def _count(notes: bytes, at: int, order: str) -> int:
