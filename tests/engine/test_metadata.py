@@ -209,6 +209,21 @@ TEXTS = (
 )
 
 
+ROWS = bytes(range(7, 250, 3)) * 20
+NUMBERS = {
+    "decimal": " ".join(map(str, ROWS[:1200])),
+    "with commas": ",".join(map(str, ROWS[:1200])),
+    "fractions": "; ".join(f"{each / 255:.3f}" for each in ROWS[:700]),
+    "letters for halves of bytes": "".join(chr(97 + (each >> 4)) + chr(97 + (each & 15)) for each in ROWS),
+    "bits": "".join(f"{each:08b}" for each in ROWS[:500]),
+}
+
+
+@pytest.mark.parametrize("way", NUMBERS)
+def test_rows_of_numbers_are_no_text(way):
+    assert not reads(NUMBERS[way], 5000)
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_what_people_write_is_no_picture(text):
     assert reads(text, 5000)

@@ -93,10 +93,13 @@ def reads(text: str, longest: int) -> bool:
     """Tell whether a text is for people: short, without control characters and without anything encoded in it."""
     if len(text) > longest or _CONTROL.search(text):
         return False
-    return len(text) < _SHORTEST or not (_encoded(text) or _as_text(text))
+    return len(text) < _SHORTEST or not (_encoded(text) or _as_text(text) or _counts(text))
 
 
 _SHORTEST = 60  # letters; what fewer can encode is no picture to speak of
+_MOST_DIGITS = 1000  # in a text of which most are digits
+_UNBROKEN = re.compile(r"[A-Za-z]{120,}")  # longer than any word of any language that is written so
+_DIGIT = re.compile(r"\d")
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffd-\uffff]")
 _WORD = re.compile(r"[A-Za-z0-9]{3,}")
@@ -115,6 +118,15 @@ def _encoded(text: str) -> bool:
     """
     mixed = sum(len(word) for word in _WORD.findall(text) if _MIXED.search(word))
     return mixed >= _MOST_MIXED and 2 * mixed > len(_SEPARATORS.sub("", text))
+
+
+def _counts(text: str) -> bool:
+    """Tell whether a text is numbers, as a picture in rows can be written, or letters that stand for some."""
+    if len(text) > _MOST_DIGITS:
+        digits = len(_DIGIT.findall(text))
+        if digits > _MOST_DIGITS and 2 * digits > len(_SEPARATORS.sub("", text)):
+            return True
+    return bool(_UNBROKEN.search(text))
 
 
 def _base64_forms(head: bytes) -> list[str]:
