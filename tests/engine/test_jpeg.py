@@ -190,3 +190,15 @@ def test_the_head_of_a_result_has_what_its_picture_needs_and_no_more(make, kind,
     assert len(set(markers)) == len(markers)
     frame = next(each for each in segments(data) if each[1] in FRAMES)
     assert {each[1] for each in tables(data) if each[0] == DIVISORS} == set(frame[12::3])
+
+
+@pytest.mark.parametrize("tasks", ["", '[{"task": "resize", "width": 100}, {"task": "watermark"}]'])
+def test_a_picture_whose_table_is_not_the_first_one_keeps_it(make, tasks):
+    plain = make("JPEG", "L", quality=40)
+    divisors, frame = plain.index(b"\xff\xdb"), plain.index(b"\xff\xc0")
+    source = bytearray(plain)
+    source[divisors + 4] = source[frame + 12] = 1
+    options = engine.parse_options({"tasks": tasks} if tasks else {})
+    one, other = (Image.open(BytesIO(engine.process(bytes(each), options).data)) for each in (plain, source))
+    assert list(one.quantization.values()) == list(other.quantization.values())
+    assert (np.asarray(one) == np.asarray(other)).all()

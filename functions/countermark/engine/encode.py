@@ -133,7 +133,9 @@ def loses(opened: Opened, output: Output) -> int:
         return 0
     if isinstance(quality, int):
         return USUALLY_LOST if quality >= LOW_QUALITY else 255
-    coarse = isinstance(source, JpegImagePlugin.JpegImageFile) and max(_divisors(source)[0][:10]) > COARSE
+    coarse = isinstance(source, JpegImagePlugin.JpegImageFile) and any(
+        max(table[:10]) > COARSE for table in _divisors(source)[:1]
+    )
     return 255 if coarse and output.format == "JPEG" else USUALLY_LOST
 
 
@@ -184,8 +186,8 @@ def _jpeg_settings(mode: str, opened: Opened, quality: str | int) -> dict[str, A
 
 
 def _divisors(source: JpegImagePlugin.JpegImageFile) -> list[list[int]]:
-    """Return the table of each component; those behind the last one have the same."""
-    tables = [source.quantization[layer[3]] for layer in source.layer]
+    """Return the table of each component; those behind the last one have the same. One may come behind a scan."""
+    tables = [source.quantization[layer[3]] for layer in source.layer if layer[3] in source.quantization]
     while tables[1:] and tables[-1] == tables[-2]:
         tables.pop()
     return tables

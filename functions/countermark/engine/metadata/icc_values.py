@@ -160,22 +160,20 @@ def _check(table: _Numbers) -> None:
 
 def _text(kind: bytes, data: bytes) -> bytes:
     """Return a name or a copyright: one text for people, or an empty one."""
-    language, words = b"enUS", ""
     if kind == b"mluc":
         language, words = _translated(data)
-    else:
-        length = struct.unpack_from(">I", data, 8)[0] if kind == b"desc" else len(data)
-        words = (data[12 : 12 + length] if kind == b"desc" else data[8:]).decode("latin-1")
-    words = words.partition("\0")[0]
-    if not reads(words, _LONGEST_TEXT):
-        words = ""
-    if kind == b"mluc":
-        wide = words.encode("utf-16-be")
+        wide = _read(words).encode("utf-16-be")
         return b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, language, len(wide), 28) + wide
-    plain = words.encode("ascii", "replace") + b"\0"
+    begins, length = (12, struct.unpack_from(">I", data, 8)[0]) if kind == b"desc" else (8, len(data))
+    plain = _read(data[begins : begins + length].decode("latin-1")).encode("ascii", "replace") + b"\0"
     if kind == b"text":
         return b"text" + bytes(4) + plain
     return b"desc" + bytes(4) + struct.pack(">I", len(plain)) + plain + bytes(78)  # and no words in other letters
+
+
+def _read(words: str) -> str:
+    words = words.partition("\0")[0]
+    return words if reads(words, _LONGEST_TEXT) else ""
 
 
 def _translated(data: bytes) -> tuple[bytes, str]:
