@@ -142,7 +142,7 @@ def shown(profile: bytes) -> list[object]:
             try:
                 way = ImageCms.buildTransform(one, other, image.mode, into, renderingIntent=intent)
                 found.append(ImageCms.applyTransform(image, way).tobytes())
-            except ImageCms.PyCMSError as error:
+            except (ImageCms.PyCMSError, OSError) as error:  # one that LittleCMS cannot use so
                 found.append(str(error))
     return found
 
