@@ -77,26 +77,28 @@ def test_what_one_colour_of_16_bits_makes_transparent_stays_so(bands):
     assert same_outside(np.dstack([pixels, alpha]), after)
 
 
-@pytest.mark.parametrize(("order", "tile", "packed"), list(product("<>", (0, 64), (False, True))))
+@pytest.mark.parametrize(("order", "tile", "compression"), list(product("<>", (0, 64), ("none", "deflate"))))
 @pytest.mark.parametrize(
     ("bands", "photometric", "extra"),
     [(1, BLACK_IS_ZERO, ()), (3, RGB, ()), (4, RGB, (2,)), (4, CMYK, ())],
 )
-def test_a_tiff_keeps_every_bit_outside_the_mark(bands, photometric, extra, order, tile, packed):
+def test_a_tiff_keeps_every_bit_outside_the_mark(bands, photometric, extra, order, tile, compression):
     pixels = samples(bands)
-    source = tiff(pixels, photometric, order=order, tile=tile, packed=packed, extra=extra)
+    source = tiff(pixels, photometric, order=order, tile=tile, compression=compression, extra=extra)
     color = "white" if bands == 1 else "orange"
     edited = marked(source, color=color)
     after = by_vips(edited.data)
     assert (after.dtype, after.shape, edited.notes) == (np.uint16, pixels.shape, ())
     assert same_outside(pixels, after)
-    assert Image.open(BytesIO(edited.data)).info["compression"] == ("tiff_adobe_deflate" if packed else "raw")
+    written = {"none": "raw", "deflate": "tiff_adobe_deflate"}[compression]
+    assert Image.open(BytesIO(edited.data)).info["compression"] == written
 
 
-@pytest.mark.parametrize(("order", "tile", "packed"), list(product("<>", (0, 64), (False, True))))
-def test_colours_may_lie_one_behind_another(order, tile, packed):
+@pytest.mark.parametrize(("order", "tile", "compression"), list(product("<>", (0, 64), ("none", "deflate"))))
+def test_colours_may_lie_one_behind_another(order, tile, compression):
     pixels = samples(4)
-    after = by_vips(marked(tiff(pixels, RGB, order=order, tile=tile, packed=packed, separate=True, extra=(2,))).data)
+    layout = {"order": order, "tile": tile, "compression": compression, "separate": True}
+    after = by_vips(marked(tiff(pixels, RGB, extra=(2,), **layout)).data)
     assert after.dtype == np.uint16
     assert same_outside(pixels, after)
 

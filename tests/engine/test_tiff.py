@@ -34,20 +34,20 @@ def same_outside(before: np.ndarray, after: np.ndarray) -> bool:
 
 LAYOUTS = [
     (order, big, *others)
-    for order, big, *others in product("<>", (False, True), (False, True), (0, 64), (False, True))
+    for order, big, *others in product("<>", (False, True), (False, True), (0, 64), ("none", "deflate"))
     if not (big and order == ">")  # Pillow reads none of these
 ]
 
 
-@pytest.mark.parametrize(("order", "big", "separate", "tile", "packed"), LAYOUTS)
+@pytest.mark.parametrize(("order", "big", "separate", "tile", "compression"), LAYOUTS)
 @pytest.mark.parametrize(
     ("bands", "photometric", "extra"), [(1, BLACK_IS_ZERO, ()), (3, RGB, ()), (4, RGB, (2,)), (4, CMYK, ())]
 )
 def test_pixels_outside_the_mark_are_kept_however_they_lie(
-    bands, photometric, extra, order, big, separate, tile, packed
+    bands, photometric, extra, order, big, separate, tile, compression
 ):
     pixels = shallow(bands)
-    layout = {"order": order, "big": big, "separate": separate, "tile": tile, "packed": packed}
+    layout = {"order": order, "big": big, "separate": separate, "tile": tile, "compression": compression}
     edited = marked(tiff(pixels, photometric, extra=extra, **layout))
     assert edited.format == "TIFF"
     assert same_outside(pixels, by_vips(edited.data))

@@ -18,6 +18,7 @@ from .metadata import Blocks, Exif, profile_of, read_blocks
 from .metadata.png import pixels_of
 from .moving import frames_of, plays_of, read_animation
 from .notes import DEPTH_REDUCED, GAIN_MAP_DROPPED, VALUES_STRETCHED
+from .planes import are_separate, merged
 from .quiet import hush
 from .tiff import Style, style_of
 from .turned import UPRIGHT
@@ -140,14 +141,16 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Frame]:
             check_scans(opened.source, opened.claims.largest)
         for frame in opened.animation.read() if opened.animation else frames_of(opened.image, opened.frames):
             deadline.check()
-            if not opened.animation:
-                deep = read_deep(frame, orientation)
-                if deep is not None:
-                    opened.notes.extend([VALUES_STRETCHED] if deep[1] else [])
-                    yield deep[0]
-                    continue
-            frame.load()
-            yield _editable(frame, orientation, opened)
+            separate = opened.format == "TIFF" and are_separate(frame)
+            deep = None if opened.animation else read_deep(frame, orientation)
+            if deep is not None:
+                picture, stretched = deep
+                opened.notes.extend([VALUES_STRETCHED] if stretched else [])
+                yield picture
+                continue
+            whole = merged(frame) if separate else frame
+            whole.load()
+            yield _editable(whole, orientation, opened)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # readers raise anything

@@ -4,6 +4,7 @@ Pillow reads them all the same: it decodes a file twice, once for the high byte 
 one, which it takes for the high one of a file in the other byte order. No decoder of our own is needed for that.
 """
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from io import BytesIO
@@ -13,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from .errors import UnsupportedFormat
 from .layout import Spot
 from .mark import Blend, Sprite
-from .metadata.tiff import planes
 from .paint import in_profile
+from .planes import are_separate, read_planes
 from .turned import UPRIGHT
 
 Samples = NDArray[np.uint16]
@@ -26,8 +26,9 @@ _WHITE = 65_535
 _STEP = 257  # 65,535 / 255
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _OTHER_ORDER = {"16L": "16B", "16B": "16L", "16N": "16B" if sys.byteorder == "little" else "16L"}
-_BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _SAMPLE_FORMAT = 258, 262, 277, 284, 338, 339  # tags of TIFF
-_SEPARATE, _ASSOCIATED = 2, 1  # values of the third and the fourth
+_BITS, _PHOTOMETRIC, _EXTRA, _SAMPLE_FORMAT = 258, 262, 338, 339  # tags of TIFF
+_ASSOCIATED, _SIGNED = 1, 2  # values of the last two
+_ORDERED = re.compile(r";(16|32)[BLN]?")  # in the name of how samples lie
 _TURNED: dict[Image.Transpose, Callable[[Samples], Samples]] = {
     Image.Transpose.FLIP_LEFT_RIGHT: lambda samples: samples[:, ::-1],
     Image.Transpose.ROTATE_180: lambda samples: samples[::-1, ::-1],
@@ -190,16 +191,16 @@ def in_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Tell whether a PNG or TIFF file, of which nothing has been decoded, has more than 8 bits in a sample."""
+    """Tell whether a PNG or TIFF file, of which nothing has been decoded, has samples that are no numbers of 8 bits."""
     if not isinstance(image, ImageFile.ImageFile) or not isinstance(image.fp, BytesIO):
         return False
     if image.format == "PNG":
         return image.fp.getbuffer()[_PNG_BITS] == 16
-    return image.format == "TIFF" and (image.mode[:1] in {"I", "F"} or _bits(image) == 16)
+    return image.format == "TIFF" and (image.mode[:1] in {"I", "F"} or _bits(image) == 16 or _kind(image) == _SIGNED)
 
 
 def read_deep(image: Image.Image, orientation: int) -> tuple[Deep, bool] | None:
-    """Return a picture whose samples have more than 8 bits, upright, and whether its values were stretched.
+    """Return a picture whose samples are no numbers of 8 bits, upright, and whether its values were stretched.
 
     None for any other; `image` has been opened and nothing of it decoded. Values of another kind, those with a sign or
     of 32 bits, become 16 bits: numbers of floating point between 0 and 1 as they are, all others from the picture's
@@ -212,7 +213,7 @@ def read_deep(image: Image.Image, orientation: int) -> tuple[Deep, bool] | None:
     data, stretched = image.fp.getvalue(), False
     if image.format == "PNG":
         found = _read_png(data, image)
-    elif image.mode in {"I", "F"}:
+    elif image.mode in {"I", "F"} or _kind(image) == _SIGNED:
         found, stretched = Deep(_stretched(image), "L"), True
     else:
         found = _read_tiff(data, image)
@@ -229,6 +230,11 @@ def _raw(image: ImageFile.ImageFile) -> str:
 
 def _bits(image: Image.Image) -> int:
     return int(image.tag_v2.get(_BITS, (1,))[0])  # type: ignore[attr-defined]
+
+
+def _kind(image: Image.Image) -> int:
+    """Return the kind of numbers that the samples are."""
+    return int(image.tag_v2.get(_SAMPLE_FORMAT, (1,))[0])  # type: ignore[attr-defined]
 
 
 def _read_png(data: bytes, image: ImageFile.ImageFile) -> Deep:
@@ -251,8 +257,8 @@ def _read_tiff(data: bytes, image: ImageFile.ImageFile) -> Deep:
     inverted, associated = tags.get(_PHOTOMETRIC) == 0, tuple(tags.get(_EXTRA, ()))[:1] == (_ASSOCIATED,)
     if mode.startswith("I;16"):
         mode = "L"
-    if mode != "L" and tags.get(_PLANAR) == _SEPARATE:
-        samples = _planes(data, image)
+    if are_separate(image):
+        samples = np.stack([np.asarray(each).astype(np.uint16) for each in read_planes(image)], axis=2)
     else:
         if associated:  # Pillow would divide by the alpha in 8 bits
             image.tile = [each._replace(args=_renamed(each.args, raw.replace("a", "A"))) for each in image.tile]
@@ -265,18 +271,6 @@ def _read_tiff(data: bytes, image: ImageFile.ImageFile) -> Deep:
         share = np.maximum(samples[..., 3:], 1) / np.float32(_WHITE)
         samples[..., :3] = np.rint((samples[..., :3] / share).clip(0, _WHITE))
     return Deep(samples, mode)
-
-
-def _planes(data: bytes, image: ImageFile.ImageFile) -> Samples:
-    """Return the samples of a TIFF file that holds each colour by itself: its planes are read as pictures in grey."""
-    found = []
-    count = image.tag_v2.get(_SAMPLES, 1)  # type: ignore[attr-defined]
-    for plane in planes(data, image.tell(), count)[: len(image.getbands())]:
-        grey = Image.open(BytesIO(plane), formats=["TIFF"])
-        found.append(np.asarray(grey).astype(np.uint16))
-    if not found:
-        raise UnsupportedFormat("This TIFF image holds each colour by itself in a way that cannot be read.")
-    return np.stack(found, axis=2)
 
 
 def _both_bytes(data: bytes, image: ImageFile.ImageFile) -> Samples:
@@ -306,10 +300,16 @@ def _renamed(args: "tuple[Any, ...] | str | None", raw: str) -> "tuple[Any, ...]
 
 def _stretched(image: ImageFile.ImageFile) -> Samples:
     """Return values that are no numbers of 16 bits as such."""
-    unsigned = image.mode == "I" and image.tag_v2.get(_SAMPLE_FORMAT, (1,))[0] == 1  # type: ignore[attr-defined]
     inverted = image.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]
+    if image.tile[0].codec_name == "libtiff":  # which gives numbers in this machine's order, whatever the file's is
+        native = _ORDERED.sub(r";\1N", _raw(image))
+        image.tile = [each._replace(args=_renamed(each.args, native)) for each in image.tile]
     values = np.asarray(image)
-    exact = values.astype(np.float64) if not unsigned else values.view(np.uint32).astype(np.float64)
+    if image.mode == "L":
+        values = values.view(np.int8)
+    elif image.mode == "I" and _kind(image) != _SIGNED:
+        values = values.view(np.uint32)
+    exact = values.astype(np.float64)
     finite = np.isfinite(exact)
     low, high = (float(exact[finite].min()), float(exact[finite].max())) if finite.any() else (0.0, 1.0)
     if image.mode == "F" and low >= 0 and high <= 1:
