@@ -12,10 +12,10 @@ from functools import partial
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageChops
 
 from .animation import CLEARED, PREVIOUS, STAYS, Animation, Frame, needs_alpha
+from .deep import decoded
 from .errors import DamagedImage, TruncatedImage
 from .png import SIGNATURE, chunk, chunks, write_png
 
@@ -131,19 +131,7 @@ def _decode(size: tuple[int, int], found: "_Found", data: list[bytes]) -> Image.
     head = struct.pack(">II", *size) + found.header[8:]
     parts = [(b"IHDR", head), *found.palette, *((b"IDAT", each) for each in data), (b"IEND", b"")]
     file = SIGNATURE + b"".join(chunk(*part) for part in parts)
-    image: Image.Image = Image.open(BytesIO(file), formats=["PNG"])
-    image.load()
-    return _in_eight_bits(image) if image.mode.startswith("I") else image
-
-
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """Return a grey picture of 16 bits with 8 of them; a transparent grey becomes an alpha channel."""
-    deep = np.asarray(image).astype(np.uint16)
-    flat = Image.fromarray((deep >> 8).astype(np.uint8))
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):
-        flat.putalpha(Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8)))
-    return flat
+    return decoded(Image.open(BytesIO(file), formats=["PNG"]))
 
 
 def write_apng(frames: Iterator[tuple[Image.Image, float]], count: int, plays: int, settings: dict[str, Any]) -> bytes:
@@ -178,6 +166,4 @@ def _control(number: int, size: tuple[int, int], corner: tuple[int, int], durati
 
 def _changed(before: Image.Image, frame: Image.Image) -> tuple[int, int, int, int]:
     """Return the part of a frame that differs from the one before it, at least a pixel."""
-    if frame.mode == "I;16":
-        return (0, 0, *frame.size)
     return ImageChops.difference(before, frame).getbbox(alpha_only=False) or (0, 0, 1, 1)

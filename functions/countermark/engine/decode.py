@@ -21,6 +21,7 @@ from .notes import DEPTH_REDUCED, GAIN_MAP_DROPPED, VALUES_STRETCHED
 from .planes import are_separate, merged
 from .quiet import hush
 from .tiff import Style, style_of
+from .transparent import tell_transparent
 from .turned import UPRIGHT
 from .unread import kind_unread
 
@@ -76,6 +77,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         check_claims(claims, limits, animated=FORMATS[form].animated)
         image = Image.open(BytesIO(pixels_of(source) if form == "PNG" else source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
+        tell_transparent(image)
         animation = read_animation(image, source, form)
         for frame in animation.frames if animation else ():
             check_pixels(*frame.size, 1, limits)

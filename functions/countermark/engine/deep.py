@@ -18,6 +18,7 @@ from .layout import Spot
 from .mark import Blend, Sprite
 from .paint import in_profile
 from .planes import are_separate, read_planes
+from .transparent import tell_transparent
 from .turned import UPRIGHT
 
 Samples = NDArray[np.uint16]
@@ -183,13 +184,6 @@ def _mixed(ground: Floats, mark: Floats, blend: Blend, mode: str) -> Floats:
     return _WHITE - (_WHITE - ground) * (_WHITE - mark) / _WHITE
 
 
-def in_eight_bits(image: Image.Image) -> Image.Image:
-    """Return an image of 16 bits in grey, which Pillow would cut off at 255, in 8; any other as it is."""
-    if not image.mode.startswith("I;16"):
-        return image
-    return _shallow(np.asarray(image).astype(np.uint16)[..., None], "L")
-
-
 def is_deep(image: Image.Image) -> bool:
     """Tell whether a PNG or TIFF file, of which nothing has been decoded, has samples that are no numbers of 8 bits."""
     if not isinstance(image, ImageFile.ImageFile) or not isinstance(image.fp, BytesIO):
@@ -220,6 +214,16 @@ def read_deep(image: Image.Image, orientation: int) -> tuple[Deep, bool] | None:
     if orientation in UPRIGHT:
         found.samples = np.ascontiguousarray(_TURNED[UPRIGHT[orientation]](found.samples))
     return found, stretched
+
+
+def decoded(image: Image.Image) -> Image.Image:
+    """Return the picture of a file, of which nothing has been decoded, in 8 bits, as it lies in the file."""
+    tell_transparent(image)
+    deep = read_deep(image, 1)
+    if deep is not None:
+        return deep[0].shallow()
+    image.load()
+    return image
 
 
 def _raw(image: ImageFile.ImageFile) -> str:
