@@ -57,6 +57,12 @@ def test_a_mark_in_the_colour_of_the_ground_fails(form, color):
         marked(plain(rgb, form=form), color=color, effect="none")
 
 
+@pytest.mark.parametrize("side", [3, 4, 5, 6])
+def test_a_picture_that_is_too_small_is_told_so(side):
+    with pytest.raises(engine.EmptyMark, match="pixels, and it takes 12: the picture, or the mark, is too small"):
+        marked(plain("#5a7828", (side, side)))
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF"])
 @pytest.mark.parametrize("level", [0, 100, 128, 255])
 @pytest.mark.parametrize("position", ["tile", "auto", "center"])

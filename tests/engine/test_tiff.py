@@ -175,6 +175,15 @@ def test_what_cannot_be_read_is_called_by_its_name(samples, photometric, message
         marked(tiff(samples, photometric))
 
 
+@pytest.mark.parametrize(
+    ("compression", "name"), [(50_001, "as WebP"), (34_712, "as JPEG 2000"), (34_999, "in way 34999")]
+)
+def test_a_compression_that_cannot_be_read_is_called_by_its_name(compression, name):
+    source = tiff(shallow(3), RGB, tags={259: [compression]})
+    with pytest.raises(engine.UnsupportedFormat, match=f"TIFF images compressed {name} cannot be read"):
+        marked(source)
+
+
 def test_a_large_kind_that_cannot_be_read_is_called_by_its_name():
     with pytest.raises(engine.UnsupportedFormat, match="Big-endian BigTIFF"):
         marked(tiff(shallow(1), BLACK_IS_ZERO, order=">", big=True))

@@ -1,7 +1,7 @@
-"""How often an AVIF animation is played, which Pillow neither reads nor writes.
+"""What Pillow does not read of an AVIF file: how many bits it has, and how often its animation is played.
 
 The movie's header, its track's header and an edit list say it: the track lasts as long as all its turns together, or
-for ever.
+for ever. Pillow does not write that either.
 """
 
 import struct
@@ -9,9 +9,16 @@ from collections.abc import Iterator
 
 _FOR_EVER = 0
 _REPEATS = 1  # a flag of the edit list
+_CONFIGURATION, _MORE_BITS = b"av1C", 0x40  # how a picture is coded, and a flag in it
 _CONTAINERS = {b"moov", b"trak", b"edts"}
 #: Where the duration stands in the headers, behind the version and flags, by version.
 _DURATIONS = {b"mvhd": (12, 20), b"tkhd": (16, 24)}
+
+
+def is_deep_avif(data: bytes) -> bool:
+    """Tell whether the first picture that a file describes has more than 8 bits for each colour."""
+    at = data.find(_CONFIGURATION)
+    return at >= 0 and bool(int.from_bytes(data[at + 6 : at + 7], "big") & _MORE_BITS)
 
 
 def plays_of_avif(data: bytes) -> int:

@@ -8,6 +8,7 @@ from pi_heif import register_heif_opener
 from PIL import Image, UnidentifiedImageError
 
 from .animation import Animation
+from .avif import is_deep_avif
 from .claims import Claims, read_claims
 from .claims.jpeg import check_scans
 from .deep import Frame, is_deep, read_deep
@@ -99,7 +100,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             blocks=blocks,
             profile=profile_of(blocks),
             deep=is_deep(image),
-            notes=_notes(blocks, image, animated=animation is not None),
+            notes=_notes(blocks, image, source, animated=animation is not None),
             style=style_of(image, source) if form == "TIFF" else Style(),
         )
     except (ImageError, MemoryError):
@@ -115,10 +116,14 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         raise _damage(error, source, form) from error
 
 
-def _notes(blocks: Blocks, image: Image.Image, *, animated: bool) -> list[str]:
+def _notes(blocks: Blocks, image: Image.Image, source: bytes, *, animated: bool) -> list[str]:
     """Return what is known already of any result."""
     found = [GAIN_MAP_DROPPED] if blocks.gain_map else []
-    return found + ([DEPTH_REDUCED] if animated and is_deep(image) else [])
+    if image.format == "AVIF":
+        reduced = is_deep_avif(source)
+    else:  # in HEIC files the reader tells the bits
+        reduced = image.info.get("bit_depth", 8) > 8 or (animated and is_deep(image))
+    return found + ([DEPTH_REDUCED] if reduced else [])
 
 
 def _count(image: Image.Image, form: str) -> int:

@@ -16,6 +16,7 @@ from .errors import CannotEncode, ImageError
 from .formats import FORMATS, Format
 from .metadata import Metadata
 from .moving import alike, write_moving
+from .notes import DEPTH_REDUCED
 from .palette import with_palette
 from .png import write_png
 from .task import Output
@@ -39,7 +40,7 @@ def encode(frames: Iterator[Frame], count: int, opened: Opened, output: Output, 
     form = FORMATS[output.format]
     pages = form.name == "TIFF"
     moving = count > 1 and form.animated and not pages
-    fitting: Iterator[Frame] = (_fitted(frame, form, metadata.profile, moving=moving) for frame in frames)
+    fitting: Iterator[Frame] = (_fitted(frame, form, opened, metadata.profile, moving=moving) for frame in frames)
     if moving and opened.format == "TIFF":  # whose pages may be of different kinds
         fitting = iter(alike([shallow(frame) for frame in fitting]))
     first = next(fitting)
@@ -65,15 +66,18 @@ def _small(frame: Frame, form: Format, opened: Opened, output: Output) -> Frame:
     return with_palette(frame, opened.image, exact=output.exact) or frame
 
 
-def _fitted(frame: Frame, form: Format, profile: bytes | None, *, moving: bool) -> Frame:
+def _fitted(frame: Frame, form: Format, opened: Opened, profile: bytes | None, *, moving: bool) -> Frame:
     """Return a frame as the format holds it, with what was said of it; raise `CannotEncode` when it is too large."""
     longest, info = max(frame.size), frame.info
     if form.longest and longest > form.longest:
         raise CannotEncode(
             f"{form.name} images have at most {form.longest:,} pixels on a side; this one has {longest:,}."
         )
-    if moving or not isinstance(frame, Deep) or not form.deep or frame.mode not in form.modes:
-        frame = in_mode(shallow(frame), form, profile)
+    if isinstance(frame, Deep) and (moving or not form.deep or frame.mode not in form.modes):
+        frame = shallow(frame)
+        opened.notes.append(DEPTH_REDUCED)
+    if not isinstance(frame, Deep):
+        frame = in_mode(frame, form, profile)
     frame.info = info
     return frame
 

@@ -169,7 +169,7 @@ def _preview(
     first = next(iter(read_frames(opened, deadline)))
     if first.mode in {"LA", "RGBA"}:
         picture.output.format = "PNG"
-    small = _edit(first, tasks, picture, opened)
+    small = shallow(_edit(first, tasks, picture, opened))
     return _written(iter([small]), 1, opened, picture.output)
 
 

@@ -22,6 +22,7 @@ SHARE = 0.2
 PIXELS = 12
 #: Where a mark counts as covering a pixel, as a share of its strongest alpha.
 COVERING = 1 / 8
+_FEW = f"The mark shows on {{}} pixels, and it takes {PIXELS}: the picture, or the mark, is too small."
 _SMALL = 256 * 256  # pixels of a frame of which all is looked at
 _PART = 64  # pixels of the side of a part; a multiple of every codec's unit, in whose raster parts lie
 _PARTS = 40  # that are looked at, at most
@@ -63,7 +64,9 @@ class Witness:
         mask = _mask(self._masks)
         change = difference(*(shown(image) for image in images))
         if not self._is_seen(change >= LEVELS, mask):
-            raise EmptyMark
+            found = int(np.count_nonzero(mask & (change >= LEVELS)))
+            few = enough(found, int(np.count_nonzero(mask)), PIXELS)
+            raise EmptyMark(_FEW.format(found) if few else None)
         if lost and not self._is_seen(change > lost, mask):
             again = difference(*(shown(written(shown(image))) for image in images))
             if not self._is_seen(again >= LEVELS, mask):

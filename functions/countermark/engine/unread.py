@@ -18,7 +18,7 @@ _JPEG = {
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _FORMAT = 258, 259, 262, 277, 339
-_WEBP = 50_001  # which Pillow knows, and its libtiff does not
+_COMPRESSIONS = {34_712: "JPEG 2000", 34_887: "LERC", 50_001: "WebP", 50_002: "JPEG XL"}  # which libtiff does not read
 _MOST_BITS, _MOST_SAMPLES = 64, 16
 _NEEDED = {256, 257}
 _COLORS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}
@@ -61,8 +61,9 @@ def _tiff(source: bytes, *, opened: bool) -> str | None:
     if not all(isinstance(found[tag], int) for tag in _NEEDED):
         return None
     compression = found[_COMPRESSION] or 1
-    if compression not in TiffImagePlugin.COMPRESSION_INFO or compression == _WEBP:
-        return f"TIFF images of compression {compression} cannot be read."
+    if compression not in TiffImagePlugin.COMPRESSION_INFO or compression in _COMPRESSIONS:
+        name = _COMPRESSIONS.get(compression)
+        return f"TIFF images compressed {f'as {name}' if name else f'in way {compression}'} cannot be read."
     bits, numbers = _first(found[_BITS]) or 1, _NUMBERS.get(_first(found[_FORMAT]) or 1, "")
     color = _COLORS.get(_first(found[_PHOTOMETRIC]) or 0, "unusual")
     samples = _first(found[_SAMPLES]) or 1
