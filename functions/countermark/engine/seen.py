@@ -22,7 +22,6 @@ SHARE = 0.2
 PIXELS = 12
 #: Where a mark counts as covering a pixel, as a share of its strongest alpha.
 COVERING = 1 / 8
-_FEW = f"The mark shows on {{}} pixels, and it takes {PIXELS}: the picture, or the mark, is too small."
 _SMALL = 256 * 256  # pixels of a frame of which all is looked at
 _PART = 64  # pixels of the side of a part; a multiple of every codec's unit, in whose raster parts lie
 _PARTS = 40  # that are looked at, at most
@@ -40,11 +39,19 @@ def enough(shown: float, covered: float, pixels: float) -> bool:
     return covered > 0 and shown >= SHARE * covered and pixels >= PIXELS
 
 
+def unseen(size: Size) -> EmptyMark:
+    """Return the error of a picture that does not show its mark."""
+    if size[0] * size[1] > PIXELS / SHARE:
+        return EmptyMark()
+    return EmptyMark(f"A picture of {size[0]} x {size[1]} pixels is too small for a mark that can be seen.")
+
+
 class Witness:
     """Parts of a frame under its marks, as they are before these are painted."""
 
     def __init__(self, frame: Frame, copies: Copies) -> None:
         """Look at the frame; `copies` are the marks that it will get, and where."""
+        self._size = frame.size
         small = frame.width * frame.height <= _SMALL
         self._boxes, self._masks, self._share = (_all_of if small else _parts)(frame.size, copies)
         self._before = self._look(frame)
@@ -64,9 +71,7 @@ class Witness:
         mask = _mask(self._masks)
         change = difference(*(shown(image) for image in images))
         if not self._is_seen(change >= LEVELS, mask):
-            found = int(np.count_nonzero(mask & (change >= LEVELS)))
-            few = enough(found, int(np.count_nonzero(mask)), PIXELS)
-            raise EmptyMark(_FEW.format(found) if few else None)
+            raise unseen(self._size)
         if lost and not self._is_seen(change > lost, mask):
             again = difference(*(shown(written(shown(image))) for image in images))
             if not self._is_seen(again >= LEVELS, mask):
