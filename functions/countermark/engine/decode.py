@@ -144,7 +144,7 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Frame]:
     # reader made, so that one is not handed on.
     orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
     try:
-        if opened.format == "JPEG":
+        if opened.format == "JPEG" and not opened.image.info.get("progressive"):  # whose scans have been counted
             check_scans(opened.source, opened.claims.largest)
         for frame in opened.animation.read() if opened.animation else frames_of(opened.image, opened.frames):
             deadline.check()

@@ -1,9 +1,11 @@
 """Sound files of a known format that no decoder here reads: which kind they are, so that nobody looks for damage."""
 
-import struct
 from io import BytesIO
 
 from PIL import TiffImagePlugin
+
+from .claims.jpeg import FRAMES, segments
+from .claims.tally import Tally
 
 _JPEG = {
     0xC3: "lossless",
@@ -15,7 +17,6 @@ _JPEG = {
     0xCE: "hierarchical",
     0xCF: "hierarchical",
 }
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _FORMAT = 258, 259, 262, 277, 339
 _COMPRESSIONS = {34_712: "JPEG 2000", 34_887: "LERC", 50_001: "WebP", 50_002: "JPEG XL"}  # which libtiff does not read
@@ -38,14 +39,13 @@ def kind_unread(source: bytes, form: str, *, opened: bool) -> str | None:
 
 
 def _jpeg(source: bytes) -> str | None:
-    at = 2
-    while at + 5 <= len(source) and source[at] == 0xFF and source[at + 1] != _SCAN:
-        marker = source[at + 1]
-        if marker in _FRAMES:
-            bits = source[at + 4]
+    for marker, begins, _ in segments(source, Tally()):
+        if marker == _SCAN:
+            break
+        if marker in FRAMES and begins < len(source):
+            bits = source[begins]
             kind = _JPEG.get(marker) or (f"of {bits} bits" if bits in {12, 16} else None)
             return f"JPEG images that are {kind} cannot be read." if kind else None
-        at += 1 if marker == 0xFF else 2 + int(struct.unpack_from(">H", source, at + 2)[0])
     return None
 
 
