@@ -28,7 +28,6 @@ LOSSY = {"JPEG", "WebP", "AVIF", "GIF"}  # GIF loses colours
 USUALLY_LOST = 32  # levels of a pixel that a good quality may take away
 LOW_QUALITY, COARSE = 50, 40  # below this quality, and where JPEG's lowest frequencies are divided by more, it is all
 # How hard the encoders try, chosen on photographs of 1 and 2 megapixels, by bytes and time of the next choices:
-PNG_LEVEL = 3  # of animations; 6 saves 1 to 7 % in 2.5 times the time; 1 takes 0.7 of the time and 6 % more
 WEBP_METHOD = 2  # 4, the usual one, saves 1 to 4 % in twice the time; 0 takes 0.7 of the time and 10 to 15 % more
 WEBP_LOSSLESS_METHOD = 0  # 1 saves 8 to 15 % in 4 to 5 times the time
 AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times for 10 % fewer at most
@@ -44,7 +43,7 @@ def encode(frames: Iterator[Frame], count: int, opened: Opened, output: Output, 
     if moving and opened.format == "TIFF":  # whose pages may be of different kinds
         fitting = iter(alike([shallow(frame) for frame in fitting]))
     first = next(fitting)
-    settings = _settings([first], opened, output) | _carried(first.mode, form, metadata)
+    settings = _settings(first.mode, opened, output) | _carried(first.mode, form, metadata)
     with _writing(form):
         if moving:
             data = _moving(map(shallow, chain([first], fitting)), count, form, opened, settings)
@@ -122,7 +121,7 @@ def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image
     """Return an image, in a mode of the format, as a file of the output's format and quality shows it."""
     form = FORMATS[output.format]
     with _writing(form):
-        data = _still([image], form, opened, output, _settings([image], opened, output))
+        data = _still([image], form, opened, output, _settings(image.mode, opened, output))
         again = Image.open(BytesIO(data))
         again.load()
     return again
@@ -158,13 +157,11 @@ def in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Im
     return frame.convert("RGB")
 
 
-def _settings(frames: Sequence[Frame], opened: Opened, output: Output) -> dict[str, Any]:
+def _settings(mode: str, opened: Opened, output: Output) -> dict[str, Any]:
     """Return what Pillow's writer of this format is told."""
     quality = output.quality
     if output.format == "JPEG":
-        return _jpeg_settings(frames[0].mode, opened, quality)
-    if output.format == "PNG":
-        return {"compress_level": PNG_LEVEL}
+        return _jpeg_settings(mode, opened, quality)
     if output.format == "WebP":
         if writes_lossless_webp(opened, output):
             return {"lossless": True, "quality": 40, "method": WEBP_LOSSLESS_METHOD}

@@ -83,18 +83,19 @@ class Witness:
         return enough(found, covered, found / self._share)
 
 
-def check_whole(before: Image.Image, after: Image.Image, covered: float) -> None:
+def check_whole(before: Frame, after: Frame, covered: float, shown: Rewrite) -> None:
     """Raise `EmptyMark` when a frame does not show a mark on about a `covered` share of it.
 
-    `before` is what the tasks behind the mark make of the frame without it.
+    `before` is what the tasks behind the mark make of the frame without it; `shown` brings an image to the mode of the
+    result.
     """
     if before.size != after.size:
         return
-    shown = 0
+    found = 0
     for top in range(0, before.height, _BAND):  # levels take many times the memory of pixels
         box = (0, top, before.width, min(top + _BAND, before.height))
-        shown += int(np.count_nonzero(difference(before.crop(box), after.crop(box)) >= LEVELS))
-    if not enough(shown, covered * before.width * before.height, shown):
+        found += int(np.count_nonzero(difference(shown(before.crop(box)), shown(after.crop(box))) >= LEVELS))
+    if not enough(found, covered * before.width * before.height, found):
         raise EmptyMark("Nothing can be seen of the mark behind the tasks that follow it.")
 
 
