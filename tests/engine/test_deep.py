@@ -1,6 +1,5 @@
 """Pictures of 16 bits keep them, in PNG and TIFF, as another decoder reads them."""
 
-import zlib
 from io import BytesIO
 from itertools import product
 
@@ -14,6 +13,7 @@ from countermark.engine.mark import Appearance, Sprite, Text, prepare
 from countermark.engine.paint import in_profile
 from PIL import Image
 
+from tests.engine.carriers import chunk
 from tests.engine.tiffs import BLACK_IS_ZERO, CMYK, RGB, WHITE_IS_ZERO, by_vips, tiff
 
 CORNER = {"position": "top-left", "size": "0.3", "color": "orange"}
@@ -135,8 +135,7 @@ def test_every_page_keeps_its_depth():
 def put(source: bytes, kind: bytes, content: bytes) -> bytes:
     """A PNG file with one chunk more, in front of its pixels."""
     at = source.index(b"IDAT") - 4
-    checksum = zlib.crc32(kind + content).to_bytes(4, "big")
-    return source[:at] + len(content).to_bytes(4, "big") + kind + content + checksum + source[at:]
+    return source[:at] + chunk(kind, content) + source[at:]
 
 
 def test_a_picture_that_lies_turned_is_stood_upright():

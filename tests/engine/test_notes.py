@@ -11,9 +11,8 @@ import pyvips
 from countermark import engine
 from PIL import Image
 
-from tests.engine.carriers import chunk, heif, segment
+from tests.engine.carriers import chunk, chunks, heif, segment
 from tests.engine.test_deep import png, samples
-from tests.engine.test_png import chunks
 from tests.engine.tiffs import CMYK, RGB, by_vips, tiff
 
 MARK = engine.parse_options({"position": "center", "size": "0.5"})

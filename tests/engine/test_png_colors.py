@@ -11,8 +11,8 @@ import pyvips
 from countermark import engine
 from PIL import Image, ImageCms
 
+from tests.engine.carriers import chunks
 from tests.engine.test_deep import png, put, samples
-from tests.engine.test_png import chunks
 
 MARK = {"position": "top-left", "size": "0.3", "color": "white"}
 ADOBE_RGB = struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 21_000, 71_000, 15_000, 6_000)
