@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from countermark import engine
 
+from tests.engine.needs import measured, written
 from tests.engine.tiffs import BLACK_IS_ZERO, CMYK, COMPRESSIONS, RGB, WHITE_IS_ZERO, by_vips, tiff
 
 PLAIN = engine.load_options({"tasks": []})
@@ -101,3 +102,23 @@ def test_the_bits_of_a_byte_may_begin_at_its_other_end(bands, separate):
     turned = np.packbits(np.unpackbits(samples[..., None], axis=3, bitorder="little"), axis=3)[..., 0]
     source = tiff(turned, RGB if bands == 3 else BLACK_IS_ZERO, separate=separate, tags={FILL_ORDER: [2]})
     assert (by_vips(engine.process(source, PLAIN).data) == samples).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "photometric", "bands", "layout"),
+    [
+        ("u1", CMYK, 4, {"separate": True}),
+        ("u2", RGB, 4, {"separate": True, "extra": (1,), "compression": "deflate"}),
+        ("i1", BLACK_IS_ZERO, 1, {"compression": "deflate"}),
+        ("f4", BLACK_IS_ZERO, 1, {"compression": "deflate", "order": ">"}),
+    ],
+)
+def test_samples_take_the_memory_that_was_asked_for_them(tmp_path, kind, photometric, bands, layout):
+    options = engine.parse_options({"format": "jpeg"})
+    engine.process(tiff(picture(kind, bands), photometric, **layout), PLAIN)  # loads what it needs
+    slope = np.add.outer(np.arange(1200), np.arange(1600)) % 127
+    samples = np.repeat(slope[..., None], bands, axis=2).astype(kind)
+    path = written(tmp_path / "file", lambda: tiff(samples, photometric, **layout))
+    need, peak, ended = measured(path, options)
+    assert ended == "JPEG"
+    assert peak <= need

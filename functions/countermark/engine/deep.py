@@ -6,7 +6,7 @@ one, which it takes for the high one of a file in the other byte order. No decod
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from typing import Any, TypeAlias
 
@@ -131,8 +131,8 @@ class Deep:
         if self.mode in {"L", "LA"}:
             return self
         grey = np.empty(self.samples.shape[:2], dtype=np.uint16)
-        for row in range(0, self.height, _BAND):
-            grey[row : row + _BAND] = np.rint(self.samples[row : row + _BAND, :, :3] @ _GREY_WEIGHTS)
+        for band, lightness in zip(_bands(self.samples), _bands(grey), strict=True):
+            lightness[...] = np.rint(band[..., :3] @ _GREY_WEIGHTS)
         bands = [grey, self.samples[..., 3]] if self.has_alpha else [grey]
         return Deep(np.stack(bands, axis=2), "LA" if self.has_alpha else "L")
 
@@ -154,8 +154,8 @@ def _shallow(samples: Samples, mode: str) -> Image.Image:
     """Return samples in 8 bits, rounded."""
     height, width, bands = samples.shape
     small = np.empty((height, width, bands), dtype=np.uint8)
-    for row in range(0, len(samples), _BAND):
-        small[row : row + _BAND] = (samples[row : row + _BAND].astype(np.uint32) + _STEP // 2) // _STEP
+    for band, rounded in zip(_bands(samples), _bands(small), strict=True):
+        rounded[...] = (band.astype(np.uint32) + _STEP // 2) // _STEP
     return Image.frombytes(mode, (width, height), small.tobytes())
 
 
@@ -272,8 +272,9 @@ def _read_tiff(data: bytes, image: ImageFile.ImageFile) -> Deep:
     if inverted:
         samples = _WHITE - samples
     if associated:
-        share = np.maximum(samples[..., 3:], 1) / np.float32(_WHITE)
-        samples[..., :3] = np.rint((samples[..., :3] / share).clip(0, _WHITE))
+        for band in _bands(samples):
+            share = np.maximum(band[..., 3:], 1) / np.float32(_WHITE)
+            band[..., :3] = np.rint((band[..., :3] / share).clip(0, _WHITE))
     return Deep(samples, mode)
 
 
@@ -313,11 +314,24 @@ def _stretched(image: ImageFile.ImageFile) -> Samples:
         values = values.view(np.int8)
     elif image.mode == "I" and _kind(image) != _SIGNED:
         values = values.view(np.uint32)
-    exact = values.astype(np.float64)
-    finite = np.isfinite(exact)
-    low, high = (float(exact[finite].min()), float(exact[finite].max())) if finite.any() else (0.0, 1.0)
+    low, high = _range(values)
     if image.mode == "F" and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
-    share = np.nan_to_num((exact - low) / max(high - low, np.finfo(np.float64).tiny), nan=0.0, posinf=1.0, neginf=0.0)
-    samples: Samples = np.rint(share.clip(0, 1) * _WHITE).astype(np.uint16)[..., None]
-    return _WHITE - samples if inverted else samples
+    samples = np.empty((*values.shape, 1), dtype=np.uint16)
+    for band, stretched in zip(_bands(values), _bands(samples), strict=True):
+        share = (band.astype(np.float64) - low) / max(high - low, np.finfo(np.float64).tiny)
+        share = np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
+        stretched[..., 0] = np.rint((1 - share if inverted else share) * _WHITE)
+    return samples
+
+
+def _range(values: NDArray[Any]) -> tuple[float, float]:
+    """Return the least and the greatest value that is a number; 0 and 1 where none is."""
+    numbers = (band[np.isfinite(band)] for band in _bands(values))
+    ends = [(float(each.min()), float(each.max())) for each in numbers if each.size]
+    return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0.0, 1.0)
+
+
+def _bands(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield parts of all rows that are worked on at once."""
+    return (values[row : row + _BAND] for row in range(0, len(values), _BAND))

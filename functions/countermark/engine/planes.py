@@ -39,8 +39,9 @@ def are_separate(page: Image.Image) -> bool:
 
 
 def read_planes(page: Image.Image) -> list[Image.Image]:
-    """Return the colours of a page that holds each by itself, as pictures in grey that are not decoded yet."""
-    return [Image.open(BytesIO(file), formats=["TIFF"]) for file in islice(_files(page), len(page.getbands()))]
+    """Return the colours of a page that holds each by itself, as pictures in grey."""
+    # A copy lets go of the file that it was read from, which is as large as the page's own.
+    return [Image.open(BytesIO(file), formats=["TIFF"]).copy() for file in islice(_files(page), len(page.getbands()))]
 
 
 def merged(page: Image.Image) -> Image.Image:
