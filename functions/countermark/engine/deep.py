@@ -8,11 +8,12 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
+from itertools import product
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from .layout import Spot
 from .mark import Blend, Sprite
@@ -43,6 +44,21 @@ _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _PNG_BITS, _PNG_KIND = 24, 25  # where the header has them
 _PNG_GREY_ALPHA = 4
 _BAND = 256  # rows that are worked on at once in floating point
+# Pillow unpacks these in either byte order, but knows some of them in one alone, or only where black is zero.
+TiffImagePlugin.OPEN_INFO.update(
+    ((mark, white, (kind,), 1, (bits,), ()), (mode.format(order), raw.format(order)))
+    for (mark, order), white, (kind, bits, mode, raw) in product(
+        ((b"II", ""), (b"MM", "B")),
+        (0, 1),
+        (
+            (1, 16, "I;16{}", "I;16{}"),
+            (1, 32, "I", "I;32{}"),
+            (_SIGNED, 8, "L", "L"),
+            (_SIGNED, 16, "I", "I;16{}S"),
+            (_SIGNED, 32, "I", "I;32{}S"),
+        ),
+    )
+)
 
 
 class Deep:
