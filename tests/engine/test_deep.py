@@ -80,12 +80,12 @@ def test_what_one_colour_of_16_bits_makes_transparent_stays_so(bands):
 @pytest.mark.parametrize(("order", "tile", "compression"), list(product("<>", (0, 64), ("none", "deflate"))))
 @pytest.mark.parametrize(
     ("bands", "photometric", "extra"),
-    [(1, BLACK_IS_ZERO, ()), (3, RGB, ()), (4, RGB, (2,)), (4, CMYK, ())],
+    [(1, BLACK_IS_ZERO, ()), (2, BLACK_IS_ZERO, (2,)), (3, RGB, ()), (4, RGB, (2,)), (4, CMYK, ())],
 )
 def test_a_tiff_keeps_every_bit_outside_the_mark(bands, photometric, extra, order, tile, compression):
     pixels = samples(bands)
     source = tiff(pixels, photometric, order=order, tile=tile, compression=compression, extra=extra)
-    color = "white" if bands == 1 else "orange"
+    color = "white" if bands < 3 else "orange"
     edited = marked(source, color=color)
     after = by_vips(edited.data)
     assert (after.dtype, after.shape, edited.notes) == (np.uint16, pixels.shape, ())
@@ -116,6 +116,15 @@ def test_colours_that_are_multiplied_with_alpha_are_divided_again():
     after = by_vips(marked(tiff(np.dstack([whole, pixels[..., 3]]), RGB, extra=(1,))).data)
     assert after.dtype == np.uint16
     assert np.abs(after[70:].astype(int) - pixels[70:]).max() <= 2
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+@pytest.mark.parametrize("first", ["png", "tiff"])
+def test_a_copy_is_read_again_in_all_its_bits(bands, first):
+    pixels = samples(bands)
+    copy = engine.process(png(pixels), engine.load_options({"tasks": [], "format": first})).data
+    again = engine.process(copy, engine.load_options({"tasks": [], "format": "tiff"})).data
+    assert (by_vips(again) == pixels).all()
 
 
 def test_every_page_keeps_its_depth():

@@ -28,7 +28,7 @@ _WHITE = 65_535
 _STEP = 257  # 65,535 / 255
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _OTHER_ORDER = {"16L": "16B", "16B": "16L", "16N": "16B" if sys.byteorder == "little" else "16L"}
-_BITS, _PHOTOMETRIC, _EXTRA, _SAMPLE_FORMAT = 258, 262, 338, 339  # tags of TIFF
+_BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA, _SAMPLE_FORMAT = 258, 262, 277, 338, 339  # tags of TIFF
 _ASSOCIATED, _SIGNED = 1, 2  # values of the last two
 _ORDERED = re.compile(r";(16|32)[BLN]?")  # in the name of how samples lie
 _TURNED: dict[Image.Transpose, Callable[[Samples], Samples]] = {
@@ -58,6 +58,10 @@ TiffImagePlugin.OPEN_INFO.update(
             (_SIGNED, 32, "I", "I;32{}S"),
         ),
     )
+)
+# Grey with alpha takes four bytes, as a pixel of RGBA does.
+TiffImagePlugin.OPEN_INFO.update(
+    ((mark, 1, (1,), 1, (16, 16), (extra,)), ("RGBA", "RGBA")) for mark, extra in product((b"II", b"MM"), (1, 2))
 )
 
 
@@ -237,7 +241,8 @@ def decoded(image: Image.Image) -> Image.Image:
     tell_transparent(image)
     deep = read_deep(image, 1)
     if deep is not None:
-        return deep[0].shallow()
+        picture, _ = deep
+        return picture.shallow()
     image.load()
     return image
 
@@ -277,8 +282,14 @@ def _read_tiff(data: bytes, image: ImageFile.ImageFile) -> Deep:
     inverted, associated = tags.get(_PHOTOMETRIC) == 0, tuple(tags.get(_EXTRA, ()))[:1] == (_ASSOCIATED,)
     if mode.startswith("I;16"):
         mode = "L"
+    elif tags.get(_SAMPLES) == 2:
+        mode = "LA"
     if are_separate(image):
         samples = np.stack([np.asarray(each).astype(np.uint16) for each in read_planes(image)], axis=2)
+    elif mode == "LA":
+        order = "=" if image.tile[0].codec_name == "libtiff" else {b"II": "<", b"MM": ">"}[tags.prefix]
+        wide = np.frombuffer(image.tobytes(), dtype=order + "u2").reshape(image.height, image.width, 2)
+        samples = wide.astype(np.uint16)
     else:
         if associated:  # Pillow would divide by the alpha in 8 bits
             image.tile = [each._replace(args=_renamed(each.args, raw.replace("a", "A"))) for each in image.tile]
@@ -289,8 +300,8 @@ def _read_tiff(data: bytes, image: ImageFile.ImageFile) -> Deep:
         samples = _WHITE - samples
     if associated:
         for band in _bands(samples):
-            share = np.maximum(band[..., 3:], 1) / np.float32(_WHITE)
-            band[..., :3] = np.rint((band[..., :3] / share).clip(0, _WHITE))
+            share = np.maximum(band[..., -1:], 1) / np.float32(_WHITE)
+            band[..., :-1] = np.rint((band[..., :-1] / share).clip(0, _WHITE))
     return Deep(samples, mode)
 
 
