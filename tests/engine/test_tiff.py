@@ -153,8 +153,9 @@ def test_values_of_other_kinds_are_stretched_into_16_bits(values, low, high, ord
 def test_numbers_that_are_none_are_black():
     values = ramp("<f4", 0, 1)
     values[100, 100], values[101, 100], values[102, 100] = np.nan, np.inf, -np.inf
+    values.view("<u4")[103, 100] = 0x7F800001  # which warns whoever computes with it
     after = by_vips(marked(tiff(values, BLACK_IS_ZERO)).data)
-    assert after[100:103, 100, 0].tolist() == [0, WHITE, 0]
+    assert after[100:104, 100, 0].tolist() == [0, WHITE, 0, 0]
 
 
 @pytest.mark.parametrize(

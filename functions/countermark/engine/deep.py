@@ -346,7 +346,8 @@ def _stretched(image: ImageFile.ImageFile) -> Samples:
         low, high = 0.0, 1.0
     samples = np.empty((*values.shape, 1), dtype=np.uint16)
     for band, stretched in zip(_bands(values), _bands(samples), strict=True):
-        share = (band.astype(np.float64) - low) / max(high - low, np.finfo(np.float64).tiny)
+        with np.errstate(invalid="ignore"):  # some of what is no number says so
+            share = (band.astype(np.float64) - low) / max(high - low, np.finfo(np.float64).tiny)
         share = np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
         stretched[..., 0] = np.rint((1 - share if inverted else share) * _WHITE)
     return samples
