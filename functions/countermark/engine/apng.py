@@ -16,9 +16,9 @@ from PIL import Image, ImageChops
 
 from .animation import CLEARED, PREVIOUS, STAYS, Animation, Frame, needs_alpha
 from .chunks import CHECKED, SIGNATURE, chunk, chunks
-from .deep import decoded
 from .errors import DamagedImage, TruncatedImage
 from .png import write_png
+from .samples import decoded
 
 _CONTROL = ">IIIIIHHBB"  # number, width, height, left, top, delay (two parts), disposal, blend
 _OVER = 1

@@ -11,7 +11,7 @@ from .animation import Animation
 from .avif import is_deep_avif
 from .claims import Claims, read_claims
 from .claims.jpeg import check_scans
-from .deep import Frame, is_deep, read_deep
+from .deep import Frame
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
@@ -21,6 +21,7 @@ from .moving import frames_of, plays_of, read_animation
 from .notes import DEPTH_REDUCED, GAIN_MAP_DROPPED, VALUES_STRETCHED
 from .planes import are_separate, merged
 from .quiet import hush
+from .samples import is_deep, read_deep
 from .tiff import Style, style_of
 from .transparent import tell_transparent
 from .turned import UPRIGHT

@@ -97,14 +97,14 @@ def examine(data: bytes, admit: Callable[[int], None] = lambda _: None) -> int:
 
 def _decoded(image: Image.Image) -> Image.Image:
     """Return the picture of a file, of which nothing has been decoded, as RGBA."""
-    from .deep import decoded  # late: it is made of marks, and these of images
+    from .samples import decoded  # late: it is made of marks, and these of images
 
     return decoded(image).convert("RGBA")
 
 
 def _needed(image: Image.Image) -> int:
     """Return the bytes that decoding an image takes, of which nothing has been decoded."""
-    from .deep import is_deep  # late: the same
+    from .samples import is_deep  # late: the same
 
     return image.width * image.height * _BYTES_A_PIXEL * (2 if is_deep(image) else 1)
 
