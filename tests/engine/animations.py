@@ -3,13 +3,14 @@
 import random
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 import pyvips
 from PIL import Image
+
+from tests.engine.carriers import chunk, chunks
 
 SIZE = (48, 32)
 COLOURS = [(250, 30, 20), (20, 200, 60), (30, 60, 240), (240, 230, 40), (20, 20, 20), (250, 250, 250)]
@@ -127,9 +128,6 @@ def apng(
     `default` is a picture for viewers that show no animation, and no frame.
     """
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     def packed(image: Image.Image) -> bytes:
         rows = np.asarray(image.convert(mode)).reshape(image.height, -1)
         return zlib.compress(np.insert(rows, 0, 0, axis=1).tobytes())
@@ -214,22 +212,13 @@ def _plays(data: bytes) -> int:
     return struct.unpack_from("<H", data, at + 12)[0] if at >= 0 else 1
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 8
-    while at < len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        assert zlib.crc32(data[at + 4 : at + 8 + size]) == struct.unpack_from(">I", data, at + 8 + size)[0]
-        yield kind, data[at + 8 : at + 8 + size]
-        at += 12 + size
-
-
 def _seen_in_png(data: bytes) -> Film:
     """Put together what the chunks say; only single pictures are decoded, by libvips."""
-    chunks = list(_chunks(data))
-    header = chunks[0][1]
-    count, plays = struct.unpack(">II", dict(chunks)[b"acTL"])
+    every = list(chunks(data))
+    header = every[0][1]
+    count, plays = struct.unpack(">II", dict(every)[b"acTL"])
     stored, controls, numbers = [], [], []
-    for kind, content in chunks:
+    for kind, content in every:
         if kind == b"fcTL":
             controls.append(struct.unpack(">IIIIIHHBB", content))
             numbers.append(controls[-1][0])
@@ -245,10 +234,7 @@ def _seen_in_png(data: bytes) -> Film:
     for control, packed in zip(controls, stored, strict=True):
         _, width, height, left, top, delay, unit, disposal, blend = control
         pieces = [(b"IHDR", struct.pack(">II", width, height) + header[8:]), (b"IDAT", packed), (b"IEND", b"")]
-        file = b"\x89PNG\r\n\x1a\n" + b"".join(
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-            for kind, body in pieces
-        )
+        file = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, body) for kind, body in pieces)
         image = pyvips.Image.new_from_buffer(file, "").colourspace("srgb")
         image = image if image.hasalpha() else image.bandjoin(255)
         part = Part(

@@ -340,6 +340,18 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield every chunk of a file, its checksum looked at."""
+    at = 8
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        content = data[at + 8 : at + 8 + size]
+        assert struct.unpack_from(">I", data, at + 8 + size) == (zlib.crc32(kind + content),)
+        yield kind, content
+        at += 12 + size
+    assert at == len(data)
+
+
 def in_png(*chunks: bytes, behind: bool = False) -> bytes:
     data = base("PNG")
     at = data.rindex(b"IEND") - 4 if behind else 33

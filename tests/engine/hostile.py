@@ -16,15 +16,12 @@ from tempfile import TemporaryDirectory
 from countermark import engine
 from PIL import Image, ImageDraw
 
+from tests.engine.carriers import chunk
 from tests.engine.needs import apart, status, written
 
 REPORT = Path(__file__).parents[2] / "bench" / "hostile.md"
 
 # ---- PNG ----
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def png(

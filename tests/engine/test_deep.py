@@ -1,6 +1,5 @@
 """Pictures of 16 bits keep them, in PNG and TIFF, as another decoder reads them."""
 
-import zlib
 from io import BytesIO
 from itertools import product
 
@@ -14,6 +13,7 @@ from countermark.engine.mark import Appearance, Sprite, Text, prepare
 from countermark.engine.paint import in_profile
 from PIL import Image
 
+from tests.engine.carriers import chunk
 from tests.engine.tiffs import BLACK_IS_ZERO, CMYK, RGB, WHITE_IS_ZERO, by_vips, tiff
 
 CORNER = {"position": "top-left", "size": "0.3", "color": "orange"}
@@ -77,26 +77,28 @@ def test_what_one_colour_of_16_bits_makes_transparent_stays_so(bands):
     assert same_outside(np.dstack([pixels, alpha]), after)
 
 
-@pytest.mark.parametrize(("order", "tile", "packed"), list(product("<>", (0, 64), (False, True))))
+@pytest.mark.parametrize(("order", "tile", "compression"), list(product("<>", (0, 64), ("none", "deflate"))))
 @pytest.mark.parametrize(
     ("bands", "photometric", "extra"),
-    [(1, BLACK_IS_ZERO, ()), (3, RGB, ()), (4, RGB, (2,)), (4, CMYK, ())],
+    [(1, BLACK_IS_ZERO, ()), (2, BLACK_IS_ZERO, (2,)), (3, RGB, ()), (4, RGB, (2,)), (4, CMYK, ())],
 )
-def test_a_tiff_keeps_every_bit_outside_the_mark(bands, photometric, extra, order, tile, packed):
+def test_a_tiff_keeps_every_bit_outside_the_mark(bands, photometric, extra, order, tile, compression):
     pixels = samples(bands)
-    source = tiff(pixels, photometric, order=order, tile=tile, packed=packed, extra=extra)
-    color = "white" if bands == 1 else "orange"
+    source = tiff(pixels, photometric, order=order, tile=tile, compression=compression, extra=extra)
+    color = "white" if bands < 3 else "orange"
     edited = marked(source, color=color)
     after = by_vips(edited.data)
     assert (after.dtype, after.shape, edited.notes) == (np.uint16, pixels.shape, ())
     assert same_outside(pixels, after)
-    assert Image.open(BytesIO(edited.data)).info["compression"] == ("tiff_adobe_deflate" if packed else "raw")
+    written = {"none": "raw", "deflate": "tiff_adobe_deflate"}[compression]
+    assert Image.open(BytesIO(edited.data)).info["compression"] == written
 
 
-@pytest.mark.parametrize(("order", "tile", "packed"), list(product("<>", (0, 64), (False, True))))
-def test_colours_may_lie_one_behind_another(order, tile, packed):
+@pytest.mark.parametrize(("order", "tile", "compression"), list(product("<>", (0, 64), ("none", "deflate"))))
+def test_colours_may_lie_one_behind_another(order, tile, compression):
     pixels = samples(4)
-    after = by_vips(marked(tiff(pixels, RGB, order=order, tile=tile, packed=packed, separate=True, extra=(2,))).data)
+    layout = {"order": order, "tile": tile, "compression": compression, "separate": True}
+    after = by_vips(marked(tiff(pixels, RGB, extra=(2,), **layout)).data)
     assert after.dtype == np.uint16
     assert same_outside(pixels, after)
 
@@ -116,6 +118,15 @@ def test_colours_that_are_multiplied_with_alpha_are_divided_again():
     assert np.abs(after[70:].astype(int) - pixels[70:]).max() <= 2
 
 
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+@pytest.mark.parametrize("first", ["png", "tiff"])
+def test_a_copy_is_read_again_in_all_its_bits(bands, first):
+    pixels = samples(bands)
+    copy = engine.process(png(pixels), engine.load_options({"tasks": [], "format": first})).data
+    again = engine.process(copy, engine.load_options({"tasks": [], "format": "tiff"})).data
+    assert (by_vips(again) == pixels).all()
+
+
 def test_every_page_keeps_its_depth():
     pages = [samples(3), samples(1), samples(4)[..., :3]]
     deep = [pyvips.Image.new_from_array(np.ascontiguousarray(page)).copy(interpretation="rgb16") for page in pages[::2]]
@@ -133,8 +144,7 @@ def test_every_page_keeps_its_depth():
 def put(source: bytes, kind: bytes, content: bytes) -> bytes:
     """A PNG file with one chunk more, in front of its pixels."""
     at = source.index(b"IDAT") - 4
-    checksum = zlib.crc32(kind + content).to_bytes(4, "big")
-    return source[:at] + len(content).to_bytes(4, "big") + kind + content + checksum + source[at:]
+    return source[:at] + chunk(kind, content) + source[at:]
 
 
 def test_a_picture_that_lies_turned_is_stood_upright():

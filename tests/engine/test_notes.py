@@ -2,13 +2,18 @@
 
 import struct
 from io import BytesIO
+from itertools import product
 
+import numpy as np
+import pillow_heif
 import pytest
+import pyvips
 from countermark import engine
 from PIL import Image
 
-from tests.engine.carriers import heif, segment
+from tests.engine.carriers import chunk, chunks, heif, segment
 from tests.engine.test_deep import png, samples
+from tests.engine.tiffs import CMYK, RGB, by_vips, tiff
 
 MARK = engine.parse_options({"position": "center", "size": "0.5"})
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -82,6 +87,57 @@ def test_a_task_of_ones_own_takes_bits_away_and_it_is_said():
     edited = engine.process(png(samples(3)), options)
     assert edited.notes == ("depth_reduced",)
     assert Image.open(BytesIO(edited.data)).mode == "RGB"
+
+
+def deep_apng() -> bytes:
+    still = png(samples(3))
+    begin, end = still.index(b"IDAT") - 4, still.rindex(b"IEND") - 4
+    pixels = b"".join(content for kind, content in chunks(still) if kind == b"IDAT")
+    controls = [struct.pack(">IIIIIHHBB", number, 150, 110, 0, 0, 1, 10, 0, 0) for number in (0, 1)]
+    moving = chunk(b"acTL", struct.pack(">II", 2, 0)) + chunk(b"fcTL", controls[0]) + chunk(b"IDAT", pixels)
+    moving += chunk(b"fcTL", controls[1]) + chunk(b"fdAT", struct.pack(">I", 2) + pixels)
+    return still[:begin] + moving + still[end:]
+
+
+def deep_heic() -> bytes:
+    buffer = BytesIO()
+    pillow_heif.from_bytes(mode="RGB;16", size=(150, 110), data=samples(3).tobytes()).save(buffer, quality=80)
+    return buffer.getvalue()
+
+
+def deep_avif() -> bytes:
+    picture = pyvips.Image.new_from_array(samples(3)).copy(interpretation="rgb16")
+    return picture.heifsave_buffer(compression="av1", bitdepth=10, effort=0)
+
+
+SOURCES = {
+    "PNG": lambda: png(samples(3)),
+    "TIFF": lambda: tiff(samples(3), RGB),
+    "CMYK": lambda: tiff(samples(4), CMYK),
+    "APNG": deep_apng,
+    "HEIC": deep_heic,
+    "AVIF": deep_avif,
+}
+
+
+#: PNG has no CMYK.
+KEPT = {*product(["PNG", "TIFF"], ["keep", "png", "tiff"]), ("CMYK", "keep"), ("CMYK", "tiff")}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("form", ["keep", "jpeg", "png", "webp", "tiff", "gif", "bmp"])
+def test_whatever_has_fewer_bits_than_its_source_says_so(kind, form):
+    edited = engine.process(
+        SOURCES[kind](), engine.parse_options({"format": form, "position": "center", "size": "0.5"})
+    )
+    kept = (kind, form) in KEPT
+    assert edited.notes == (() if kept else ("depth_reduced",))
+    if form != "bmp":  # which libvips does not read
+        assert (by_vips(edited.data).dtype == np.uint16) == kept
+
+
+def test_a_preview_is_no_copy_and_says_nothing_of_bits():
+    assert engine.preview(png(samples(4)), MARK).notes == ()
 
 
 def test_every_note_has_a_sentence():

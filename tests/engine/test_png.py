@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
@@ -13,7 +13,7 @@ from countermark.engine.deep import Deep
 from countermark.engine.png import write_png
 from PIL import Image, ImageCms, ImageDraw, PngImagePlugin
 
-from tests.engine.carriers import packet
+from tests.engine.carriers import chunk, chunks, packet
 
 Make = Callable[..., bytes]
 PLAIN = engine.load_options({"tasks": []})
@@ -27,19 +27,6 @@ def by_pillow(image: Image.Image, settings: dict[str, object]) -> bytes:
     buffer = BytesIO()
     image.save(buffer, "PNG", **settings)
     return buffer.getvalue()
-
-
-def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Every chunk of a file, its checksum looked at."""
-    at = len(SIGNATURE)
-    assert data.startswith(SIGNATURE)
-    while at < len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        content = data[at + 8 : at + 8 + size]
-        assert struct.unpack_from(">I", data, at + 8 + size) == (zlib.crc32(kind + content),)
-        yield kind, content
-        at += 12 + size
-    assert at == len(data)
 
 
 def around(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -158,8 +145,7 @@ def test_an_interlaced_file_is_written_without(make, size):
         rows += b"".join(b"\0" + row.tobytes() for row in part) if part.size else b""
     header = struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 1)
     source = SIGNATURE + b"".join(
-        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+        chunk(kind, content) for kind, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     )
     data = engine.process(source, PLAIN).data
     assert dict(chunks(data))[b"IHDR"][12] == 0

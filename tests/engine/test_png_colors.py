@@ -12,10 +12,9 @@ from countermark import engine
 from countermark.engine.metadata.png import put_chunks
 from PIL import Image, ImageCms
 
-from tests.engine.carriers import with_tag
+from tests.engine.carriers import chunks, with_tag
 from tests.engine.profiles import lut
 from tests.engine.test_deep import png, put, samples
-from tests.engine.test_png import chunks
 
 MARK = {"position": "top-left", "size": "0.3", "color": "white"}
 ADOBE_RGB = struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 21_000, 71_000, 15_000, 6_000)

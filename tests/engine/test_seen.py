@@ -57,6 +57,13 @@ def test_a_mark_in_the_colour_of_the_ground_fails(form, color):
         marked(plain(rgb, form=form), color=color, effect="none")
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("side", [3, 4, 5, 6])
+def test_a_picture_that_is_too_small_is_told_so(form, side):
+    with pytest.raises(engine.EmptyMark, match=f"of {side} x {side} pixels is too small for a mark that can be seen"):
+        marked(plain("#5a7828", (side, side), form))
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF"])
 @pytest.mark.parametrize("level", [0, 100, 128, 255])
 @pytest.mark.parametrize("position", ["tile", "auto", "center"])

@@ -54,6 +54,23 @@ def test_strip_removes_metadata_and_touches_no_pixel(photograph):
     assert (before == after).all()
 
 
+@pytest.mark.parametrize(
+    ("task", "grey"),
+    [
+        ({"task": "grayscale"}, True),
+        ({"task": "resize", "width": 100}, True),
+        ({"task": "watermark"}, True),
+        ({"task": "watermark", "color": "#808080"}, True),
+        ({"task": "watermark", "color": "orange"}, False),
+    ],
+)
+def test_what_keeps_a_grey_picture_grey_says_so(make, task, grey):
+    (known,) = engine.load_options({"tasks": [task]}).tasks
+    assert known.keeps_grey is grey
+    for mode in ("L", "LA"):
+        assert (Image.open(BytesIO(run(make("PNG", mode), task).data)).mode == mode) is grey
+
+
 def test_grayscale_takes_the_colours_away(photograph, make):
     assert Image.open(BytesIO(run(photograph("fig"), {"task": "grayscale"}).data)).mode == "L"
     assert Image.open(BytesIO(run(make("PNG", "RGBA"), {"task": "grayscale"}).data)).mode == "LA"

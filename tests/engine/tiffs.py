@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyvips
@@ -12,7 +12,28 @@ WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, SAMPLES, ROWS, COUNTS = 
 PLANAR, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, EXTRA, FORMAT = 284, 322, 323, 324, 325, 338, 339
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
-DEFLATE = 8
+
+
+def packbits(data: bytes) -> bytes:
+    """Return runs of bytes that each stand for themselves."""
+    parts = [data[at : at + 128] for at in range(0, len(data), 128)]
+    return b"".join(bytes((len(part) - 1,)) + part for part in parts)
+
+
+def lzw(data: bytes) -> bytes:
+    """Return codes of nine bits: those that begin anew come so often that there are never longer ones."""
+    parts = [data[at : at + 250] for at in range(0, len(data), 250)]
+    codes = [code for part in parts for code in (256, *part)] + [257]
+    bits = "".join(f"{code:09b}" for code in codes)
+    return int(bits + "0" * (-len(bits) % 8), 2).to_bytes((len(bits) + 7) // 8, "big")
+
+
+COMPRESSIONS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
+    "none": (1, bytes),
+    "lzw": (5, lzw),
+    "deflate": (8, zlib.compress),
+    "packbits": (32_773, packbits),
+}
 
 
 def tiff(
@@ -24,7 +45,7 @@ def tiff(
     separate: bool = False,
     tile: int = 0,
     extra: Sequence[int] = (),
-    packed: bool = False,
+    compression: str = "none",
     tags: dict[int, Sequence[int]] | None = None,
 ) -> bytes:
     """Return a TIFF file of samples, height by width by bands; `tile` is the side of its tiles."""
@@ -33,13 +54,13 @@ def tiff(
     data = samples.astype(samples.dtype.newbyteorder(order))
     planes = [data[..., each : each + 1] for each in range(bands)] if separate else [data]
     pieces = [piece.tobytes() for plane in planes for piece in (_tiles(plane, tile) if tile else _strips(plane))]
-    if packed:
-        pieces = [zlib.compress(piece) for piece in pieces]
+    scheme, compress = COMPRESSIONS[compression]
+    pieces = [compress(piece) for piece in pieces]
     found: dict[int, tuple[str, Sequence[int]]] = {
         WIDTH: ("I", [width]),
         HEIGHT: ("I", [height]),
         BITS: ("H", [samples.dtype.itemsize * 8] * bands),
-        COMPRESSION: ("H", [DEFLATE if packed else 1]),
+        COMPRESSION: ("H", [scheme]),
         PHOTOMETRIC: ("H", [photometric]),
         SAMPLES: ("H", [bands]),
         PLANAR: ("H", [2 if separate else 1]),

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from .deep import in_eight_bits
-
 #: What becomes of a frame's place when its time is over: it stays, is cleared, or what was there before comes back.
 STAYS, CLEARED, PREVIOUS = range(3)
 
@@ -20,7 +18,7 @@ class Frame:
     duration: float  # milliseconds
     disposal: int
     over: bool  # drawn over what is there, and not in its place
-    decode: Callable[[], Image.Image]
+    decode: Callable[[], Image.Image]  # in 8 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +54,7 @@ def needs_alpha(frames: list[Frame], size: tuple[int, int]) -> bool:
 
 
 def _draw(canvas: Image.Image, frame: Frame) -> None:
-    image = in_eight_bits(frame.decode())
+    image = frame.decode()
     if not frame.over or not image.has_transparency_data:
         canvas.paste(image.convert(canvas.mode), frame.corner)
         return

@@ -12,17 +12,17 @@ from functools import partial
 from io import BytesIO
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageChops
 
 from .animation import CLEARED, PREVIOUS, STAYS, Animation, Frame, needs_alpha
+from .chunks import CHECKED, SIGNATURE, chunk, chunks
 from .errors import DamagedImage, TruncatedImage
-from .png import SIGNATURE, chunk, chunks, write_png
+from .png import write_png
+from .samples import decoded
 
 _CONTROL = ">IIIIIHHBB"  # number, width, height, left, top, delay (two parts), disposal, blend
 _OVER = 1
 _HEADER = 13  # bytes
-_AROUND = 12  # bytes of a chunk beside its data
 _ALPHA = 4  # a bit of the kind of colour
 _LONGEST = 65_535  # of both parts of a delay
 _MOST = 2**31 - 1
@@ -36,10 +36,12 @@ def read_apng(source: bytes) -> Animation | None:
     if b"acTL" not in source:
         return None
     found = _Found()
-    for kind, data in _until_broken(source):
+    for kind, begins, end in chunks(source):
         if kind == b"IDAT" and not found.count:
             return None  # an animation is announced before the picture, or there is none
-        found.add(kind, data)
+        if found.ended or end + CHECKED > len(source):
+            break
+        found.add(kind, source[begins:end])
     if not found.count or not found.frames or len(found.header) != _HEADER:
         return None
     if not found.ended or len(found.frames) < found.count:
@@ -106,20 +108,6 @@ class _Found:
                 self.ended = True
 
 
-def _until_broken(source: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and the content of every chunk up to the end, or to where the file breaks off."""
-    at = len(SIGNATURE)
-    while at + _AROUND <= len(source):
-        size, kind = struct.unpack_from(">I4s", source, at)
-        end = at + _AROUND + size
-        if end > len(source):
-            return
-        yield kind, source[at + 8 : end - 4]
-        if kind == b"IEND":
-            return
-        at = end
-
-
 def _numbers(data: bytes) -> tuple[int, int]:
     """Return the two numbers with which a chunk begins."""
     first, second = struct.unpack_from(">II", data)
@@ -131,19 +119,7 @@ def _decode(size: tuple[int, int], found: "_Found", data: list[bytes]) -> Image.
     head = struct.pack(">II", *size) + found.header[8:]
     parts = [(b"IHDR", head), *found.palette, *((b"IDAT", each) for each in data), (b"IEND", b"")]
     file = SIGNATURE + b"".join(chunk(*part) for part in parts)
-    image: Image.Image = Image.open(BytesIO(file), formats=["PNG"])
-    image.load()
-    return _in_eight_bits(image) if image.mode.startswith("I") else image
-
-
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """Return a grey picture of 16 bits with 8 of them; a transparent grey becomes an alpha channel."""
-    deep = np.asarray(image).astype(np.uint16)
-    flat = Image.fromarray((deep >> 8).astype(np.uint8))
-    clear = image.info.get("transparency")
-    if isinstance(clear, int):
-        flat.putalpha(Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8)))
-    return flat
+    return decoded(Image.open(BytesIO(file), formats=["PNG"]))
 
 
 def write_apng(frames: Iterator[tuple[Image.Image, float]], count: int, plays: int, settings: dict[str, Any]) -> bytes:
@@ -153,7 +129,7 @@ def write_apng(frames: Iterator[tuple[Image.Image, float]], count: int, plays: i
     metadata is that of `settings`.
     """
     before, duration = next(frames)
-    first = list(chunks(write_png(before, settings)))
+    first = _contents(write_png(before, settings))
     begin = next(at for at, (kind, _) in enumerate(first) if kind == b"IDAT")
     written = [*first[:begin], (b"acTL", struct.pack(">II", count, min(plays, _MOST)))]
     written += [(b"fcTL", _control(0, before.size, (0, 0), duration)), *first[begin:-1]]
@@ -163,11 +139,16 @@ def write_apng(frames: Iterator[tuple[Image.Image, float]], count: int, plays: i
         before, part = frame, frame.crop(box)
         written.append((b"fcTL", _control(number, part.size, box[:2], duration)))
         number += 1
-        for kind, data in chunks(write_png(part, {})):
+        for kind, data in _contents(write_png(part, {})):
             if kind == b"IDAT":
                 written.append((b"fdAT", struct.pack(">I", number) + data))
                 number += 1
     return SIGNATURE + b"".join(chunk(*each) for each in [*written, first[-1]])
+
+
+def _contents(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the kind and the content of every chunk of a file."""
+    return [(kind, data[begins:end]) for kind, begins, end in chunks(data)]
 
 
 def _control(number: int, size: tuple[int, int], corner: tuple[int, int], duration: float) -> bytes:
@@ -178,6 +159,4 @@ def _control(number: int, size: tuple[int, int], corner: tuple[int, int], durati
 
 def _changed(before: Image.Image, frame: Image.Image) -> tuple[int, int, int, int]:
     """Return the part of a frame that differs from the one before it, at least a pixel."""
-    if frame.mode == "I;16":
-        return (0, 0, *frame.size)
     return ImageChops.difference(before, frame).getbbox(alpha_only=False) or (0, 0, 1, 1)

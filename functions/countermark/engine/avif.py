@@ -1,27 +1,35 @@
-"""How often an AVIF animation is played, which Pillow neither reads nor writes.
+"""What Pillow does not read of an AVIF file: how many bits it has, and how often its animation is played.
 
 The movie's header, its track's header and an edit list say it: the track lasts as long as all its turns together, or
-for ever.
+for ever. Pillow does not write that either.
 """
 
 import struct
-from collections.abc import Iterator
+
+from .claims.boxes import boxes
+from .claims.tally import Tally
 
 _FOR_EVER = 0
 _REPEATS = 1  # a flag of the edit list
-_CONTAINERS = {b"moov", b"trak", b"edts"}
+_CONFIGURATION, _MORE_BITS = b"av1C", 0x40  # how a picture is coded, and a flag in it
 #: Where the duration stands in the headers, behind the version and flags, by version.
 _DURATIONS = {b"mvhd": (12, 20), b"tkhd": (16, 24)}
 
 
+def is_deep_avif(data: bytes) -> bool:
+    """Tell whether the first picture that a file describes has more than 8 bits for each colour."""
+    at = data.find(_CONFIGURATION)
+    return at >= 0 and bool(int.from_bytes(data[at + 6 : at + 7], "big") & _MORE_BITS)
+
+
 def plays_of_avif(data: bytes) -> int:
     """Return how often the frames are played; 0 is for ever, also where nobody says."""
-    boxes = {kind: (begin, end) for kind, begin, end in _boxes(data, 0, len(data))}
-    if b"elst" not in boxes or b"tkhd" not in boxes:
+    found = {kind: (begin, end) for kind, begin, end in boxes(data, 0, len(data), Tally())}
+    if b"elst" not in found or b"tkhd" not in found:
         return _FOR_EVER
     try:
-        flags, once = _edit(data, *boxes[b"elst"])
-        whole, size = _duration(data, b"tkhd", boxes[b"tkhd"][0])
+        flags, once = _edit(data, *found[b"elst"])
+        whole, size = _duration(data, b"tkhd", found[b"tkhd"][0])
     except struct.error:
         return _FOR_EVER
     if not flags & _REPEATS:
@@ -31,35 +39,22 @@ def plays_of_avif(data: bytes) -> int:
 
 def with_plays(data: bytes, plays: int) -> bytes:
     """Return an animation that Pillow wrote, which is played for ever, so that it is played so often."""
-    boxes = list(_boxes(data, 0, len(data)))
-    lists = [begin for kind, begin, _ in boxes if kind == b"elst"]
+    found = list(boxes(data, 0, len(data), Tally()))
+    lists = [begin for kind, begin, _ in found if kind == b"elst"]
     if plays == _FOR_EVER or not lists:
         return data
     changed = bytearray(data)
     once = 0
-    for kind, begin, end in boxes:
+    for kind, begin, end in found:
         if kind == b"elst":
             flags, once = _edit(data, begin, end)
             changed[begin + 3] = flags & ~_REPEATS if plays == 1 else flags | _REPEATS
-    for kind, begin, _ in boxes:
+    for kind, begin, _ in found:
         if kind in _DURATIONS:
             _, size = _duration(data, kind, begin)
             at = begin + 4 + _DURATIONS[kind][size == 8]
             changed[at : at + size] = min(once * plays, 2 ** (8 * size) - 2).to_bytes(size, "big")
     return bytes(changed)
-
-
-def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the kind, begin and end of the content of every box, also of those within others."""
-    while begin + 8 <= end:
-        size, kind = struct.unpack_from(">I4s", data, begin)
-        if size < 8 or begin + size > end:
-            return
-        if kind in _CONTAINERS:
-            yield from _boxes(data, begin + 8, begin + size)
-        elif kind in _DURATIONS or kind == b"elst":
-            yield kind, begin + 8, begin + size
-        begin += size
 
 
 def _edit(data: bytes, begin: int, end: int) -> tuple[int, int]:

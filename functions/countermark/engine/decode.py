@@ -8,9 +8,10 @@ from pi_heif import register_heif_opener
 from PIL import Image, UnidentifiedImageError
 
 from .animation import Animation
+from .avif import is_deep_avif
 from .claims import Claims, read_claims
 from .claims.jpeg import check_scans
-from .deep import Frame, is_deep, read_deep
+from .deep import Frame
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
@@ -18,8 +19,11 @@ from .metadata import Blocks, Exif, profile_of, read_blocks
 from .metadata.png import pixels_of
 from .moving import frames_of, plays_of, read_animation
 from .notes import DEPTH_REDUCED, GAIN_MAP_DROPPED, PROFILE_DROPPED, VALUES_STRETCHED
+from .planes import are_separate, merged
 from .quiet import hush
+from .samples import is_deep, read_deep
 from .tiff import Style, style_of
+from .transparent import tell_transparent
 from .turned import UPRIGHT
 from .unread import kind_unread
 
@@ -75,6 +79,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         check_claims(claims, limits, animated=FORMATS[form].animated)
         image = Image.open(BytesIO(pixels_of(source) if form == "PNG" else source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
+        tell_transparent(image)
         animation = read_animation(image, source, form)
         for frame in animation.frames if animation else ():
             check_pixels(*frame.size, 1, limits)
@@ -97,7 +102,7 @@ def open_image(source: bytes, limits: Limits) -> Opened:
             blocks=blocks,
             profile=profile,
             deep=is_deep(image),
-            notes=_notes(blocks, image, profile, animated=animation is not None),
+            notes=_notes(blocks, image, source, profile, animated=animation is not None),
             style=style_of(image, source) if form == "TIFF" else Style(),
         )
     except (ImageError, MemoryError):
@@ -113,11 +118,15 @@ def open_image(source: bytes, limits: Limits) -> Opened:
         raise _damage(error, source, form) from error
 
 
-def _notes(blocks: Blocks, image: Image.Image, profile: bytes | None, *, animated: bool) -> list[str]:
+def _notes(blocks: Blocks, image: Image.Image, source: bytes, profile: bytes | None, *, animated: bool) -> list[str]:
     """Return what is known already of any result."""
     found = [GAIN_MAP_DROPPED] if blocks.gain_map else []
     found += [PROFILE_DROPPED] if blocks.profile and profile is None else []
-    return found + ([DEPTH_REDUCED] if animated and is_deep(image) else [])
+    if image.format == "AVIF":
+        reduced = is_deep_avif(source)
+    else:  # in HEIC files the reader tells the bits
+        reduced = image.info.get("bit_depth", 8) > 8 or (animated and is_deep(image))
+    return found + ([DEPTH_REDUCED] if reduced else [])
 
 
 def _count(image: Image.Image, form: str) -> int:
@@ -138,18 +147,20 @@ def read_frames(opened: Opened, deadline: Deadline) -> Iterator[Frame]:
     # reader made, so that one is not handed on.
     orientation = 1 if opened.format in {"TIFF", "HEIC"} else opened.exif.orientation
     try:
-        if opened.format == "JPEG":
+        if opened.format == "JPEG" and not opened.image.info.get("progressive"):  # whose scans have been counted
             check_scans(opened.source, opened.claims.largest)
         for frame in opened.animation.read() if opened.animation else frames_of(opened.image, opened.frames):
             deadline.check()
-            if not opened.animation:
-                deep = read_deep(frame, orientation)
-                if deep is not None:
-                    opened.notes.extend([VALUES_STRETCHED] if deep[1] else [])
-                    yield deep[0]
-                    continue
-            frame.load()
-            yield _editable(frame, orientation, opened)
+            separate = opened.format == "TIFF" and are_separate(frame)
+            deep = None if opened.animation else read_deep(frame, orientation)
+            if deep is not None:
+                picture, stretched = deep
+                opened.notes.extend([VALUES_STRETCHED] if stretched else [])
+                yield picture
+                continue
+            whole = merged(frame) if separate else frame
+            whole.load()
+            yield _editable(whole, orientation, opened)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # readers raise anything

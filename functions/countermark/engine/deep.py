@@ -1,45 +1,21 @@
-"""Pictures with 16 bits in each sample. Pillow has no mode for them but in grey, so they are held in NumPy.
+"""Pictures with 16 bits in each sample. Pillow has no mode for them but in grey, so they are held in NumPy."""
 
-Pillow reads them all the same: it decodes a file twice, once for the high byte of every sample and once for the low
-one, which it takes for the high one of a file in the other byte order. No decoder of our own is needed for that.
-"""
-
-import sys
-from collections.abc import Callable, Sequence
-from io import BytesIO
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image
 
-from .errors import UnsupportedFormat
 from .layout import Spot
 from .mark import Blend, Sprite
-from .metadata.tiff import planes
 from .paint import in_profile
-from .turned import UPRIGHT
 
 Samples = NDArray[np.uint16]
 
-_WHITE = 65_535
+WHITE = 65_535
 _STEP = 257  # 65,535 / 255
-_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_OTHER_ORDER = {"16L": "16B", "16B": "16L", "16N": "16B" if sys.byteorder == "little" else "16L"}
-_BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _SAMPLE_FORMAT = 258, 262, 277, 284, 338, 339  # tags of TIFF
-_SEPARATE, _ASSOCIATED = 2, 1  # values of the third and the fourth
-_TURNED: dict[Image.Transpose, Callable[[Samples], Samples]] = {
-    Image.Transpose.FLIP_LEFT_RIGHT: lambda samples: samples[:, ::-1],
-    Image.Transpose.ROTATE_180: lambda samples: samples[::-1, ::-1],
-    Image.Transpose.FLIP_TOP_BOTTOM: lambda samples: samples[::-1],
-    Image.Transpose.TRANSPOSE: lambda samples: samples.swapaxes(0, 1),
-    Image.Transpose.ROTATE_270: lambda samples: np.rot90(samples, -1),
-    Image.Transpose.TRANSVERSE: lambda samples: samples[::-1, ::-1].swapaxes(0, 1),
-    Image.Transpose.ROTATE_90: np.rot90,
-}
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_PNG_BITS, _PNG_KIND = 24, 25  # where the header has them
-_PNG_GREY_ALPHA = 4
 _BAND = 256  # rows that are worked on at once in floating point
 
 
@@ -108,29 +84,29 @@ class Deep:
         way = _over if self.has_alpha else _onto
         colors, covering = mark.astype(np.float32) * _STEP, alpha.astype(np.float32) / 255
         blended = way(here.astype(np.float32), colors, covering, blend, self.mode)
-        here[...] = np.where(alpha > 0, np.rint(blended).clip(0, _WHITE).astype(np.uint16), here)
+        here[...] = np.where(alpha > 0, np.rint(blended).clip(0, WHITE).astype(np.uint16), here)
 
     def resized(self, size: tuple[int, int]) -> "Deep":
         """Return the picture in another size; what is transparent gives no colour to what is not."""
         bands: list[Floats] = [self.samples[..., each].astype(np.float32) for each in range(self.samples.shape[2])]
         if self.has_alpha:
-            share = bands[-1] / _WHITE
+            share = bands[-1] / WHITE
             bands[:-1] = [band * share for band in bands[:-1]]
         scaled = [
             np.asarray(Image.fromarray(band).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)) for band in bands
         ]
         if self.has_alpha:
-            share = np.maximum(scaled[-1], 1) / _WHITE
+            share = np.maximum(scaled[-1], 1) / WHITE
             scaled[:-1] = [band / share for band in scaled[:-1]]
-        return Deep(np.rint(np.stack(scaled, axis=2)).clip(0, _WHITE).astype(np.uint16), self.mode)
+        return Deep(np.rint(np.stack(scaled, axis=2)).clip(0, WHITE).astype(np.uint16), self.mode)
 
     def greyed(self) -> "Deep":
         """Return the picture's lightness, of red, green and blue."""
         if self.mode in {"L", "LA"}:
             return self
         grey = np.empty(self.samples.shape[:2], dtype=np.uint16)
-        for row in range(0, self.height, _BAND):
-            grey[row : row + _BAND] = np.rint(self.samples[row : row + _BAND, :, :3] @ _GREY_WEIGHTS)
+        for band, lightness in zip(bands_of(self.samples), bands_of(grey), strict=True):
+            lightness[...] = np.rint(band[..., :3] @ _GREY_WEIGHTS)
         bands = [grey, self.samples[..., 3]] if self.has_alpha else [grey]
         return Deep(np.stack(bands, axis=2), "LA" if self.has_alpha else "L")
 
@@ -152,8 +128,8 @@ def _shallow(samples: Samples, mode: str) -> Image.Image:
     """Return samples in 8 bits, rounded."""
     height, width, bands = samples.shape
     small = np.empty((height, width, bands), dtype=np.uint8)
-    for row in range(0, len(samples), _BAND):
-        small[row : row + _BAND] = (samples[row : row + _BAND].astype(np.uint32) + _STEP // 2) // _STEP
+    for band, rounded in zip(bands_of(samples), bands_of(small), strict=True):
+        rounded[...] = (band.astype(np.uint32) + _STEP // 2) // _STEP
     return Image.frombytes(mode, (width, height), small.tobytes())
 
 
@@ -168,152 +144,20 @@ def _onto(ground: Floats, mark: Floats, alpha: Floats, blend: Blend, mode: str) 
 
 def _over(ground: Floats, mark: Floats, alpha: Floats, blend: Blend, mode: str) -> Floats:
     """Return the mark on a ground that has an alpha of its own."""
-    color, below = ground[..., :-1], ground[..., -1:] / _WHITE
+    color, below = ground[..., :-1], ground[..., -1:] / WHITE
     if blend != "normal":  # where the picture is transparent there is nothing to mix with
         mark = mark + (_mixed(color, mark, blend, mode) - mark) * below
     whole = alpha + below * (1 - alpha)
     mixed = (mark * alpha + color * below * (1 - alpha)) / np.maximum(whole, 1e-9)
-    return np.concatenate([mixed, whole * _WHITE], axis=2)
+    return np.concatenate([mixed, whole * WHITE], axis=2)
 
 
 def _mixed(ground: Floats, mark: Floats, blend: Blend, mode: str) -> Floats:
     if (blend == "multiply") != (mode == "CMYK"):  # inks multiply where lights screen
-        return ground * mark / _WHITE
-    return _WHITE - (_WHITE - ground) * (_WHITE - mark) / _WHITE
+        return ground * mark / WHITE
+    return WHITE - (WHITE - ground) * (WHITE - mark) / WHITE
 
 
-def in_eight_bits(image: Image.Image) -> Image.Image:
-    """Return an image of 16 bits in grey, which Pillow would cut off at 255, in 8; any other as it is."""
-    if not image.mode.startswith("I;16"):
-        return image
-    return _shallow(np.asarray(image).astype(np.uint16)[..., None], "L")
-
-
-def is_deep(image: Image.Image) -> bool:
-    """Tell whether a PNG or TIFF file, of which nothing has been decoded, has more than 8 bits in a sample."""
-    if not isinstance(image, ImageFile.ImageFile) or not isinstance(image.fp, BytesIO):
-        return False
-    if image.format == "PNG":
-        return image.fp.getbuffer()[_PNG_BITS] == 16
-    return image.format == "TIFF" and (image.mode[:1] in {"I", "F"} or _bits(image) == 16)
-
-
-def read_deep(image: Image.Image, orientation: int) -> tuple[Deep, bool] | None:
-    """Return a picture whose samples have more than 8 bits, upright, and whether its values were stretched.
-
-    None for any other; `image` has been opened and nothing of it decoded. Values of another kind, those with a sign or
-    of 32 bits, become 16 bits: numbers of floating point between 0 and 1 as they are, all others from the picture's
-    least to its greatest.
-    """
-    if not is_deep(image):
-        return None
-    assert isinstance(image, ImageFile.ImageFile)  # noqa: S101 - is_deep looks
-    assert isinstance(image.fp, BytesIO)  # noqa: S101
-    data, stretched = image.fp.getvalue(), False
-    if image.format == "PNG":
-        found = _read_png(data, image)
-    elif image.mode in {"I", "F"}:
-        found, stretched = Deep(_stretched(image), "L"), True
-    else:
-        found = _read_tiff(data, image)
-    if orientation in UPRIGHT:
-        found.samples = np.ascontiguousarray(_TURNED[UPRIGHT[orientation]](found.samples))
-    return found, stretched
-
-
-def _raw(image: ImageFile.ImageFile) -> str:
-    """Return the way that samples lie in the file, as Pillow calls it."""
-    args = image.tile[0].args
-    return str(args[0] if isinstance(args, tuple) else args)
-
-
-def _bits(image: Image.Image) -> int:
-    return int(image.tag_v2.get(_BITS, (1,))[0])  # type: ignore[attr-defined]
-
-
-def _read_png(data: bytes, image: ImageFile.ImageFile) -> Deep:
-    if data[_PNG_KIND] == _PNG_GREY_ALPHA:  # a sample of each takes four bytes, as a pixel of RGBA does
-        image._mode = "RGBA"
-        image.tile = [each._replace(args="RGBA") for each in image.tile]
-        wide = np.frombuffer(image.tobytes(), dtype=">u2").reshape(image.height, image.width, 2)
-        return Deep(wide.astype(np.uint16), "LA")
-    key = image.info.get("transparency")
-    samples = _both_bytes(data, image)
-    if key is not None:
-        opaque = (samples != np.array(key, dtype=np.uint16)).any(axis=2, keepdims=True)
-        samples = np.concatenate([samples, np.where(opaque, np.uint16(_WHITE), np.uint16(0))], axis=2)
-    return Deep(samples, _MODES[samples.shape[2]])
-
-
-def _read_tiff(data: bytes, image: ImageFile.ImageFile) -> Deep:
-    raw, mode = _raw(image), image.mode
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    inverted, associated = tags.get(_PHOTOMETRIC) == 0, tuple(tags.get(_EXTRA, ()))[:1] == (_ASSOCIATED,)
-    if mode.startswith("I;16"):
-        mode = "L"
-    if mode != "L" and tags.get(_PLANAR) == _SEPARATE:
-        samples = _planes(data, image)
-    else:
-        if associated:  # Pillow would divide by the alpha in 8 bits
-            image.tile = [each._replace(args=_renamed(each.args, raw.replace("a", "A"))) for each in image.tile]
-        samples = _both_bytes(data, image)
-    if raw == "I;12":
-        samples = (samples << 4 | samples >> 8).astype(np.uint16)
-    if inverted:
-        samples = _WHITE - samples
-    if associated:
-        share = np.maximum(samples[..., 3:], 1) / np.float32(_WHITE)
-        samples[..., :3] = np.rint((samples[..., :3] / share).clip(0, _WHITE))
-    return Deep(samples, mode)
-
-
-def _planes(data: bytes, image: ImageFile.ImageFile) -> Samples:
-    """Return the samples of a TIFF file that holds each colour by itself: its planes are read as pictures in grey."""
-    found = []
-    count = image.tag_v2.get(_SAMPLES, 1)  # type: ignore[attr-defined]
-    for plane in planes(data, image.tell(), count)[: len(image.getbands())]:
-        grey = Image.open(BytesIO(plane), formats=["TIFF"])
-        found.append(np.asarray(grey).astype(np.uint16))
-    if not found:
-        raise UnsupportedFormat("This TIFF image holds each colour by itself in a way that cannot be read.")
-    return np.stack(found, axis=2)
-
-
-def _both_bytes(data: bytes, image: ImageFile.ImageFile) -> Samples:
-    """Return all bits of the samples of the file `data`, of which `image` is a frame."""
-    if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)[..., None]
-    again = Image.open(BytesIO(data), formats=[image.format or ""])
-    assert isinstance(again, ImageFile.ImageFile)  # noqa: S101 - it is the same file
-    if frame := image.tell():
-        again.seek(frame)
-    again.tile = [each._replace(args=_renamed(each.args, _other_order(_raw(image)))) for each in image.tile]
-    samples: Samples = np.asarray(image).astype(np.uint16)
-    samples <<= 8
-    samples |= np.asarray(again)
-    return samples
-
-
-def _other_order(raw: str) -> str:
-    """Return the name of samples in the other byte order."""
-    return raw[:-3] + _OTHER_ORDER[raw[-3:]]
-
-
-def _renamed(args: "tuple[Any, ...] | str | None", raw: str) -> "tuple[Any, ...] | str":
-    """Return the arguments of a decoder for samples that lie in another way."""
-    return (raw, *args[1:]) if isinstance(args, tuple) else raw
-
-
-def _stretched(image: ImageFile.ImageFile) -> Samples:
-    """Return values that are no numbers of 16 bits as such."""
-    unsigned = image.mode == "I" and image.tag_v2.get(_SAMPLE_FORMAT, (1,))[0] == 1  # type: ignore[attr-defined]
-    inverted = image.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]
-    values = np.asarray(image)
-    exact = values.astype(np.float64) if not unsigned else values.view(np.uint32).astype(np.float64)
-    finite = np.isfinite(exact)
-    low, high = (float(exact[finite].min()), float(exact[finite].max())) if finite.any() else (0.0, 1.0)
-    if image.mode == "F" and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    share = np.nan_to_num((exact - low) / max(high - low, np.finfo(np.float64).tiny), nan=0.0, posinf=1.0, neginf=0.0)
-    samples: Samples = np.rint(share.clip(0, 1) * _WHITE).astype(np.uint16)[..., None]
-    return _WHITE - samples if inverted else samples
+def bands_of(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield parts of all rows that are worked on at once."""
+    return (values[row : row + _BAND] for row in range(0, len(values), _BAND))

@@ -16,6 +16,7 @@ from .errors import CannotEncode, ImageError
 from .formats import FORMATS, Format
 from .metadata import Metadata
 from .moving import alike, write_moving
+from .notes import DEPTH_REDUCED
 from .palette import with_palette
 from .png import write_png
 from .task import Output
@@ -27,7 +28,6 @@ LOSSY = {"JPEG", "WebP", "AVIF", "GIF"}  # GIF loses colours
 USUALLY_LOST = 32  # levels of a pixel that a good quality may take away
 LOW_QUALITY, COARSE = 50, 40  # below this quality, and where JPEG's lowest frequencies are divided by more, it is all
 # How hard the encoders try, chosen on photographs of 1 and 2 megapixels, by bytes and time of the next choices:
-PNG_LEVEL = 3  # of animations; 6 saves 1 to 7 % in 2.5 times the time; 1 takes 0.7 of the time and 6 % more
 WEBP_METHOD = 2  # 4, the usual one, saves 1 to 4 % in twice the time; 0 takes 0.7 of the time and 10 to 15 % more
 WEBP_LOSSLESS_METHOD = 0  # 1 saves 8 to 15 % in 4 to 5 times the time
 AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times for 10 % fewer at most
@@ -39,11 +39,11 @@ def encode(frames: Iterator[Frame], count: int, opened: Opened, output: Output, 
     form = FORMATS[output.format]
     pages = form.name == "TIFF"
     moving = count > 1 and form.animated and not pages
-    fitting: Iterator[Frame] = (_fitted(frame, form, metadata.profile, moving=moving) for frame in frames)
+    fitting: Iterator[Frame] = (_fitted(frame, form, opened, metadata.profile, moving=moving) for frame in frames)
     if moving and opened.format == "TIFF":  # whose pages may be of different kinds
         fitting = iter(alike([shallow(frame) for frame in fitting]))
     first = next(fitting)
-    settings = _settings([first], opened, output) | _carried(first.mode, form, metadata)
+    settings = _settings(first.mode, opened, output) | _carried(first.mode, form, metadata)
     with _writing(form):
         if moving:
             data = _moving(map(shallow, chain([first], fitting)), count, form, opened, settings)
@@ -65,15 +65,18 @@ def _small(frame: Frame, form: Format, opened: Opened, output: Output) -> Frame:
     return with_palette(frame, opened.image, exact=output.exact) or frame
 
 
-def _fitted(frame: Frame, form: Format, profile: bytes | None, *, moving: bool) -> Frame:
+def _fitted(frame: Frame, form: Format, opened: Opened, profile: bytes | None, *, moving: bool) -> Frame:
     """Return a frame as the format holds it, with what was said of it; raise `CannotEncode` when it is too large."""
     longest, info = max(frame.size), frame.info
     if form.longest and longest > form.longest:
         raise CannotEncode(
             f"{form.name} images have at most {form.longest:,} pixels on a side; this one has {longest:,}."
         )
-    if moving or not isinstance(frame, Deep) or not form.deep or frame.mode not in form.modes:
-        frame = in_mode(shallow(frame), form, profile)
+    if isinstance(frame, Deep) and (moving or not form.deep or frame.mode not in form.modes):
+        frame = shallow(frame)
+        opened.notes.append(DEPTH_REDUCED)
+    if not isinstance(frame, Deep):
+        frame = in_mode(frame, form, profile)
     frame.info = info
     return frame
 
@@ -118,7 +121,7 @@ def rewritten(image: Image.Image, opened: Opened, output: Output) -> Image.Image
     """Return an image, in a mode of the format, as a file of the output's format and quality shows it."""
     form = FORMATS[output.format]
     with _writing(form):
-        data = _still([image], form, opened, output, _settings([image], opened, output))
+        data = _still([image], form, opened, output, _settings(image.mode, opened, output))
         again = Image.open(BytesIO(data))
         again.load()
     return again
@@ -156,13 +159,11 @@ def in_mode(frame: Image.Image, form: Format, profile: bytes | None) -> Image.Im
     return frame.convert("RGB")
 
 
-def _settings(frames: Sequence[Frame], opened: Opened, output: Output) -> dict[str, Any]:
+def _settings(mode: str, opened: Opened, output: Output) -> dict[str, Any]:
     """Return what Pillow's writer of this format is told."""
     quality = output.quality
     if output.format == "JPEG":
-        return _jpeg_settings(frames[0].mode, opened, quality)
-    if output.format == "PNG":
-        return {"compress_level": PNG_LEVEL}
+        return _jpeg_settings(mode, opened, quality)
     if output.format == "WebP":
         if writes_lossless_webp(opened, output):
             return {"lossless": True, "quality": 40, "method": WEBP_LOSSLESS_METHOD}

@@ -36,7 +36,7 @@ class ImageMark:
 
     def open(self) -> Image.Image:
         """Return the image as RGBA, cropped to what is not transparent."""
-        image = Image.open(BytesIO(self.data), formats=_FORMATS).convert("RGBA")
+        image = _decoded(Image.open(BytesIO(self.data), formats=_FORMATS))
         return image.crop(image.getchannel("A").getbbox() or (0, 0, 1, 1))
 
     def shape(self) -> Image.Image:
@@ -75,7 +75,7 @@ def memory_of(value: str) -> int:
         image = Image.open(BytesIO(data), formats=_FORMATS)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):  # which is said when the options are read
         return 0
-    return image.width * image.height * _BYTES_A_PIXEL
+    return _needed(image)
 
 
 def examine(data: bytes, admit: Callable[[int], None] = lambda _: None) -> int:
@@ -87,12 +87,26 @@ def examine(data: bytes, admit: Callable[[int], None] = lambda _: None) -> int:
         image = Image.open(BytesIO(data), formats=_FORMATS)
         if image.width * image.height > _MOST_PIXELS:
             raise ValueError(f"The image of the mark has more than {_MOST_PIXELS // 1_000_000} million pixels.")
-        admit(image.width * image.height * _BYTES_A_PIXEL)
-        image.load()
+        admit(_needed(image))
+        decoded = _decoded(image)
     except (UnidentifiedImageError, OSError, SyntaxError):
         raise ValueError("The image of the mark is no PNG, WebP or JPEG, or it is damaged.") from None
-    _, strongest = image.convert("RGBA").getchannel("A").getextrema()
+    _, strongest = decoded.getchannel("A").getextrema()
     return int(strongest)  # type: ignore[arg-type]  # of one band
+
+
+def _decoded(image: Image.Image) -> Image.Image:
+    """Return the picture of a file, of which nothing has been decoded, as RGBA."""
+    from .samples import decoded  # late: it is made of marks, and these of images
+
+    return decoded(image).convert("RGBA")
+
+
+def _needed(image: Image.Image) -> int:
+    """Return the bytes that decoding an image takes, of which nothing has been decoded."""
+    from .samples import is_deep  # late: the same
+
+    return image.width * image.height * _BYTES_A_PIXEL * (2 if is_deep(image) else 1)
 
 
 @lru_cache(maxsize=64)

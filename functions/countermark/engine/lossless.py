@@ -10,13 +10,12 @@ from PIL import Image, JpegImagePlugin
 from .color import is_rgb
 from .dct import DONE, NO_MEMORY, TOOK_TOO_LONG, Component, Plane, Shown, kernel
 from .decode import Opened
-from .errors import EmptyMark
 from .ground import Ground
 from .layout import Size, Spot
 from .mark import Sprite
 from .metadata import kept
 from .paint import in_profile
-from .seen import enough
+from .seen import enough, unseen
 from .stencil import Stencil, cut
 from .task import Output, Picture, attempting
 from .tasks.watermark import Watermark
@@ -130,7 +129,7 @@ class _Plan:
         """Raise `EmptyMark` unless the mark of every task is seen in one of the components at least."""
         for number in range(len(self._tasks)):
             if not any(self._is_seen(number, found, self._pixels[each]) for each, found in enumerate(shown)):
-                raise EmptyMark
+                raise unseen(self._size)
 
     def _is_seen(self, task: int, found: Sequence[Shown], pixels: int) -> bool:
         mine = [each for each, owner in zip(found, self._owners, strict=True) if owner == task]

@@ -26,7 +26,6 @@ from .notes import DEPTH_REDUCED
 from .options import Options
 from .seen import Witness, check_whole, covered_share
 from .task import ImageTask, Output, OutputTask, Picture, attempting
-from .tasks.grayscale import Grayscale
 from .tasks.resize import Resize
 from .tasks.watermark import Watermark
 from .turned import UPRIGHT, swaps
@@ -169,7 +168,7 @@ def _preview(
     first = next(iter(read_frames(opened, deadline)))
     if first.mode in {"LA", "RGBA"}:
         picture.output.format = "PNG"
-    small = _edit(first, tasks, picture, opened)
+    small = shallow(_edit(first, tasks, picture, opened))
     return _written(iter([small]), 1, opened, picture.output)
 
 
@@ -201,14 +200,10 @@ def _shape(opened: Opened, tasks: list[ImageTask], output: Output, limits: Limit
         further=prod(size) * (opened.frames - 1 if FORMATS[output.format].animated else 0),
         lossless=output.format == "WebP" and writes_lossless_webp(opened, output),
         turned=opened.exif.orientation in UPRIGHT,
-        coloured=not all(_stays_grey(task) for task in tasks),
+        coloured=not all(task.keeps_grey for task in tasks),
         coefficients_held=opened.claims.marking if coefficients else opened.claims.decoding,
         coefficients=coefficients,
     )
-
-
-def _stays_grey(task: ImageTask) -> bool:
-    return task.is_grey if isinstance(task, Watermark) else isinstance(task, Resize | Grayscale)
 
 
 def _ask(admit: Admit | None, shape: Shape) -> None:
@@ -297,7 +292,7 @@ def _edit(frame: Frame, tasks: list[ImageTask], picture: Picture, opened: Opened
         _check(witness, frame, picture, opened)
     view = partial(in_mode, form=FORMATS[picture.output.format], profile=picture.profile)
     for double, share in unmarked:
-        check_whole(view(shallow(double)), view(shallow(frame)), share)
+        check_whole(double, frame, share, view)
         picture.output.exact = True
     frame.info = info
     return frame

@@ -39,11 +39,19 @@ def enough(shown: float, covered: float, pixels: float) -> bool:
     return covered > 0 and shown >= SHARE * covered and pixels >= PIXELS
 
 
+def unseen(size: Size) -> EmptyMark:
+    """Return the error of a picture that does not show its mark."""
+    if size[0] * size[1] > PIXELS / SHARE:
+        return EmptyMark()
+    return EmptyMark(f"A picture of {size[0]} x {size[1]} pixels is too small for a mark that can be seen.")
+
+
 class Witness:
     """Parts of a frame under its marks, as they are before these are painted."""
 
     def __init__(self, frame: Frame, copies: Copies) -> None:
         """Look at the frame; `copies` are the marks that it will get, and where."""
+        self._size = frame.size
         small = frame.width * frame.height <= _SMALL
         self._boxes, self._masks, self._share = (_all_of if small else _parts)(frame.size, copies)
         self._before = self._look(frame)
@@ -63,7 +71,7 @@ class Witness:
         mask = _mask(self._masks)
         change = difference(*(shown(image) for image in images))
         if not self._is_seen(change >= LEVELS, mask):
-            raise EmptyMark
+            raise unseen(self._size)
         if lost and not self._is_seen(change > lost, mask):
             again = difference(*(shown(written(shown(image))) for image in images))
             if not self._is_seen(again >= LEVELS, mask):
@@ -75,18 +83,19 @@ class Witness:
         return enough(found, covered, found / self._share)
 
 
-def check_whole(before: Image.Image, after: Image.Image, covered: float) -> None:
+def check_whole(before: Frame, after: Frame, covered: float, shown: Rewrite) -> None:
     """Raise `EmptyMark` when a frame does not show a mark on about a `covered` share of it.
 
-    `before` is what the tasks behind the mark make of the frame without it.
+    `before` is what the tasks behind the mark make of the frame without it; `shown` brings an image to the mode of the
+    result.
     """
     if before.size != after.size:
         return
-    shown = 0
+    found = 0
     for top in range(0, before.height, _BAND):  # levels take many times the memory of pixels
         box = (0, top, before.width, min(top + _BAND, before.height))
-        shown += int(np.count_nonzero(difference(before.crop(box), after.crop(box)) >= LEVELS))
-    if not enough(shown, covered * before.width * before.height, shown):
+        found += int(np.count_nonzero(difference(shown(before.crop(box)), shown(after.crop(box))) >= LEVELS))
+    if not enough(found, covered * before.width * before.height, found):
         raise EmptyMark("Nothing can be seen of the mark behind the tasks that follow it.")
 
 

@@ -85,6 +85,11 @@ class ImageTask(BaseModel, ABC):
         """
         return size
 
+    @property
+    def keeps_grey(self) -> bool:
+        """Whether `edit` leaves a picture without colours when it gets one: it takes less memory then."""
+        return False
+
 
 class OutputTask(ImageTask):
     """A task that touches no pixel and changes how the picture is written."""

@@ -1,9 +1,11 @@
 """Sound files of a known format that no decoder here reads: which kind they are, so that nobody looks for damage."""
 
-import struct
 from io import BytesIO
 
 from PIL import TiffImagePlugin
+
+from .claims.jpeg import FRAMES, segments
+from .claims.tally import Tally
 
 _JPEG = {
     0xC3: "lossless",
@@ -15,10 +17,9 @@ _JPEG = {
     0xCE: "hierarchical",
     0xCF: "hierarchical",
 }
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _FORMAT = 258, 259, 262, 277, 339
-_WEBP = 50_001  # which Pillow knows, and its libtiff does not
+_COMPRESSIONS = {34_712: "JPEG 2000", 34_887: "LERC", 50_001: "WebP", 50_002: "JPEG XL"}  # which libtiff does not read
 _MOST_BITS, _MOST_SAMPLES = 64, 16
 _NEEDED = {256, 257}
 _COLORS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}
@@ -38,14 +39,13 @@ def kind_unread(source: bytes, form: str, *, opened: bool) -> str | None:
 
 
 def _jpeg(source: bytes) -> str | None:
-    at = 2
-    while at + 5 <= len(source) and source[at] == 0xFF and source[at + 1] != _SCAN:
-        marker = source[at + 1]
-        if marker in _FRAMES:
-            bits = source[at + 4]
+    for marker, begins, _ in segments(source, Tally()):
+        if marker == _SCAN:
+            break
+        if marker in FRAMES and begins < len(source):
+            bits = source[begins]
             kind = _JPEG.get(marker) or (f"of {bits} bits" if bits in {12, 16} else None)
             return f"JPEG images that are {kind} cannot be read." if kind else None
-        at += 1 if marker == 0xFF else 2 + int(struct.unpack_from(">H", source, at + 2)[0])
     return None
 
 
@@ -61,8 +61,9 @@ def _tiff(source: bytes, *, opened: bool) -> str | None:
     if not all(isinstance(found[tag], int) for tag in _NEEDED):
         return None
     compression = found[_COMPRESSION] or 1
-    if compression not in TiffImagePlugin.COMPRESSION_INFO or compression == _WEBP:
-        return f"TIFF images of compression {compression} cannot be read."
+    if compression not in TiffImagePlugin.COMPRESSION_INFO or compression in _COMPRESSIONS:
+        name = _COMPRESSIONS.get(compression)
+        return f"TIFF images compressed {f'as {name}' if name else f'in way {compression}'} cannot be read."
     bits, numbers = _first(found[_BITS]) or 1, _NUMBERS.get(_first(found[_FORMAT]) or 1, "")
     color = _COLORS.get(_first(found[_PHOTOMETRIC]) or 0, "unusual")
     samples = _first(found[_SAMPLES]) or 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from .tally import Tally
 
 #: Boxes that hold boxes -> what stands before these.
-_HOLDERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0, b"stbl": 0}
+_HOLDERS = {b"meta": 4} | dict.fromkeys((b"iprp", b"ipco", b"moov", b"trak", b"edts", b"mdia", b"minf", b"stbl"), 0)
 _DEEPEST = 8
 Box = tuple[bytes, int, int]  # kind, begin and end of what it holds
 

@@ -16,7 +16,8 @@ _MOST_STEPS, _SEGMENT = 1_000_000, 50
 _LARGE_EXIF = 70_000  # bytes; no segment holds more, but Pillow puts several together
 
 _EXIF = b"Exif\0\0"
-_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+#: Markers of what a frame is like.
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL, _PROGRESSIVE = {0xC0, 0xC1}, 0xC2
 _SCAN, _END, _FILL, _RESTARTS = 0xDA, 0xD9, 0xFF, 0xDD
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD9), _END, _FILL}
@@ -27,7 +28,7 @@ _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 def read(source: bytes, tally: Tally) -> None:
     """Read the segments of a JPEG file up to its first scan."""
     exif, restarts, kind, parts, held = [], False, 0, 0, 0.0
-    for marker, begins, end in _segments(source, tally):
+    for marker, begins, end in segments(source, tally):
         if marker == _SCAN:
             at_once = kind in _SEQUENTIAL and source[begins] == parts
             tally.decoding = 0 if at_once else held
@@ -35,7 +36,7 @@ def read(source: bytes, tally: Tally) -> None:
             break
         if marker == _RESTARTS:
             restarts = source[begins:end] != bytes(2)
-        elif marker in _FRAMES:
+        elif marker in FRAMES:
             height, width, parts = struct.unpack_from(">HHB", source, begins + 1)
             tally.frame(width, height)
             kind, held = marker, _coefficients(source[begins + 7 : begins + 6 + 3 * parts : 3])
@@ -52,17 +53,16 @@ def _coefficients(samplings: bytes) -> float:
     return 2 * sum(blocks) / max(most, 1)
 
 
-def check_scans(source: bytes, pixels: int) -> int:
-    """Return the number of scans; raise `DamagedImage` when decoding them all would take too long."""
+def check_scans(source: bytes, pixels: int) -> None:
+    """Raise `DamagedImage` when decoding all scans would take too long."""
     scans = 0
-    for marker, _, _ in _segments(source, Tally()):
+    for marker, _, _ in segments(source, Tally()):
         scans += marker == _SCAN
         if scans > MOST_SCANS or (scans > 1 and scans * pixels > MOST_WORK):
             raise DamagedImage(f"The JPEG image has more scans than a picture of its size: {scans} or more.")
-    return scans
 
 
-def _segments(source: bytes, tally: Tally) -> Iterator[tuple[int, int, int]]:
+def segments(source: bytes, tally: Tally) -> Iterator[tuple[int, int, int]]:
     """Yield marker, begin and end of each segment up to the end of the picture; what is between them is passed over."""
     at, scanned = 2, False
     while (found := source.find(b"\xff", at)) >= 0 and found + 4 <= len(source):

@@ -2,24 +2,21 @@
 
 import struct
 
+from ..chunks import chunks
 from .tally import Tally
-
-_SIGNATURE = 8
 
 
 def read(source: bytes, tally: Tally) -> None:
     """Read the chunks of a PNG file."""
-    at, frames, width, height = _SIGNATURE, 0, 0, 0
-    while at + 8 <= len(source):
-        length, kind = struct.unpack_from(">I4s", source, at)
+    frames, width, height = 0, 0, 0
+    for kind, begins, _ in chunks(source):
         tally.part()
         if kind == b"IHDR":
-            width, height = struct.unpack_from(">II", source, at + 8)
+            width, height = struct.unpack_from(">II", source, begins)
             tally.screen(width, height)
         elif kind == b"IDAT" and not frames:  # a picture that may be none of the animation
             frames = 1
             tally.frame(width, height)
         elif kind == b"fcTL":
             frames += 1
-            tally.frame(*struct.unpack_from(">II", source, at + 12))
-        at += 12 + length
+            tally.frame(*struct.unpack_from(">II", source, begins + 4))

@@ -1,15 +1,13 @@
 """The chunks of a PNG file that hold metadata, wherever they stand."""
 
 import contextlib
-import struct
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
+from ..chunks import CHECKED, chunk, chunks
 from .signs import unpack
 
-_SIGNATURE = 8
-_MOST_CHUNKS = 100_000
 _MOST_TEXTS = 200
 _LARGEST = 2_000_000  # bytes of XMP or a raw profile, unpacked
 _LONGEST = 20_000  # bytes of any other text, of which fewer are kept
@@ -44,16 +42,11 @@ def pixels_of(source: bytes) -> bytes:
 
     Whoever decodes it then meets no limit, no checksum and no damage of texts and profiles: they are read here.
     """
-    parts, from_, at = [], 0, _SIGNATURE
-    for _ in range(_MOST_CHUNKS):
-        if at + 12 > len(source):
-            break
-        length, kind = struct.unpack_from(">I4s", source, at)
-        end = min(at + 12 + length, len(source))
+    parts, from_ = [], 0
+    for kind, begins, end in chunks(source):
         if kind not in _PICTURE:
-            parts.append(memoryview(source)[from_:at])
-            from_ = end
-        at = end
+            parts.append(memoryview(source)[from_ : begins - 8])
+            from_ = end + CHECKED
     return b"".join((*parts, memoryview(source)[from_:])) if parts else source
 
 
@@ -65,8 +58,7 @@ def put_chunks(data: bytes, colors: Mapping[bytes, bytes]) -> bytes:
         if name == b"sBIT":
             content = _significant(content, bits, kind)
         if content:
-            checksum = zlib.crc32(name + content)
-            found.append(struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum))
+            found.append(chunk(name, content))
     return b"".join((memoryview(data)[:_BEHIND_HEAD], *found, memoryview(data)[_BEHIND_HEAD:])) if found else data
 
 
@@ -92,9 +84,9 @@ def read_chunks(source: bytes) -> Chunks:
     """Return the metadata of a PNG file; damaged parts are not there."""
     found = Chunks()
     raw: dict[str, bytes] = {}
-    for number, (kind, data) in enumerate(_metadata(source)):
-        if number == _MOST_TEXTS:
-            break
+    of_metadata = (each for each in chunks(source) if each[0] in _READ)
+    for kind, begins, end in islice(of_metadata, _MOST_TEXTS):
+        data = source[begins:end]
         if kind == b"eXIf":
             found.exif = found.exif or data
             continue
@@ -130,17 +122,6 @@ def _with_raw(found: Chunks, raw: Mapping[str, bytes]) -> Chunks:
     if found.iptc.startswith(b"8BIM"):  # ImageMagick writes the whole resource
         found.photoshop, found.iptc = found.iptc, b""
     return found
-
-
-def _metadata(source: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = _SIGNATURE
-    for _ in range(_MOST_CHUNKS):
-        if at + 12 > len(source):
-            return
-        length, kind = struct.unpack_from(">I4s", source, at)
-        if kind in _READ:
-            yield kind, source[at + 8 : at + 8 + length]
-        at += 12 + length
 
 
 def _plain(data: bytes) -> tuple[str, str]:

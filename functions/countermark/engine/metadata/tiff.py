@@ -10,13 +10,10 @@ from dataclasses import dataclass
 
 from PIL.ExifTags import Base
 
-from .structure import BYTE, LONG, SHORT, UNDEFINED, Block, Directory, Value, reordered, short, write_directory
+from .structure import BYTE, UNDEFINED, Block, Directory, Value, reordered, write_directory
 
 XMP, IPTC, PHOTOSHOP = Base.XMLPacket, Base.IPTCNAA, Base.ImageResources
 _LARGEST = 2_000_000  # bytes of a tag
-_BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR = 258, 262, 277, 284
-_PARTS = (273, 279, 324, 325)  # where strips or tiles are, and how long
-_OF_COLORS = (338, 339, 34_675)  # kinds of samples, and a profile
 
 
 @dataclass
@@ -35,32 +32,6 @@ def read_page(source: bytes) -> Page:
         if entry.tag in {XMP, IPTC, PHOTOSHOP} and entry.length <= _LARGEST and (value := block.value(entry)):
             found[entry.tag] = value.data
     return Page(xmp=found.get(XMP, b""), iptc=found.get(IPTC, b""), photoshop=found.get(PHOTOSHOP, b""))
-
-
-def planes(data: bytes, page: int, count: int) -> list[bytes]:
-    """Return files in grey that each show one of the `count` planes of a page; none when it does not have them."""
-    block = Block(data)
-    at = block.first
-    for _ in range(page):
-        at = block.behind(at)
-    tags = {entry.tag: value for entry in block.entries(at) if (value := block.value(entry))}
-    parts = {tag: tags[tag] for tag in _PARTS if tag in tags and tags[tag].number % count == 0}
-    if len(parts) != 2 or not all(value.kind in {SHORT, LONG} for value in parts.values()):
-        return []
-    for tag in _OF_COLORS:
-        tags.pop(tag, None)
-    found, end = [], len(data) + len(data) % 2
-    for plane in range(count):
-        own: Directory = dict(tags)
-        own[_PHOTOMETRIC] = own[_SAMPLES] = own[_PLANAR] = short(block.order, 1)
-        own[_BITS] = short(block.order, 16)
-        for tag, value in parts.items():
-            size = len(value.data) // count
-            own[tag] = Value(value.kind, value.number // count, value.data[plane * size : (plane + 1) * size])
-        begins, directory = write_directory(block.order, own, at=end)
-        head = data[:4] + struct.pack(block.order + "I", begins)
-        found.append(b"".join((head, memoryview(data)[8:], bytes(end - len(data)), directory)))
-    return found
 
 
 def put_pages(data: bytes, pages: Sequence[Directory]) -> bytes:

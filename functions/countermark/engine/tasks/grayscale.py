@@ -26,3 +26,8 @@ class Grayscale(ImageTask):
     def edit_deep(self, image: Deep, picture: Picture) -> Frame:
         """Return the lightness of a picture of 16 bits; that of inks has 8."""
         return self.edit(image.shallow(), picture) if image.mode == "CMYK" else image.greyed()
+
+    @property
+    def keeps_grey(self) -> bool:
+        """Always."""
+        return True

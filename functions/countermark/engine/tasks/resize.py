@@ -53,3 +53,8 @@ class Resize(ImageTask):
         if scale == 1 or (scale > 1 and not self.enlarge):
             return size
         return max(round(width * scale), 1), max(round(height * scale), 1)
+
+    @property
+    def keeps_grey(self) -> bool:
+        """Always."""
+        return True

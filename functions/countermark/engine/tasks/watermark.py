@@ -240,7 +240,7 @@ class Watermark(ImageTask):
         return self.color or (AS_IS if self.image else AUTO)
 
     @property
-    def is_grey(self) -> bool:
+    def keeps_grey(self) -> bool:
         """Whether the mark has no colours."""
         return self._color == AUTO or (self._color != AS_IS and len(set(ImageColor.getrgb(self._color))) == 1)
 
