@@ -25,7 +25,7 @@ from countermark.engine.cell.protocol import PIECE, Malformed
 from countermark.engine.cell.turn import Request
 from PIL import Image
 
-from .conftest import Ask, cells
+from .conftest import Ask, cells, helper
 
 SAMPLES = sorted(path for path in (Path(__file__).parents[1] / "samples").rglob("*") if path.is_file())
 PHOTOGRAPHS = sorted((Path(__file__).parents[2] / "photographs").glob("*.jpg"))
@@ -88,9 +88,7 @@ def test_a_cell_works_for_one_scope(ask: Ask) -> None:
 
 def test_this_kernel_locks_cells(ask: Ask) -> None:
     ask("nothing")
-    helper = cell.own_pool().helper
-    assert helper is not None
-    assert helper.missing == []
+    assert helper().missing == []
     status = Path(f"/proc/{cells()[0].pid}/status").read_text()
     assert "NoNewPrivs:\t1" in status
     assert "Seccomp:\t2" in status
@@ -121,8 +119,7 @@ def test_a_cell_knows_no_secret_and_has_no_open_file_but_its_line(ask: Ask, monk
     os.set_inheritable(write, True)
     cell.close()
     ask("nothing")
-    for each in [cell.own_pool().helper, *cell.own_pool().waiting]:
-        assert each is not None
+    for each in [helper(), *cell.own_pool().waiting]:
         assert secret.encode() not in Path(f"/proc/{each.pid}/environ").read_bytes()
         assert secret.encode() not in memory_of(each.pid)
         assert b"hostile" in memory_of(each.pid), "the memory is read"
