@@ -357,3 +357,26 @@ def test_a_result_is_of_the_format_that_the_cell_says(make: Callable[..., bytes]
     assert calls._edited(told, make("PNG")).format == "PNG"
     with pytest.raises(Malformed):
         calls._edited(told, make("JPEG"))
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "AVIF"])
+def test_a_large_picture_of_any_format_is_opened_with_the_memory_that_it_needs(form: str) -> None:
+    """Some decoders take theirs before a frame is known."""
+    buffer = BytesIO()
+    settings = {"WEBP": {"lossless": True, "quality": 0, "method": 0}, "AVIF": {"speed": 10}}.get(form, {})
+    Image.new("L", (8000, 4500), 90).convert("RGB").save(buffer, form, **settings)
+    options = engine.load_options({"tasks": [{"task": "resize", "width": 80}], "format": "jpeg"})
+    assert cell.process(buffer.getvalue(), options).width == 80
+
+
+def test_a_cell_may_ask_for_memory_as_often_as_an_image_needs_more() -> None:
+    """For its logo, its coefficients, its pixels, and for both anew with the end that is missing."""
+    logo, source = BytesIO(), BytesIO()
+    mark = Image.new("RGBA", (3500, 3500))
+    mark.paste("red", (0, 0, 3000, 3000))
+    mark.save(logo, "PNG")
+    image = LOGO + base64.b64encode(logo.getvalue()).decode()
+    settings = {"progressive": True, "subsampling": 0, "restart_marker_blocks": 8}
+    Image.radial_gradient("L").resize((6000, 4000)).convert("RGB").save(source, "JPEG", **settings)
+    options = engine.load_options({"image": image, "size": 0.9, "position": "center"})
+    assert cell.process(source.getvalue()[:-40], options).width == 6000
