@@ -380,3 +380,10 @@ def test_a_cell_may_ask_for_memory_as_often_as_an_image_needs_more() -> None:
     Image.radial_gradient("L").resize((6000, 4000)).convert("RGB").save(source, "JPEG", **settings)
     options = engine.load_options({"image": image, "size": 0.9, "position": "center"})
     assert cell.process(source.getvalue()[:-40], options).width == 6000
+
+
+@pytest.mark.usefixtures("ask")
+def test_a_machine_of_many_processors_writes_what_a_small_one_does(make: Callable[..., bytes]) -> None:
+    """Threads of a codec take memory of its cell."""
+    options = engine.load_options({"task": "hostile", "deed": "nothing", "format": "avif"})
+    assert cell.process(make("JPEG", size=(1500, 1000)), options).format == "AVIF"
