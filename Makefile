@@ -41,7 +41,7 @@ test-fast: .venv/.test check ## what a minute can tell before a commit: style, t
 	EXAMPLES=5 STEPS=10 $(BIN)/python -m pytest -q --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 		-m "not slow" $(FAST)
 
-hostile: .venv/.test ## run hostile files of every kind, and write bench/hostile.md; a minute or two
+hostile: .venv/.test ## run hostile files of every kind in cells, and write bench/hostile.md; a minute
 	$(BIN)/python -m tests.engine.hostile
 
 test-needs: .venv/.test ## measure what memory images take, beside what the engine says that they need; minutes
@@ -50,7 +50,7 @@ test-needs: .venv/.test ## measure what memory images take, beside what the engi
 test-leaks: .venv/.test ## hide a picture in every place of every format and look for it in every result; a minute
 	$(BIN)/python -m tests.engine.leaks
 
-fuzz: .venv/.test ## try the engine on 10,000 files changed by chance (COUNT, FIRST); minutes
+fuzz: .venv/.test ## try the engine in cells on 10,000 files changed by chance (COUNT, FIRST); a minute
 	$(BIN)/python -m tests.fuzz $(or $(COUNT),10000) $(or $(FIRST),0)
 
 # The kernel alone, by libFuzzer. Debian: apt-get install clang libclang-rt-14-dev libjpeg-dev
@@ -66,7 +66,7 @@ fuzz-kernel: build/fuzz/kernel .venv/.test ## try the compiled kernel on any byt
 	$(BIN)/python -m tests.fuzz.kernel_seeds build/fuzz/seeds
 	cd build/fuzz && ./kernel found seeds -max_total_time=$(or $(SECONDS),600) -max_len=16384 -timeout=60 -print_final_stats=1
 
-corpus: .venv/.test ## mark thousands of images that packages carry and look at the results: bench/corpus.md (Debian, npm)
+corpus: .venv/.test ## mark thousands of images that packages carry, in cells, and look at the results: bench/corpus.md (Debian, npm)
 	$(BIN)/python -m bench.corpus $(FOLDERS)
 
 test-large: .venv/.test .venv/.local ## send a job over 4 GiB and one of 10,000 images; minutes, 20 GB of disk for temporary files

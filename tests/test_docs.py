@@ -45,3 +45,10 @@ def test_every_function_has_its_folder_and_is_documented() -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
         assert link.startswith(("http:", "https:")) or (document.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_command_writes_an_error_where_a_file_should_be(document: Path) -> None:
+    for command in re.findall(r"^\s*curl .*", document.read_text(), re.MULTILINE):
+        if re.search(r" -o | -\w*O", command):
+            assert re.search(r" -\w*f\w* ", command), command

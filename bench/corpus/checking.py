@@ -1,16 +1,15 @@
 """One file of the corpus: what became of it, and whether libvips sees in the result what it sees in the source."""
 
 import hashlib
-import json
 import struct
 import time
-import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyvips
 from countermark import engine
+from countermark.engine import cell
 from countermark.engine.metadata.leaks import find_leaks
 from numpy.typing import NDArray
 
@@ -20,6 +19,8 @@ OPTIONS = {
     "tasks": [{"task": "watermark", "text": "countermark", "position": "center", "size": 0.3}],
     "metadata": "keep",
 }
+#: The outcome of a file whose cell was lost: it crashed, or raised what is not typed.
+LOST = "lost"
 #: Part of each side that is looked at, far from the mark.
 EDGE = 0.12
 #: Levels by which the mean of the edges may change where the format loses something, and where it does not.
@@ -34,10 +35,10 @@ class Verdict:
 
     file: str
     format: str
-    outcome: str  # "marked", the code of a typed error, or "untyped"
+    outcome: str  # "marked", the code of a typed error, or LOST
     words: str = ""
     leaks: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # until the result was there
     told: dict[str, bool] = field(default_factory=dict)
     differs: float = 0.0  # levels at the edges
 
@@ -56,23 +57,21 @@ class View:
 
 
 def check(path: Path, name: str) -> Verdict:
-    """Mark a file and look at the result."""
+    """Mark a file in a cell and look at the result."""
     source = path.read_bytes()
     verdict = Verdict(file=name, format=engine.sniff(source[:64]) or "", outcome="marked")
-    began = time.process_time()
+    began = time.monotonic()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            edited = engine.process(source, engine.load_options(OPTIONS), name=name)
+        edited = cell.process(source, engine.load_options(OPTIONS), scope="corpus", name=name)
     except engine.ImageError as error:
         verdict.outcome, verdict.words = error.code, str(error)
-    except Exception as error:
-        verdict.outcome, verdict.words = "untyped", f"{type(error).__name__}: {error}"
-    else:
+    except cell.CellError as error:
+        verdict.outcome, verdict.words = LOST, f"{error} {error.__context__}"
+    verdict.seconds = time.monotonic() - began
+    if verdict.outcome == "marked":
         _compare(verdict, source, edited)
         if len(edited.data) <= _LONGEST_LOOKED_AT:
             verdict.leaks = len(find_leaks(edited.data))
-    verdict.seconds = time.process_time() - began
     return verdict
 
 
@@ -155,14 +154,6 @@ def _edges(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     height, width = (max(round(EDGE * side), 1) for side in pixels.shape[:2])
     parts = (pixels[:height, :width], pixels[:height, -width:], pixels[-height:, :width], pixels[-height:, -width:])
     return np.array([part.mean(axis=(0, 1)) for part in parts])
-
-
-def main(listed: Path, begin: int, end: int) -> None:
-    """Check files of a list, each told in a line of JSON."""
-    for line in listed.read_text().splitlines()[begin:end]:
-        path, _, name = line.partition("\t")
-        print(json.dumps({"begins": name, "format": ""}), flush=True)
-        print(json.dumps(asdict(check(Path(path), name))), flush=True)
 
 
 def fingerprint(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Small pictures of a job's images, for those who look at its page."""
 
 from countermark import engine
+from countermark.engine.limits import RESULT_MOST
 from countermark.http.calls import Event, job_token
 from countermark.http.cells import small
 from countermark.http.problems import NotAnImage, NotFound, Problem
@@ -30,7 +31,7 @@ def small_picture(own: Services, event: Event, job: str, number: str) -> Respons
     else:
         raise NotFound("There is no marked copy of this image (yet).", code="not_ready")
     try:
-        data, etag = own.objects.read(bucket, key, limit=own.settings.max_file_bytes * 4)
+        data, etag = own.objects.read(bucket, key, limit=own.settings.max_file_bytes * RESULT_MOST)
         picture = small(data, own.settings, scope=job, longest=longest_of(event))
     except NoSuchObject as error:
         raise NotFound from error

@@ -107,7 +107,7 @@ def _finish(own: Services, taken: Taken, marked: engine.Edited, size: int) -> No
         format=marked.format,
         width=marked.width,
         height=marked.height,
-        notes={code: engine.NOTES[code] for code in marked.notes if code in engine.NOTES},
+        notes={code: engine.NOTES[code] for code in marked.notes},
     )
     name = images.finish(own, taken, size, result)
     if name is None:

@@ -64,7 +64,7 @@ def _welcome(folder: DataFolder, address: PublicAddress, seconds: float) -> None
         f"Ready after {seconds:.1f} s. Ctrl-C stops it.",
         "",
         f"  Page      {address.url}/",
-        f"  Function  curl --data-binary @photo.jpg '{address.url}/function/watermark?text=Countermark' -o marked.jpg",
+        f"  Function  curl -f --data-binary @photo.jpg '{address.url}/function/watermark?text=Mine' -o marked.jpg",
     ]
     credentials = folder.secrets / FOR_PEOPLE
     if credentials.is_file():

@@ -1,25 +1,29 @@
 """Files that mean harm, of every kind that is known: small, and asking for much memory, time, or room.
 
-python -m tests.engine.hostile     run each in a process of its own and write bench/hostile.md
+python -m tests.engine.hostile     run each in a cell of its own and write bench/hostile.md
 """
 
 import os
 import struct
-import time
 import zlib
 from collections.abc import Callable
-from functools import cache, partial
+from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from countermark import engine
+from countermark.engine import cell
+from countermark.engine.cell.budget import SETTING, Budget
+from countermark.engine.cell.keeper import Cell, Helper
 from PIL import Image, ImageDraw
 
 from tests.engine.carriers import chunk
-from tests.engine.needs import apart, status, written
+from tests.engine.needs import status
 
 REPORT = Path(__file__).parents[2] / "bench" / "hostile.md"
+LIMIT = "2Gi"  # of the function that marks
+BAD = "**wrong**"
 
 # ---- PNG ----
 
@@ -357,46 +361,85 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }
 
 
-def main() -> None:
-    """Run all, and write the report."""
-    lines = [HEAD]
-    for name, make in HOSTILE.items():
-        with TemporaryDirectory() as folder:
-            path = written(Path(folder) / "file", make)
-            size = path.stat().st_size
-            said = apart(partial(_run, path))
-        lines.append(f"| {name} | {_bytes(size)} | {said} |")
-        print(lines[-1], flush=True)
-    REPORT.write_text("\n".join(lines) + "\n")
+class Watched(Helper):
+    """A helper that knows what the last cell took that was ended."""
+
+    memory, seconds, _before = 0, 0.0, 0
+
+    def take(self) -> Cell:
+        """Return a new cell."""
+        new = super().take()
+        self._before = status("VmRSS", new.pid)
+        return new
+
+    def end(self, cell: Cell) -> int | None:
+        """Look at a cell, and kill it; of one that has ended by itself nothing is known."""
+        self.memory, self.seconds = 0, 0.0
+        with suppress(OSError, StopIteration):
+            self.memory = status("VmHWM", cell.pid) - self._before
+            self.seconds = cell.cpu_seconds()
+        return super().end(cell)
 
 
-def _run(path: Path) -> str:
-    """Return the memory and time that a file takes, how it ends, and what it writes to the log."""
-    source, log = path.read_bytes(), path.with_suffix(".log")
-    os.dup2(os.open(log, os.O_CREAT | os.O_WRONLY), 2)
-    Path("/proc/self/clear_refs").write_text("5")
-    before, began, needs = status("VmRSS"), time.process_time(), [0]
+class Counted(Budget):
+    """Memory of which it is known how much was out at the most."""
+
+    most = 0
+
+    def try_hold(self, size: int) -> bool:
+        """Take `size` bytes if they are free."""
+        held = super().try_hold(size)
+        self.most = max(self.most, self.used)
+        return held
+
+
+def main() -> int:
+    """Run all, and write the report; return 1 when a cell was lost, or took more than it held."""
+    os.environ[SETTING] = LIMIT
+    lines = [run(name, make()) for name, make in HOSTILE.items()]
+    cell.close()
+    REPORT.write_text("\n".join([HEAD, *lines]) + "\n")
+    return 1 if any(BAD in line for line in lines) else 0
+
+
+def run(name: str, source: bytes, options: engine.Options | None = None) -> str:
+    """Return a line of the report: what a file takes in a cell, what was held for it, and how it ends."""
+    pool = cell.own_pool()
+    if not isinstance(pool.helper, Watched) or not pool.helper.is_of_today:
+        cell.close()
+        pool = cell.own_pool()
+        pool.helper = Watched()
+    pool.budget = budget = Counted(pool.budget.total)
     try:
-        edited = engine.process(source, engine.Options(), admit=needs.append)
-        ended = f"{edited.frames} frames of {edited.width} x {edited.height}, {_bytes(len(edited.data))}"
+        edited = cell.process(source, options or engine.Options())
+        end = f"{edited.frames} frames of {edited.width} x {edited.height}, {_bytes(len(edited.data))}"
     except engine.ImageError as error:
-        ended = error.code
-    peak, spent = status("VmHWM") - before, time.process_time() - began
-    return f"{peak / 1e6:,.0f} | {max(needs) / 1e6:,.0f} | {spent:.1f} | {log.stat().st_size} | {ended}"
+        end = error.code
+    except cell.CellError as error:
+        end = f"{BAD}: {error} {error.__context__}"
+    helper = pool.helper
+    assert isinstance(helper, Watched)
+    if helper.memory > budget.most:
+        end += f", {BAD}: more memory than held"
+    figures = f"{helper.memory / 1e6:,.0f} | {budget.most / 1e6:,.0f} | {helper.seconds:.1f}"
+    line = f"| {name} | {_bytes(len(source))} | {figures} | {end} |"
+    print(line, flush=True)
+    return line
 
 
 def _bytes(size: int) -> str:
     return f"{size:,} bytes" if size < 10_000 else f"{size / 1e6:,.2f} MB"
 
 
-HEAD = """# Hostile files
+HEAD = f"""# Hostile files
 
-Written by `make hostile`: each file in a process of its own, with the default limits and options. Memory is the most
-that the process took beside what it had; asked is what `admit` was told before anything was decoded, 0 where the file
-was refused before that. Time is of the processor, of one thread or all.
+Written by `make hostile`: each file in a cell of its own, with the default limits and options, where watermark has the
+{LIMIT} of memory that stack.yml gives it. Memory is the most that the cell took beyond what a new one has, with the
+file and its result; held is what was kept free for it, of which every cell has some. Seconds are of the processor, of
+one thread or all. A cell writes to no log.
 
-| File | Size | MB | Asked, MB | Seconds | Bytes logged | End |
-|---|--:|--:|--:|--:|--:|---|"""
+| File | Size | MB | Held, MB | Seconds | End |
+|---|--:|--:|--:|--:|---|"""
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -83,9 +83,9 @@ def moving(form: str, size: tuple[int, int], count: int) -> bytes:
     return buffer.getvalue()
 
 
-def status(name: str) -> int:
-    """Return a figure of this process in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+def status(name: str, process: int | str = "self") -> int:
+    """Return a figure of a process in bytes."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name + ":")) * 1024
 
 

@@ -3,7 +3,9 @@
 from collections import defaultdict
 
 import pytest
+from countermark import engine
 from countermark.engine.metadata.leaks import find_leaks
+from PIL import Image
 
 from tests.engine.carriers import sources, traces
 from tests.engine.leaks import OPTIONS, what_leaks
@@ -30,6 +32,12 @@ def test_every_source_hides_a_picture_that_the_detector_finds():
 def test_there_are_many_carriers():
     assert len(SOURCES) * len(OPTIONS) >= 1000
     assert [source.name for source in SOURCES if len(source.payload) > 100 and not traces(source.payload)] == []
+
+
+def test_tables_that_pages_had_before_are_no_picture(make):
+    pages = [Image.new("RGB", (240, 160), color) for color in ("red", "navy")]
+    source = make("TIFF", save_all=True, append_images=pages, compression="jpeg", description="a scan")
+    assert find_leaks(engine.process(source, engine.load_options({"text": "Mark"})).data) == []
 
 
 @pytest.mark.slow

@@ -1,72 +1,62 @@
 """The engine on files changed by chance, in every format and with every kind of options: make fuzz.
 
-    python -m tests.fuzz [COUNT [FIRST]]     so many tries, from this number
-    python -m tests.fuzz --one NUMBER        one of them again, with its stack
+    python -m tests.fuzz [COUNT] [FIRST]     so many tries in cells, from this number
+    python -m tests.fuzz --one NUMBER        one of them again, in this process, with its stack
 
-Nothing untyped is raised, what is marked decodes in the right size, and no try takes long.
+Nothing untyped is raised, no cell is lost, what is marked decodes in the right size, and no try takes long.
 """
 
+import argparse
 import os
-import subprocess
-import sys
 import time
-import traceback
+import warnings
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from countermark import engine
+from countermark.engine import cell
 
 from tests.fuzz.trying import make, outcome, told
-
-_SLICE = 250  # tries of one process, so that what kills it is found
 
 
 def main() -> int:
     """Try; return 1 when something was found."""
-    if sys.argv[1:2] == ["--one"]:
-        print(outcome(make(int(sys.argv[2]))))
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.partition("\n")[0])
+    parser.add_argument("count", type=int, nargs="?", default=10_000)
+    parser.add_argument("first", type=int, nargs="?", default=0)
+    parser.add_argument("--one", type=int, metavar="NUMBER")
+    given = parser.parse_args()
+    if given.one is not None:
+        warnings.simplefilter("ignore")  # a library's doubts do not make a file unreadable
+        print(outcome(make(given.one), engine))
         return 0
-    if sys.argv[1:2] == ["--slice"]:
-        return _slice(int(sys.argv[2]), int(sys.argv[3]))
-    count, first = (*map(int, sys.argv[1:3]), *(10_000, 0)[len(sys.argv) - 1 :])[:2]
+    warnings.simplefilter("error")  # of who reads the results; cells have filters of their own
+    return _try_all(range(given.first, given.first + given.count))
+
+
+def _try_all(numbers: range) -> int:
     began = time.monotonic()
-    waiting = list(range(first, first + count, _SLICE))
-    running: list[tuple[subprocess.Popen[str], int]] = []
     codes: Counter[str] = Counter()
-    found: list[str] = []
-    while waiting or running:
-        while waiting and len(running) < (os.cpu_count() or 1):
-            begin = waiting.pop(0)
-            end = min(begin + _SLICE, first + count)
-            command = [sys.executable, "-m", "tests.fuzz", "--slice", str(begin), str(end)]
-            running.append((subprocess.Popen(command, stdout=subprocess.PIPE, text=True), end - begin))
-        process, tries = running.pop(0)
-        lines = process.communicate()[0].splitlines()
-        tries -= sum(line.startswith(("code ", "found ")) for line in lines)
-        for line in lines:
-            kind, _, rest = line.partition(" ")
-            if kind == "code":
-                codes[rest] += 1
-            elif kind == "found":
-                found.append(rest)
-                print(rest, flush=True)
-        if tries:
-            found.append(f"a process ended with {process.returncode} behind {lines[-1:]}")
-            print(found[-1], flush=True)
-    print(f"{sum(codes.values()) + len(found)} tries in {time.monotonic() - began:.0f} seconds:")
+    found = 0
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for code, finding in threads.map(_try, numbers):
+            codes[code] += 1
+            if finding:
+                found += 1
+                print(finding, flush=True)
+    cell.close()
+    print(f"{len(numbers)} tries in {time.monotonic() - began:.0f} seconds:")
     print(*(f"{number:7} {code}" for code, number in codes.most_common()), sep="\n")
-    print(f"{len(found)} findings")
+    print(f"{found} findings")
     return 1 if found else 0
 
 
-def _slice(begin: int, end: int) -> int:
-    found = 0
-    for number in range(begin, end):
-        print(f"try {number}", flush=True)
-        try:
-            print("code", outcome(make(number)), flush=True)
-        except Exception as error:
-            found = 1
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            print("found", told(number, error).replace("\n", " "), f"at {place.name}:{place.lineno}", flush=True)
-    return found
+def _try(number: int) -> tuple[str, str]:
+    """Return the code of a try's end, and what is wrong with it."""
+    try:
+        return outcome(make(number)), ""
+    except Exception as error:
+        return "found", told(number, error)
 
 
 if __name__ == "__main__":

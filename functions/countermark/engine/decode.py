@@ -1,6 +1,6 @@
 """Bytes become a picture, behind the limits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 
@@ -15,6 +15,7 @@ from .deep import Frame
 from .errors import DamagedImage, EmptyFile, ImageError, NotAnImage, TruncatedImage, UnsupportedFormat
 from .formats import FORMATS, sniff
 from .limits import Deadline, Limits, check_bytes, check_claims, check_pixels
+from .memory import memory_to_open
 from .metadata import Blocks, Exif, profile_of, read_blocks
 from .metadata.png import pixels_of
 from .moving import frames_of, plays_of, read_animation
@@ -66,8 +67,11 @@ class Opened:
     notes: list[str] = field(default_factory=list)  # codes of notes.py; decoding adds to them
 
 
-def open_image(source: bytes, limits: Limits) -> Opened:
-    """Read the header of `source`; raise an `ImageError` for what is not allowed or not understood."""
+def open_image(source: bytes, limits: Limits, admit: Callable[[int], None] | None = None) -> Opened:
+    """Read the header of `source`; raise an `ImageError` for what is not allowed or not understood.
+
+    `admit` is asked first where that takes much memory.
+    """
     if not source:
         raise EmptyFile
     check_bytes(len(source), limits)
@@ -77,6 +81,8 @@ def open_image(source: bytes, limits: Limits) -> Opened:
     try:
         claims = read_claims(source, form)
         check_claims(claims, limits, animated=FORMATS[form].animated)
+        if admit is not None and (size := memory_to_open(form, claims.largest)):
+            admit(size)
         image = Image.open(BytesIO(pixels_of(source) if form == "PNG" else source), formats=_PILLOW[form])
         check_pixels(*image.size, 1, limits)
         tell_transparent(image)

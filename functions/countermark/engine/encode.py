@@ -30,6 +30,7 @@ LOW_QUALITY, COARSE = 50, 40  # below this quality, and where JPEG's lowest freq
 # How hard the encoders try, chosen on photographs of 1 and 2 megapixels, by bytes and time of the next choices:
 WEBP_METHOD = 2  # 4, the usual one, saves 1 to 4 % in twice the time; 0 takes 0.7 of the time and 10 to 15 % more
 WEBP_LOSSLESS_METHOD = 0  # 1 saves 8 to 15 % in 4 to 5 times the time
+AVIF_THREADS = 2  # or it were one for each processor of the machine, and each takes memory
 AVIF_SPEED = 9  # 8 takes 3 times the time for the same bytes, 6 takes 7 times for 10 % fewer at most
 _SUBSAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
@@ -169,7 +170,8 @@ def _settings(mode: str, opened: Opened, output: Output) -> dict[str, Any]:
             return {"lossless": True, "quality": 40, "method": WEBP_LOSSLESS_METHOD}
         return {"quality": USUAL_QUALITY["WebP"] if quality == "keep" else quality, "method": WEBP_METHOD}
     if output.format == "AVIF":
-        return {"quality": USUAL_QUALITY["AVIF"] if quality == "keep" else quality, "speed": AVIF_SPEED}
+        number = USUAL_QUALITY["AVIF"] if quality == "keep" else quality
+        return {"quality": number, "speed": AVIF_SPEED, "max_threads": AVIF_THREADS}
     return {}
 
 

@@ -49,6 +49,8 @@ DECODING = MappingProxyType(
 ENCODING: Mapping[str, float] = MappingProxyType(
     {"JPEG": 2, "PNG": 3, "BMP": 5, "TIFF": 7, "GIF": 20, "WebP": 8, "AVIF": 27}
 )
+#: Bytes of a pixel as soon as a file is opened: Pillow's decoder of WebP has two canvases before it knows a frame.
+OPENING: Mapping[str, float] = MappingProxyType({"WebP": 8})
 ALWAYS_IN_COLOUR = frozenset({"WebP", "AVIF"})
 LOSSLESS_WEBP = 18
 #: More for what is transparent, where the format has none of it, or encodes it by itself.
@@ -92,6 +94,11 @@ class Shape:
     coloured: bool = True  # or what is grey stays so
     coefficients_held: float = 0  # bytes of a pixel
     coefficients: bool = False  # marked in its coefficients
+
+
+def memory_to_open(form: str, pixels: int) -> int:
+    """Return the bytes that a file takes whose largest picture has so many pixels, before anything of it is decoded."""
+    return int(OPENING.get(form, 0) * pixels)
 
 
 def memory_needed(shape: Shape) -> int:

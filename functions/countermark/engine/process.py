@@ -63,8 +63,9 @@ class Edited:
 Admit = Callable[[int], None]
 """Told how many bytes an image will need; returns when it may have them, or raises `TooLargeHere`.
 
-It is asked before anything is decoded, and once more, for all that is needed then, when a JPEG file that should have
-been marked in its coefficients has to be decoded after all; what it had before is free by then.
+It is asked before anything is decoded, of WebP before the file is opened, and again when a JPEG file that should have
+been marked in its coefficients has to be decoded after all, or may lack its end. Each time it is told all that is
+needed from then on: what the image had before is free by then, or counted.
 """
 
 
@@ -93,7 +94,7 @@ def process(
 
 def _process(source: bytes, options: Options, name: str, number: int, limits: Limits, admit: Admit | None) -> Edited:
     deadline = Deadline(limits.seconds)
-    opened = open_image(source, limits)
+    opened = open_image(source, limits, admit)
     picture = _picture(opened, _output(opened, options), name, number, deadline)
     pixel_tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]
     shape = _shape(opened, pixel_tasks, picture.output, limits)
@@ -159,7 +160,7 @@ def _preview(
     source: bytes, options: Options, longest: int, name: str, number: int, limits: Limits, admit: Admit | None
 ) -> Edited:
     deadline = Deadline(limits.seconds)
-    opened = open_image(source, limits)
+    opened = open_image(source, limits, admit)
     shrink_on_load(opened, longest)
     picture = _picture(opened, Output(format="JPEG", quality=80, metadata="none"), name, number, deadline)
     tasks = [task for task in options.tasks if not isinstance(task, OutputTask)]

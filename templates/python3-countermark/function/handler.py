@@ -1,6 +1,6 @@
 """A function that does one image task.
 
-curl --data-binary @photo.jpg "$GATEWAY/function/<name>?upside_down=true" -o edited.jpg
+curl -f --data-binary @photo.jpg "$GATEWAY/function/<name>?upside_down=true" -o edited.jpg
 """
 
 from typing import Any

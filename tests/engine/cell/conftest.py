@@ -8,6 +8,7 @@ import psutil
 import pytest
 from countermark import engine
 from countermark.engine import assets, cell
+from countermark.engine.cell import keeper
 from countermark.engine.task import _TASKS
 
 Ask = Callable[..., engine.Edited]
@@ -38,7 +39,13 @@ def ask(_hostile: None, make: Callable[..., bytes]) -> Ask:
     return ask
 
 
+def helper() -> keeper.Helper:
+    """The helper that makes the cells of this process."""
+    own = cell.own_pool().helper
+    assert own is not None
+    return own
+
+
 def cells() -> list[psutil.Process]:
     """The cells of this process."""
-    helper = cell.own_pool().helper
-    return psutil.Process(helper.pid).children() if helper else []
+    return psutil.Process(helper().pid).children() if cell.own_pool().helper else []

@@ -14,7 +14,7 @@ import time
 from typing import Literal
 
 from countermark import engine
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 SEEN: list[str] = []
 
@@ -32,6 +32,7 @@ class Hostile(engine.ImageTask):
         """Read what `edit` has no way to."""
         with open(__file__) as file:  # noqa: PTH123
             SEEN.append(file.readline())
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 64  # as on a machine with so many processors
 
     def edit(self, image: Image.Image, picture: engine.Picture) -> Image.Image:
         """Return the picture, if it comes to that."""

@@ -25,7 +25,7 @@ from countermark.engine.cell.protocol import PIECE, Malformed
 from countermark.engine.cell.turn import Request
 from PIL import Image
 
-from .conftest import Ask, cells
+from .conftest import Ask, cells, helper
 
 SAMPLES = sorted(path for path in (Path(__file__).parents[1] / "samples").rglob("*") if path.is_file())
 PHOTOGRAPHS = sorted((Path(__file__).parents[2] / "photographs").glob("*.jpg"))
@@ -88,9 +88,7 @@ def test_a_cell_works_for_one_scope(ask: Ask) -> None:
 
 def test_this_kernel_locks_cells(ask: Ask) -> None:
     ask("nothing")
-    helper = cell.own_pool().helper
-    assert helper is not None
-    assert helper.missing == []
+    assert helper().missing == []
     status = Path(f"/proc/{cells()[0].pid}/status").read_text()
     assert "NoNewPrivs:\t1" in status
     assert "Seccomp:\t2" in status
@@ -121,8 +119,7 @@ def test_a_cell_knows_no_secret_and_has_no_open_file_but_its_line(ask: Ask, monk
     os.set_inheritable(write, True)
     cell.close()
     ask("nothing")
-    for each in [cell.own_pool().helper, *cell.own_pool().waiting]:
-        assert each is not None
+    for each in [helper(), *cell.own_pool().waiting]:
         assert secret.encode() not in Path(f"/proc/{each.pid}/environ").read_bytes()
         assert secret.encode() not in memory_of(each.pid)
         assert b"hostile" in memory_of(each.pid), "the memory is read"
@@ -360,3 +357,33 @@ def test_a_result_is_of_the_format_that_the_cell_says(make: Callable[..., bytes]
     assert calls._edited(told, make("PNG")).format == "PNG"
     with pytest.raises(Malformed):
         calls._edited(told, make("JPEG"))
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "AVIF"])
+def test_a_large_picture_of_any_format_is_opened_with_the_memory_that_it_needs(form: str) -> None:
+    """Some decoders take theirs before a frame is known."""
+    buffer = BytesIO()
+    settings = {"WEBP": {"lossless": True, "quality": 0, "method": 0}, "AVIF": {"speed": 10}}.get(form, {})
+    Image.new("L", (8000, 4500), 90).convert("RGB").save(buffer, form, **settings)
+    options = engine.load_options({"tasks": [{"task": "resize", "width": 80}], "format": "jpeg"})
+    assert cell.process(buffer.getvalue(), options).width == 80
+
+
+def test_a_cell_may_ask_for_memory_as_often_as_an_image_needs_more() -> None:
+    """For its logo, its coefficients, its pixels, and for both anew with the end that is missing."""
+    logo, source = BytesIO(), BytesIO()
+    mark = Image.new("RGBA", (3500, 3500))
+    mark.paste("red", (0, 0, 3000, 3000))
+    mark.save(logo, "PNG")
+    image = LOGO + base64.b64encode(logo.getvalue()).decode()
+    settings = {"progressive": True, "subsampling": 0, "restart_marker_blocks": 8}
+    Image.radial_gradient("L").resize((6000, 4000)).convert("RGB").save(source, "JPEG", **settings)
+    options = engine.load_options({"image": image, "size": 0.9, "position": "center"})
+    assert cell.process(source.getvalue()[:-40], options).width == 6000
+
+
+@pytest.mark.usefixtures("ask")
+def test_a_machine_of_many_processors_writes_what_a_small_one_does(make: Callable[..., bytes]) -> None:
+    """Threads of a codec take memory of its cell."""
+    options = engine.load_options({"task": "hostile", "deed": "nothing", "format": "avif"})
+    assert cell.process(make("JPEG", size=(1500, 1000)), options).format == "AVIF"

@@ -12,7 +12,7 @@ from countermark import engine
 from countermark.engine import cell
 from countermark.engine.cell import CellLost
 
-from .conftest import Ask, cells
+from .conftest import Ask, cells, helper
 
 FORBIDDEN = {
     "open": "",
@@ -161,18 +161,14 @@ def test_a_cell_that_is_killed_while_it_waits_costs_no_image(ask: Ask) -> None:
 
 def test_a_helper_that_is_killed_costs_no_image_that_comes_later(ask: Ask) -> None:
     ask("nothing")
-    helper = cell.own_pool().helper
-    assert helper is not None
-    os.kill(helper.pid, signal.SIGKILL)
+    os.kill(helper().pid, signal.SIGKILL)
     time.sleep(0.1)
     ask("nothing")
 
 
 def test_no_cell_is_left_behind(ask: Ask) -> None:
     ask("nothing")
-    helper = cell.own_pool().helper
-    assert helper is not None
-    started = [psutil.Process(helper.pid), *cells()]
+    started = [psutil.Process(helper().pid), *cells()]
     assert len(started) > 1
     cell.close()
     assert psutil.wait_procs(started, timeout=30)[1] == []

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 Read = Callable[[dict[str, Any], bytes], Result]
 
 SLACK = 48 * MIB  # beyond what is counted: what an allocator loses between things
-_MOST_WORDS = 4  # messages about one image
+_MOST_WORDS = 10  # messages about one image, which may ask for its logos, for all its ways, and for those with its end
 _MOST_NEED = 1 << 50  # bytes that a cell may ask for in earnest
 _LONGEST_SENTENCE = 4000
 

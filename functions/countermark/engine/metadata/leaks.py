@@ -62,9 +62,20 @@ def find_pictures(data: bytes, *, skip: int = 0) -> list[Found]:
 
 def find_leaks(result: bytes) -> list[Found]:
     """Return the pictures in a finished file but for the one that it is."""
-    own = _strips(result)  # of the picture itself, which may be JPEG files
+    own = _strips(result) | _tables(result)  # of the picture itself, which may be JPEG files
     found = (each for each in find_pictures(result, skip=1) if each.way != _PLAIN or each.at not in own)
     return [*found, *_directories(result, pages=True)]
+
+
+def _tables(result: bytes) -> set[int]:
+    """Return where the tables of JPEG stand that pages of a TIFF file have, or had before their tags were written anew.
+
+    They are no picture, and are taken for one with the strip that comes behind them.
+    """
+    reader = Block(result)
+    entries = [entry for page in reader.chain() for entry in reader.entries(page) if entry.tag == Base.JPEGTables]
+    tables = {value.data for entry in entries if (value := reader.value(entry))}
+    return {found.start() for each in tables for found in re.finditer(re.escape(each), result)}
 
 
 def _strips(result: bytes) -> set[int]:
