@@ -46,7 +46,7 @@ def test_empty_fields_of_a_form_count_as_not_given():
         ({"opacity": "2"}, "opacity", "less than or equal to 1"),
         ({"opacty": "0.5"}, "opacty", "opacity"),
         ({"qualty": "80"}, "qualty", "quality"),
-        ({"task": "resize", "width": "9", "enlarge": "maybe"}, "enlarge", "It must be a valid boolean"),
+        ({"task": "resize", "width": "9", "enlarge": "maybe"}, "enlarge", "It must be true or false"),
         ({"preset": "none"}, "preset", "no presets"),
         ({"task": "paint"}, "task", "watermark"),
         ({"position": "middle"}, "position", "'bottom-right'"),

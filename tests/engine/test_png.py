@@ -159,3 +159,12 @@ def test_outside_the_mark_a_deep_picture_keeps_every_bit():
     result = pixels(engine.process(source, options).data)
     assert (result[150:] == values[150:]).all()
     assert (result != values).any()
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"fcTL"])
+@pytest.mark.parametrize("size", [0, 3, 7])
+def test_a_chunk_too_short_for_a_size_is_damaged(kind: bytes, size: int) -> None:
+    """What stands behind it is no part of it."""
+    plain = by_pillow(Image.new("RGB", (40, 30), "gray"), {})
+    with pytest.raises(engine.DamagedImage):
+        engine.process(plain[:-12] + chunk(kind, b"\xff" * size) + plain[-12:], PLAIN)

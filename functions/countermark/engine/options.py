@@ -188,6 +188,7 @@ def _errors(error: ValidationError, model: type[BaseModel]) -> Iterator[dict[str
             found = [{**inner, "field": ".".join([*path, inner["field"]])} for inner in context["errors"]]
         else:
             message = each["msg"].removeprefix("Value error, ").partition(", unable to ")[0]
+            message = message.replace("a valid boolean", "true or false")
             message = message.replace("Input should be", "It must be").removesuffix(".") + "."
             found = [{"field": ".".join([*path, *context.get("at", ())]) or "options", "message": message}]
         for one in found:
