@@ -7,8 +7,8 @@ It is told `fork` and answers with a cell's number, its socket and its shared me
 how that cell ended. It ends with its line, and its cells end with it.
 """
 
-import codecs
 import contextlib
+import encodings
 import gc
 import importlib
 import itertools
@@ -88,7 +88,9 @@ def load(modules: Modules) -> None:
         with contextlib.suppress(OSError, ValueError):
             load_mark(name)
     Image.init()
-    codecs.lookup("idna")  # a task that asks for a host is to be told that it must not, and not of a missing codec
+    for module in pkgutil.iter_modules(encodings.__path__):  # metadata may be in any; 4 MB, which all cells share
+        with contextlib.suppress(ImportError):  # some are of other systems
+            importlib.import_module(f"encodings.{module.name}")
     _rehearse()
     prepare_tasks()
     _wait_until_alone()
