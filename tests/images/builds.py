@@ -121,7 +121,7 @@ def test_a_functions_image_holds_nothing_to_build_with(watermark: Path) -> None:
 def test_a_functions_image_says_how_it_is_run(watermark: Path) -> None:
     assert watermark.is_dir()
     told = configuration("watermark")
-    assert (told["User"], told["Cmd"]) == ("10001:10001", ["fwatchdog"])
+    assert (told["User"], told["Cmd"]) == ("10001:10001", ["sh", "-c", "rm -f /tmp/.lock; exec fwatchdog"])
     assert "_/health" in " ".join(told["Healthcheck"]["Test"])
     assert {"fprocess=python index.py --behind-watchdog", "mode=http", "ready_path=/_/ready"} <= set(told["Env"])
 

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,9 +113,11 @@ def of_watchdog(folder: Path) -> Iterator[Front]:
         [program],
         cwd=TEMPLATE,
         env={
-            "PATH": os.environ["PATH"],
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "FUNCTION_DIR": str(folder),
             "OPENFAAS_NAME": "tried",
+            "TMPDIR": str(folder),
+            "suppress_lock": "true",
             "PORT": str(function_port),
             "port": str(port),
             "fprocess": "python index.py --behind-watchdog",
@@ -136,7 +139,7 @@ def of_watchdog(folder: Path) -> Iterator[Front]:
 
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: answers(f"{url}/_/ready") or process.poll() is not None)
+        wait_until(lambda: answers(f"{url}/_/health") or process.poll() is not None)
         yield Front("of-watchdog", url, leave)
     finally:
         process.kill()

@@ -73,6 +73,15 @@ def post(front: Front, message: HTTPMessage) -> httpx.Response:
     return httpx.post(front.url, content=message.body, headers=message.headers)
 
 
+def test_a_copy_that_is_called_ready_answers_at_once(name: str, tmp_path: Path) -> None:
+    """Though it takes long to begin."""
+    if name != "of-watchdog":
+        pytest.skip("the kubelet asks the function itself")
+    (tmp_path / "handler.py").write_text(f"import time\ntime.sleep(1)\n{HANDLER}")
+    with FRONTS[name](tmp_path) as front:
+        assert httpx.get(f"{front.url}/?sleep=0.01").status_code == 200
+
+
 def test_an_image_is_marked(front: Front) -> None:
     def mark() -> httpx.Response:
         return httpx.post(f"{front.url}/?text=tried", content=PHOTOGRAPH.read_bytes(), timeout=30)

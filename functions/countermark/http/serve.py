@@ -29,6 +29,7 @@ import importlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +43,8 @@ from countermark.logs import configure_logs
 from countermark.settings import InvalidSettings, settings
 
 BEHIND_WATCHDOG = "--behind-watchdog"
+READY = ".lock"
+"""The file by which of-watchdog knows, with suppress_lock, that the function listens; in the temporary folder."""
 NAMES = ("FUNCTION_NAME", "OPENFAAS_NAME", "K_SERVICE")
 
 log = structlog.get_logger()
@@ -66,8 +69,15 @@ def serve(folder: Path) -> None:
     leaving = Leaving()
     server = make_server(handler, name, serving, leaving)
     if BEHIND_WATCHDOG in sys.argv[1:]:
+        ready = Path(tempfile.gettempdir()) / READY
+
+        def leave() -> None:
+            ready.unlink(missing_ok=True)
+            leaving.go_on()
+
         when_parent_ends(server.end)
-        signal.signal(signal.SIGTERM, lambda _number, _frame: leaving.go_on())
+        signal.signal(signal.SIGTERM, lambda _number, _frame: leave())
+        ready.touch()
     else:
         signal.signal(signal.SIGTERM, lambda _number, _frame: server.drain())
     log.info("serving", at_once=serving.max_inflight)
