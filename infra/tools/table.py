@@ -77,14 +77,4 @@ TOOLS = {
         package="cmd/kube-score",
         why="looks for what is careless in manifests",
     ),
-    "faas-cli": Tool(
-        module="github.com/openfaas/faas-cli",
-        version="v0.17.0",
-        why="builds and deploys functions on OpenFaaS",
-    ),
-    "of-watchdog": Tool(
-        module="github.com/openfaas/of-watchdog",
-        version="v0.11.3",
-        why="what OpenFaaS puts before each copy of a function",
-    ),
 }

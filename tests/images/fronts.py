@@ -21,6 +21,7 @@ import pytest
 
 from infra.local.ports import pick_free_port
 from infra.tools import ToolError, install
+from tests.openfaas.programs import program_or_skip
 from tests.platform_driver import wait_until
 from tests.served import SECONDS_TO_LEAVE, TEMPLATE, answers, serve
 
@@ -108,7 +109,7 @@ def queue_proxy_environment(port: int, function_port: int) -> dict[str, str]:
 @contextmanager
 def of_watchdog(folder: Path) -> Iterator[Front]:
     """The function in a pod of OpenFaaS."""
-    program, port, function_port = tool("of-watchdog"), pick_free_port(), pick_free_port()
+    program, port, function_port = program_or_skip("of-watchdog"), pick_free_port(), pick_free_port()
     process = subprocess.Popen(
         [program],
         cwd=TEMPLATE,

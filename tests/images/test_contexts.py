@@ -15,7 +15,7 @@ from uv import find_uv_bin
 from infra.errors import BuildError
 from infra.images.contexts import RECIPES, build_arguments, lay_out_function, lay_out_recipe
 from infra.stack import Function, read_stack
-from tests.images.fronts import tool
+from tests.openfaas.programs import program_or_skip
 from tests.served import serve
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +147,7 @@ def test_what_a_checkout_has_beside_its_source_stays_out(tmp_path: Path) -> None
 
 
 def test_faas_cli_makes_the_same_of_the_template(tmp_path: Path) -> None:
-    root, faas_cli = project(tmp_path), tool("faas-cli")
+    root, faas_cli = project(tmp_path), program_or_skip("faas-cli")
     new = [faas_cli, "new", "--lang", "python3-countermark", "mirror", "--append", "stack.yml"]
     (root / "stack.yml").write_text(
         MIRROR.replace("  mirror: {lang: python3-countermark, handler: ./mirror, ", "  x: {")
@@ -160,7 +160,7 @@ def test_faas_cli_makes_the_same_of_the_template(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", STACK.functions)
 def test_a_context_is_what_faas_cli_makes(tmp_path: Path, name: str) -> None:
-    faas_cli = tool("faas-cli")
+    faas_cli = program_or_skip("faas-cli")
     for path in ("template", "functions", "templates", "web", "stack.yml"):
         (tmp_path / path).symlink_to(ROOT / path)
     subprocess.run([faas_cli, "build", "--shrinkwrap", "--filter", name], cwd=tmp_path, check=True)
