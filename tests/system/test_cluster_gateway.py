@@ -2,54 +2,20 @@
 OpenFaaS."""
 
 import io
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from pathlib import Path
+from contextlib import ExitStack
 
-import httpx
 import pytest
 from PIL import Image
 
 from infra.kubernetes.functions import deployed_stack, workloads_of
-from infra.kubernetes.render import site
 from infra.kubernetes.target import Target
 from infra.local.ports import pick_free_port
-from infra.project import BINARIES, ROOT
-from infra.servers.gateway.site import Site, caddyfile
+from infra.servers.gateway.site import caddyfile
 from tests.client import PHOTOGRAPHS, Caller, is_marked, picture
-from tests.platform_driver import Platform, wait_until
+from tests.own_caddy import cluster_site, running_caddy
+from tests.platform_driver import Platform
 from tests.system.rows import Rows
-
-
-@contextmanager
-def running_caddy(folder: Path, port: int, text: str) -> Iterator[None]:
-    """A real Caddy with a configuration."""
-    folder.mkdir()
-    path = folder / "Caddyfile"
-    path.write_text(text)
-    server = subprocess.Popen(
-        [BINARIES / "caddy", "run", "--adapter", "caddyfile", "--config", path],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={"HOME": str(folder), "PATH": ""},
-    )
-    try:
-        wait_until(lambda: _listens(port), 20)
-        yield
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _listens(port: int) -> bool:
-    try:
-        httpx.get(f"http://127.0.0.1:{port}/")
-    except httpx.TransportError:
-        return False
-    return True
-
 
 FRONT = """{
   admin off
@@ -79,21 +45,6 @@ def proxy(platform: Platform, name: str) -> str:
     return "reverse_proxy " + " ".join(f"127.0.0.1:{platform.ports[copy]}" for copy in platform.processes(name))
 
 
-def cluster_site(platform: Platform, target: Target, port: int, functions_at: int) -> Site:
-    """What is rendered for a cluster, with the addresses of this machine."""
-    made = site(target, workloads_of(deployed_stack(target)))
-    return replace(
-        made,
-        port=port,
-        store=platform.store_url,
-        web=str(ROOT / "web"),
-        storage=str(platform.data / "cluster-caddy"),
-        functions={
-            name: replace(each, addresses=[f"127.0.0.1:{functions_at}"]) for name, each in made.functions.items()
-        },
-    )
-
-
 @pytest.fixture(scope="module", params=["knative", "openfaas"])
 def address(
     request: pytest.FixtureRequest, platform: Platform, tmp_path_factory: pytest.TempPathFactory
@@ -106,7 +57,7 @@ def address(
         names = [each.name for each in workloads_of(deployed_stack(target))]
         text = front(platform, functions_at, names)
         stack.enter_context(running_caddy(folder / "front", functions_at, text))
-        made = cluster_site(platform, target, port, functions_at)
+        made = cluster_site(platform, target, port, f"127.0.0.1:{functions_at}")
         stack.enter_context(running_caddy(folder / "gateway", port, caddyfile(made)))
         yield f"http://127.0.0.1:{port}"
 
