@@ -103,8 +103,7 @@ class Provider:
 
     def go_away(self) -> None:
         """Answer nobody, and cut off whatever is in flight; replicas go on."""
-        assert self._runner is not None
-        self._call(self._runner.cleanup())
+        self._call(self._cut_off())
 
     def come_back(self) -> None:
         """Answer again."""
@@ -151,6 +150,14 @@ class Provider:
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, *self.address, reuse_address=True).start()
+
+    async def _cut_off(self) -> None:
+        assert self._runner is not None
+        server = self._runner.server
+        await self._runner.cleanup()
+        await asyncio.sleep(0.1)
+        assert server is not None
+        await server.shutdown(0)  # who came in between
 
     async def _with_session(self, _app: web.Application) -> AsyncIterator[None]:
         connector, timeout = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=None)
