@@ -1,7 +1,8 @@
 """What can be set, with its default and its unit.
 
 A setting comes from the environment (``MAX_FILES=100``) or from a file of that name in the secrets folder
-(``/var/openfaas/secrets/database-url``, or another folder named by ``SECRETS_DIR``); the environment wins.
+(``/var/openfaas/secrets/database-url``, or another folder named by ``SECRETS_DIR``); the environment wins. The file may
+also be in a folder there: ``faas-cli generate`` mounts each secret in one of its own.
 """
 
 import os
@@ -92,11 +93,16 @@ def load_settings(kind: type[Kind], **known: str) -> Kind:
     folder = Path(os.environ.get("SECRETS_DIR", "/var/openfaas/secrets"))
     secrets = folder if folder.is_dir() else None
     try:
-        return kind(_secrets_dir=secrets, **known)  # type: ignore[call-arg]
+        return kind(_secrets_dir=_secret_folders(folder) if secrets else None, **known)  # type: ignore[call-arg]
     except ValidationError as error:
         wrong = "; ".join(f"{str(item['loc'][0]).upper()}: {_said(item['msg'])}" for item in error.errors())
         places = f"environment or {secrets}" if secrets else "environment"
         raise InvalidSettings(f"settings ({places}): {wrong}") from None
+
+
+def _secret_folders(folder: Path) -> list[Path]:
+    """The secrets folder, and those in it; Kubernetes' own (``..data``) say the same again."""
+    return [folder, *sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))]
 
 
 def _said(message: str) -> str:

@@ -32,6 +32,15 @@ def test_secrets_come_from_files_and_stay_out_of_logs() -> None:
     assert "secret'" not in repr(own)
 
 
+def test_secrets_come_also_from_a_folder_for_each_secret(secrets: Path) -> None:
+    for folder in ("countermark-upload", "..data"):
+        (secrets / folder).mkdir()
+    for name in SECRETS:
+        (secrets / name).rename(secrets / "countermark-upload" / name)
+    (secrets / "..data" / "s3-access-key").write_text("of Kubernetes")
+    assert load_settings(Settings).s3_access_key.get_secret_value() == "key"
+
+
 @pytest.mark.usefixtures("secrets")
 def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NATS_URL", "nats://other:4222")
