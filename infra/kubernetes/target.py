@@ -24,6 +24,8 @@ class Target:
     namespace: str = "countermark"
     store: str = ""
     """An S3 store outside the cluster; empty: MinIO inside it."""
+    pull_secret: str = ""
+    """The secret, in each namespace, with which nodes pull our images; empty: they need none."""
     ingress_class: str = "traefik"
     ingress_namespace: str = "traefik"
     """Where the ingress controller's pods are; only they reach the gateway."""

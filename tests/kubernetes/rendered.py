@@ -18,11 +18,12 @@ Object = dict[str, Any]
 def targets() -> dict[str, Target]:
     """Deployments of each shape, by name."""
     common = {"registry": "registry.example.com/countermark", "tag": "1.2.3", "url": "https://photos.example.com"}
+    elsewhere = common | {"namespace": "photos", "pull_secret": "registry"}
     return {
         "knative": Target(platform="knative", **common),
         "openfaas": Target(platform="openfaas", **common),
-        "knative-elsewhere": Target(platform="knative", namespace="photos", store="https://s3.example.com", **common),
-        "openfaas-elsewhere": Target(platform="openfaas", namespace="photos", store="http://10.0.0.9:9000", **common),
+        "knative-elsewhere": Target(platform="knative", store="https://s3.example.com", **elsewhere),
+        "openfaas-elsewhere": Target(platform="openfaas", store="http://10.0.0.9:9000", **elsewhere),
     }
 
 

@@ -56,6 +56,13 @@ def test_every_image_has_the_tag_and_comes_from_the_registry(rendered: Rendered)
         assert image.endswith(":1.2.3")
 
 
+def test_every_pod_names_the_secret_of_a_private_registry(rendered: Rendered) -> None:
+    wanted = [{"name": rendered.target.pull_secret}] if rendered.target.pull_secret else None
+    pods = [template["spec"] for _, template in rendered.pods()]
+    assert pods
+    assert [pod.get("imagePullSecrets") for pod in pods] == [wanted] * len(pods)
+
+
 def test_every_port_that_is_named_is_one_of_the_pod(rendered: Rendered) -> None:
     pods = {each["metadata"]["name"]: template for each, template in rendered.pods()}
     services = rendered.all("Service", "v1")
