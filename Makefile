@@ -81,6 +81,9 @@ test-cluster: .venv/.test ## apply what is rendered for Kubernetes to a real API
 test-hosts: .venv/.test .venv/.local ## test several hosts on this machine: network namespaces, needs root; minutes
 	$(BIN)/python -m pytest tests/hosts
 
+test-openfaas: .venv/.test .venv/.local ## run the flow through OpenFaaS's gateway, faas-cli and watchdogs (root; OPENFAAS_BIN)
+	$(BIN)/python -m pytest tests/openfaas
+
 test-node: .venv/.test .venv/.local ## run the system on a Kubernetes node of this machine (root, Debian; builds Kubernetes once)
 	$(BIN)/python -m pytest tests/cluster/on_node.py tests/cluster/on_knative.py tests/cluster/whole.py
 	$(BIN)/python -m pytest tests/cluster/on_two_nodes.py
@@ -140,4 +143,4 @@ browser: .venv/.test
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,$*]'
 	@touch $@
 
-.PHONY: help up demo status doctor corpus fuzz fuzz-kernel test test-fast test-large test-images test-leaks hostile test-needs test-cluster test-hosts test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser
+.PHONY: help up demo status doctor corpus fuzz fuzz-kernel test test-fast test-large test-images test-leaks hostile test-needs test-cluster test-hosts test-openfaas test-orders test-mutants test-node test-chaos check fix screenshots bench clean clean-data env browser

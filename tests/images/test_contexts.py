@@ -152,7 +152,9 @@ def test_faas_cli_makes_the_same_of_the_template(tmp_path: Path) -> None:
     (root / "stack.yml").write_text(
         MIRROR.replace("  mirror: {lang: python3-countermark, handler: ./mirror, ", "  x: {")
     )
-    subprocess.run(new, cwd=root, check=True)
+    told = subprocess.run(new, cwd=root, check=True, capture_output=True, text=True).stdout
+    assert "image: ${REGISTRY:-countermark}/<name>:${TAG:-latest}" in told
+    assert 'annotations: {countermark/public: "true"}' in told
     starter = root / "template" / "python3-countermark" / "function"
     assert files(root / "mirror") == files(starter)
     assert yaml.safe_load((root / "stack.yml").read_text())["functions"]["mirror"]["lang"] == "python3-countermark"

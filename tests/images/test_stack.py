@@ -98,13 +98,6 @@ def test_time_outs_agree_with_each_other_and_with_both_platforms(function: Funct
     assert function.exec_seconds == limit
 
 
-def test_the_gateway_of_openfaas_is_told_to_wait_as_long_as_the_longest_call() -> None:
-    text = (ROOT / "templates" / "README.md").read_text()
-    told = re.search(r"gateway\.upstreamTimeout=(\w+)", text)
-    assert told
-    assert seconds(told[1]) >= max(seconds(each.environment["write_timeout"]) for each in STACK.functions.values())
-
-
 def test_images_are_named_by_registry_and_tag() -> None:
     stack = read_stack(ROOT / "stack.yml", {"REGISTRY": "ghcr.io/someone", "TAG": "1.2"})
     assert {name: function.image for name, function in stack.functions.items()} == {
