@@ -71,8 +71,6 @@ class Provider:
             secrets: those that there are, each with its files.
         """
         self.functions: dict[str, Deployment] = {}
-        self.left: list[Replica] = []
-        """Those that were told to leave."""
         self.secrets = {name: dict(files) for name, files in secrets.items()}
         self.address = (network.gateway, port)
         self._network = network
@@ -295,7 +293,6 @@ class Provider:
         await self._begin(self._retire, replica)
 
     async def _retire(self, replica: Replica) -> None:
-        self.left.append(replica)
         replica.tell_to_leave()
         for _ in range(int(GRACE_SECONDS / PROBE_SECONDS)):
             await asyncio.sleep(PROBE_SECONDS)

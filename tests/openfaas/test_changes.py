@@ -127,6 +127,7 @@ def test_a_watchdog_is_killed_in_mid_job(openfaas: Installation, caller: Caller)
 
 
 def test_everything_is_deployed_again_in_mid_job(openfaas: Installation, caller: Caller) -> None:
+    before = [replica for each in openfaas.provider.functions.values() for replica in each.replicas]
     openfaas.stack_file.write_text(openfaas.stack_file.read_text().replace(":latest", ":next"))
     with slow(openfaas.watermark):
         job = caller.upload(photographs(COUNT))
@@ -140,6 +141,8 @@ def test_everything_is_deployed_again_in_mid_job(openfaas: Installation, caller:
     assert asked["envVars"]["JOB_LIFETIME"] == "1800"
     assert [told for told in visitor.told if told[0] not in BUSY] == []
     assert_whole(caller, job, COUNT)
+    wait_until(lambda: not any(each.is_alive for each in before))
+    assert [each.host.processes[WATCHDOG].returncode for each in before] == [0] * len(before), "one had to be killed"
 
 
 def test_the_provider_is_away_in_mid_job(openfaas: Installation, caller: Caller) -> None:
