@@ -5,6 +5,7 @@ import httpx
 from tests.client import PHOTOGRAPHS, Caller, is_marked
 from tests.hosts.jobs import assert_whole, photographs
 from tests.openfaas.installation import Installation
+from tests.system.rows import Rows
 
 PHOTOGRAPH = PHOTOGRAPHS[0]
 
@@ -38,3 +39,20 @@ def test_one_image_is_answered_marked(openfaas: Installation) -> None:
     answer = httpx.post(f"{openfaas.gateway}/function/watermark?text=x", content=PHOTOGRAPH.read_bytes(), timeout=30)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/jpeg")
     assert is_marked(PHOTOGRAPH.read_bytes(), answer.content)
+
+
+def test_a_job_belongs_to_the_caller_whom_the_ingress_names(openfaas: Installation, caller: Caller, rows: Rows) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.77, 198.51.100.5"}
+    files = {"files": (PHOTOGRAPH.name, PHOTOGRAPH.read_bytes())}
+    job = caller.http.post("/function/upload", headers=headers, files=files).json()["job"]
+    assert rows.one("SELECT owner FROM jobs WHERE token = :token", token=job) == "address:198.51.100.5"
+    caller.wait(job)
+    assert openfaas.connector.deliveries("archive", "dead") == 0
+
+
+def test_messages_and_what_is_private_do_not_come_from_outside(caller: Caller) -> None:
+    pretending = {"ce-specversion": "1.0", "ce-type": "images.waiting", "ce-id": "1", "ce-source": "me"}
+    answer = caller.http.post("/function/watermark", headers=pretending, json={"version": 1})
+    assert answer.status_code == 422, "it must be taken for an image that somebody sends"
+    assert caller.http.get("/function/reconcile").status_code == 404
+    assert caller.http.get("/function/upload/metrics").status_code == 404
