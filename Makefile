@@ -30,7 +30,7 @@ test: .venv/.test
 	$(BIN)/python -m pytest $(or $(TESTS),tests/store tests/contracts tests/system)
 else
 test: .venv/.test browser check ## install what tests need and run every test
-	$(BIN)/python -m pytest --numprocesses 5 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 5 --dist loadgroup --no-loadscope-reorder $(TESTS)
 endif
 
 # In one flow: tests/jobs plays whole jobs on a real PostgreSQL, tests/connector/test_in_process.py the way of a message.

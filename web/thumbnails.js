@@ -57,9 +57,7 @@ async function draw(picture) {
     const bitmap = await smaller(await source());
     if (sources.get(picture) !== source || !nearby.has(picture)) return bitmap.close();
     const canvas = document.createElement("canvas");
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
-    canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
+    paint(canvas, bitmap);
     picture.querySelector("canvas")?.remove();
     picture.append(canvas);
     picture.classList.remove("blank");
@@ -76,11 +74,19 @@ async function smaller(blob, edge = EDGE) {
   return createImageBitmap(blob, { resizeWidth: resized(width), resizeHeight: resized(height), resizeQuality: "medium" });
 }
 
+/** Paint the bitmap on a canvas of its size, and close it. A canvas that takes it over loses how it is turned. */
+function paint(canvas, bitmap) {
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  bitmap.close();
+}
+
 /** The image within edge x edge pixels as a file of its own. @returns {Promise<Blob>} */
 export async function shrink(blob, edge = EDGE) {
   const bitmap = await smaller(blob, edge);
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  canvas.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
+  const canvas = new OffscreenCanvas(1, 1);
+  paint(canvas, bitmap);
   return canvas.convertToBlob({ type: "image/webp", quality: 0.9 });
 }
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from PIL.ExifTags import Base
 from playwright.sync_api import expect
 
 from tests.client import File, is_marked
@@ -47,6 +49,33 @@ def test_images_go_in_and_a_zip_comes_out(visitor: Visitor, photographs: list[Fi
     files = visitor.download()
     for name, data in photographs:
         assert is_marked(data, files[name]), name
+
+
+ENDS = """(canvas) => {
+    const { width, height, data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const at = (row) => [...data.slice(4 * width * row, 4 * width * row + 3)];
+    return [width, height, at(2), at(height - 3)];
+}"""
+
+
+def test_a_turned_photograph_is_upright_before_it_is_sent(visitor: Visitor) -> None:
+    """Its red half lies at the left in the file, and at the top for who sees it."""
+    picture, file = Image.new("RGB", (1200, 800), (0, 0, 250)), io.BytesIO()
+    picture.paste((250, 0, 0), (0, 0, 600, 800))
+    exif = Image.Exif()
+    exif[Base.Orientation] = 6
+    picture.save(file, "JPEG", exif=exif, quality=95)
+    visitor.open()
+    visitor.choose([("phone.jpg", file.getvalue())])
+    tile = visitor.page.locator("#chosen canvas")
+    expect(tile).to_have_count(1)
+    width, height, top, bottom = tile.evaluate(ENDS)
+    assert (width, height) == (213, 320)
+    assert top[0] > 200 > 50 > top[2]
+    assert bottom[2] > 200 > 50 > bottom[0]
+    preview = visitor.page.locator("#preview")
+    expect(preview).to_have_attribute("alt", "phone.jpg with the mark")
+    assert preview.evaluate("(image) => image.decode().then(() => image.naturalWidth < image.naturalHeight)")
 
 
 def test_bad_image_among_good(visitor: Visitor, photographs: list[File]) -> None:
