@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -40,7 +41,7 @@ LIES = [
     {"done": {"format": "PNG", "width": 1, "height": 1, "frames": 1}},
     {"done": {"format": "../PNG"}},
     {"done": {"format": "PNG", "width": 1, "height": 1, "frames": 1, "notes": ["no such note"]}, "size": 1},
-    {"failed": "no_such_code", "says": "x"},
+    {"failed": "no_such_code", "says": "x", "trace": ""},
     {"failed": "too_many_pixels"},
     {"fault": "x" * 10_000},
     {"size": -1, "done": {}},
@@ -110,7 +111,7 @@ def test_what_a_cell_says_without_meaning_ends_it(ask: Ask, lie: dict[str, objec
 def test_a_cell_writes_nothing_into_logs_but_a_line(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
     forged = "a\n2026-01-01 root: all is well\x1b[2J\u202e"
     with pytest.raises(engine.DamagedImage) as caught:
-        ask("lie", json.dumps({"failed": "damaged_image", "says": forged}), scope=None)
+        ask("lie", json.dumps({"failed": "damaged_image", "says": forged, "trace": ""}), scope=None)
     assert str(caught.value).isprintable()
     with pytest.raises(CellLost):
         ask("lie", json.dumps({"fault": forged}))
@@ -124,9 +125,11 @@ def test_a_cell_sends_no_more_than_a_result_may_have(ask: Ask, caplog: pytest.Lo
 
 
 @pytest.mark.parametrize("kind", ["SystemExit", "GeneratorExit", "BaseExceptionGroup", "Speechless", "StopIteration"])
-def test_whatever_a_task_raises_is_its_images_error(ask: Ask, kind: str) -> None:
+def test_whatever_a_task_raises_is_its_images_error(ask: Ask, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """And the log says where."""
     with pytest.raises(engine.TaskFailed, match=r"The task hostile failed: \S"):
         ask("raise", kind)
+    assert re.search(r'hostile.py", line \d+, in _raise', caplog.text)
 
 
 @pytest.mark.parametrize("words", ["", "no json", "[]", "null", '{"size": 0', "+", "*60000", "9" * 60_000, "é"])

@@ -1,5 +1,6 @@
 """What a process and a cell say to each other about one image, and what it means."""
 
+import logging
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
@@ -9,6 +10,8 @@ from .budget import MIB
 from .keeper import Cell
 from .protocol import Malformed
 from .turn import Turn
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Read = Callable[[dict[str, Any], bytes], Result]
@@ -72,7 +75,9 @@ def understood(told: dict[str, Any], data: bytes, read: Read[Result]) -> Result:
     match told:
         case {"done": dict(known)}:
             return read(known, data)
-        case {"failed": str(code), "says": str(text)} if kind := _kinds().get(code):
+        case {"failed": str(code), "says": str(text), "trace": str(trace)} if kind := _kinds().get(code):
+            if trace:
+                log.warning("an image failed by no fault of its own: %s", _sentence(trace))
             raise _error(kind, _sentence(text))
         case {"wrong": str(text)}:
             raise Wrong(_sentence(text))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from ..errors import ImageError, TooLargeHere
+from ..errors import ImageError, TaskFailed, TooLargeHere
 from ..image_mark import examine, memory_of
 from ..limits import Limits
 from ..options import Options
@@ -16,6 +16,7 @@ from .protocol import Ended, Line
 
 ANY_SIZE = 1 << 40  # the process says how large; it is to be trusted
 LONGEST_SENTENCE = 2000
+_LACKS = (ImportError, PermissionError)
 
 
 class _Later(BaseException):
@@ -107,9 +108,9 @@ def _answered(
     except _Later:
         return {"later": True}, b""
     except MemoryError:
-        return {"failed": TooLargeHere.code, "says": str(TooLargeHere())}, b""
+        return {"failed": TooLargeHere.code, "says": str(TooLargeHere()), "trace": ""}, b""
     except ImageError as error:
-        return {"failed": error.code, "says": str(error)[:LONGEST_SENTENCE]}, b""
+        return {"failed": error.code, "says": str(error)[:LONGEST_SENTENCE], "trace": _trace(error)}, b""
     except Ended:
         raise
     except BaseException as error:
@@ -117,6 +118,14 @@ def _answered(
             return {"wrong": str(error)[:LONGEST_SENTENCE]}, b""
         return {"fault": _last_of(traceback.format_exc())}, b""
     return {"done": told}, result
+
+
+def _trace(error: ImageError) -> str:
+    """Return where a task failed, or what the engine lacks in a cell: no fault of the file, and somebody's to mend."""
+    cause = error.__cause__
+    if cause is None or not (isinstance(error, TaskFailed) or isinstance(cause, _LACKS) or type(cause) is LookupError):
+        return ""
+    return _last_of("".join(traceback.format_exception(cause)))
 
 
 def _is_mark(task: dict[str, Any]) -> bool:
