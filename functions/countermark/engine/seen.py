@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
+from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def check_whole(before: Frame, after: Frame, covered: float, shown: Rewrite) -> 
     result.
     """
     if before.size != after.size:
-        return
+        raise EmptyMark("A task behind the mark makes another size of the picture because of it.")
     found = 0
     for top in range(0, before.height, _BAND):  # levels take many times the memory of pixels
         box = (0, top, before.width, min(top + _BAND, before.height))
@@ -107,7 +108,9 @@ def covered_share(size: Size, copies: Copies) -> float:
 
 def difference(before: Image.Image, after: Image.Image) -> NDArray[np.float32]:
     """Return by how many levels of 255 the pixels of two images differ, in the channel that differs most."""
-    if before.mode == after.mode and before.mode in {"L", "RGB", "CMYK"}:
+    if before.mode == after.mode == "CMYK":  # inks may change places and look the same
+        before, after = before.convert("RGB"), after.convert("RGB")
+    if before.mode == after.mode and before.mode in {"L", "RGB"}:
         bands = ImageChops.difference(before, after).split()
         return np.asarray(reduce(ImageChops.lighter, bands)).astype(np.float32)
     one, other = _levels(before), _levels(after)
@@ -118,13 +121,15 @@ def difference(before: Image.Image, after: Image.Image) -> NDArray[np.float32]:
 
 
 def _levels(image: Image.Image) -> NDArray[np.float32]:
-    """Return the channels; colours count as much as they are opaque."""
+    """Return the channels; what is transparent counts as it is seen on black and on white."""
     if image.mode in {"P", "1", "PA"}:
         image = image.convert("RGBA")
     levels = np.asarray(image).astype(np.float32)
     levels = levels.reshape(image.height, image.width, -1)
     if image.mode in {"LA", "RGBA"}:
-        levels[..., :-1] *= levels[..., -1:] / 255
+        alpha = levels[..., -1:]
+        black = levels[..., :-1] * (alpha / 255)
+        return np.concatenate((black, black + (255 - alpha)), axis=2)
     return levels
 
 
@@ -153,7 +158,8 @@ def _parts(size: Size, copies: Copies) -> Parts:
         covering = _covering(sprite)
         tiles = list(_tiles(covering))
         count = len(tiles) * len(spots)
-        chosen = range(count) if count <= most else sorted({number * count // most for number in range(most)})
+        # By chance, but always the same: at even distances it might be the same part of every copy.
+        chosen = range(count) if count <= most else sorted(Random(count).sample(range(count), most))  # noqa: S311
         looked_at, all_of = looked_at + len(chosen), all_of + count
         for number in chosen:
             spot, tile = spots[number // len(tiles)], tiles[number % len(tiles)]

@@ -15,7 +15,7 @@ from . import gain_map, icc, jpeg, photoshop, png, tiff, xmp
 from .exif import Exif, decoded
 from .places import is_place
 from .primaries import profile_of_chunks
-from .signs import reads
+from .signs import Texts, reads
 
 if TYPE_CHECKING:
     from ..decode import Opened
@@ -155,10 +155,11 @@ def _comment(comments: tuple[bytes, ...]) -> str:
 
 
 def _texts(texts: Mapping[str, str], *, places: bool) -> dict[str, str]:
+    together = Texts()
     good = {
         name: words
         for name, words in texts.items()
-        if len(name) <= _LONGEST_NAME and reads(words, _LONGEST_COMMENT) and (places or not is_place(name))
+        if len(name) <= _LONGEST_NAME and together.read(words, _LONGEST_COMMENT) and (places or not is_place(name))
     }
     return good if sum(map(len, good.values())) <= _MOST_TEXTS else {}
 

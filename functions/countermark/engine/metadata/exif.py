@@ -5,7 +5,7 @@ from datetime import datetime
 
 from . import makernote
 from .rights import Rights
-from .signs import begins_picture, reads
+from .signs import Texts, begins_picture
 from .structure import ASCII, BYTE, UNDEFINED, UTF8, Block, Directory, Value, short, text, write_block
 from .tags import (
     ARTIST,
@@ -38,7 +38,7 @@ class Exif:
         """Take the block with or without its "Exif" head."""
         block = Block(data.removeprefix(HEAD))
         self._order = block.order or ">"
-        self._tags = _read(block, block.first, FIRST)
+        self._tags = _read(block, block.first, FIRST, Texts())
 
     def __bool__(self) -> bool:
         """Tell whether anything is there."""
@@ -71,14 +71,13 @@ class Exif:
         `choice` is "keep", "no-location" or "none"; `upright` says that the pixels have been turned.
         """
         tags = self._chosen(choice, upright=upright) | _of_rights(rights)
-        if not tags:
-            return b""
-        block = self._written(tags)
-        if len(block) > longest:
-            block = self._written(_without_notes(tags))
-        if begins_picture(block):  # put together from small values, each of which is none
-            block = self._written(self._chosen("none", upright=upright) | _of_rights(rights))
-        return block if len(block) <= longest else b""
+        least = self._chosen("none", upright=upright) | _of_rights(rights)
+        for chosen in (tags, _without_notes(tags)):
+            block = self._written(chosen) if chosen else b""
+            # A picture may be put together from small values, each of which is none.
+            if len(block) <= longest and not begins_picture(block):
+                return block
+        return self._written(least) if least else b""
 
     def as_tags(self) -> tuple[str, Directory]:
         """Return the byte order and the tags as a TIFF file takes them, where no maker's notes stay in place."""
@@ -126,7 +125,7 @@ def _without_notes(tags: Directory) -> Directory:
     return {**tags, EXIF_IFD: {tag: value for tag, value in nested.items() if tag != MAKER_NOTE}}
 
 
-def _read(block: Block, at: int, known: Known) -> Directory:
+def _read(block: Block, at: int, known: Known, texts: Texts) -> Directory:
     """Return the known tags of the directory at `at` that hold what they may, and the directories in it."""
     found: Directory = {}
     seen = set()  # a tag is read once, however often it stands there
@@ -139,13 +138,15 @@ def _read(block: Block, at: int, known: Known) -> Directory:
         if value is None:
             continue
         # No directory is one of its own tags, so that this ends.
-        allowed = _allowed(value, holds) if isinstance(holds, Holds) else _read(block, block.number(value), holds)
-        if allowed:
+        if not isinstance(holds, Holds):
+            nested = _read(block, block.number(value), holds, texts)
+            found |= {entry.tag: nested} if nested else {}
+        elif allowed := _allowed(value, holds, texts):
             found[entry.tag] = allowed
     return found
 
 
-def _allowed(value: Value, holds: Holds) -> Value | None:
+def _allowed(value: Value, holds: Holds, texts: Texts) -> Value | None:
     """Return a value as it may be kept, or None."""
     if holds is Holds.NOTES:
         return value
@@ -155,15 +156,16 @@ def _allowed(value: Value, holds: Holds) -> Value | None:
         return None
     if holds is Holds.TEXT:
         data = value.data.rstrip(b"\0")
-        return Value(UTF8 if value.kind == UTF8 else ASCII, len(data) + 1, data + b"\0") if _reads(data) else None
+        kind = UTF8 if value.kind == UTF8 else ASCII
+        return Value(kind, len(data) + 1, data + b"\0") if _reads(data, texts) else None
     if holds is Holds.WIDE:
         words = value.data.decode("utf-16-le", "replace").rstrip("\0")
         data = words.encode("utf-16-le") + b"\0\0"
-        return Value(BYTE, len(data), data) if reads(words, _LONGEST_TEXT) else None
-    return _comment(value.data)
+        return Value(BYTE, len(data), data) if texts.read(words, _LONGEST_TEXT) else None
+    return _comment(value.data, texts)
 
 
-def _comment(data: bytes) -> Value | None:
+def _comment(data: bytes, texts: Texts) -> Value | None:
     """Return a comment as it may be kept; cameras leave it filled with spaces or zeros."""
     charset, words = data[:8], data[8:].rstrip(b"\0 ")
     encoding = _CHARSETS.get(charset)
@@ -171,14 +173,14 @@ def _comment(data: bytes) -> Value | None:
         return None
     if encoding == "utf-16":
         words += b"\0" * (len(words) % 2)  # the last letter's half may have been a filling zero
-        good = any(reads(words.decode(f"utf-16-{order}", "replace"), _LONGEST_TEXT) for order in ("be", "le"))
+        good = any(texts.read(words.decode(f"utf-16-{order}", "replace"), _LONGEST_TEXT) for order in ("be", "le"))
     else:
-        good = _reads(words)
+        good = _reads(words, texts)
     return Value(UNDEFINED, 8 + len(words), charset + words) if good else None
 
 
-def _reads(data: bytes) -> bool:
-    return bool(data) and reads(decoded(data), _LONGEST_TEXT)
+def _reads(data: bytes, texts: Texts) -> bool:
+    return bool(data) and texts.read(decoded(data), _LONGEST_TEXT)
 
 
 def decoded(data: bytes) -> str:

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 from .rights import Rights
-from .signs import reads
+from .signs import Texts
 
 _BY_LINE, _COPYRIGHT = 80, 116
 #: Status, name, category, keywords, place, instructions, dates, program, persons, headline, credit, caption, language
@@ -38,7 +38,7 @@ def kept(block: bytes, choice: str, *, rights: Rights) -> bytes:
 
 def _texts(block: bytes) -> Iterator[tuple[int, str]]:
     """Yield number and text of each known data set."""
-    at = 0
+    at, texts = 0, Texts()
     for _ in range(_MOST):
         if at + _HEAD.size > len(block) or block[at] != 0x1C:
             return
@@ -49,7 +49,7 @@ def _texts(block: bytes) -> Iterator[tuple[int, str]]:
         at += _HEAD.size + length
         if record == 2 and number in _KNOWN:
             words = _decoded(data)
-            if words and reads(words, _LONGEST_TEXT):
+            if words and texts.read(words, _LONGEST_TEXT):
                 yield number, words
 
 

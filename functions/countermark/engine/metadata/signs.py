@@ -96,6 +96,22 @@ def reads(text: str, longest: int) -> bool:
     return len(text) < _SHORTEST or not (_encoded(text) or _as_text(text) or _counts(text))
 
 
+class Texts:
+    """The texts of one block of metadata: what each of them may hold, all together may not."""
+
+    def __init__(self) -> None:
+        self._encoded = self._digits = 0
+
+    def read(self, text: str, longest: int) -> bool:
+        """Tell whether another text is for people, and whether all are together."""
+        if not reads(text, longest):
+            return False
+        self._encoded += _encoded_letters(text)
+        self._digits += len(_DIGIT.findall(text))
+        return self._encoded <= _MOST_ENCODED and self._digits <= _MOST_DIGITS_TOGETHER
+
+
+_MOST_ENCODED, _MOST_DIGITS_TOGETHER = 1000, 4000  # letters: a dozen identifiers, and the settings of a raw converter
 _SHORTEST = 60  # letters; what fewer can encode is no picture to speak of
 _MOST_DIGITS = 1000  # in a text of which most are digits
 _UNBROKEN = re.compile(r"[A-Za-z]{120,}")  # longer than any word of any language that is written so
@@ -106,18 +122,29 @@ _WORD = re.compile(r"[A-Za-z0-9]{3,}")
 _RUN = re.compile(r"[A-Za-z0-9+/=_\r\n\t -]{100,}")
 _MIXED = re.compile(r"[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
 _MOST_MIXED = 100  # letters; some identifiers and a long address have as many
+_SIGN = re.compile(r"[!-/:-@\[-`{-~]")
+_MOST_SIGNS, _SHARE_OF_SIGNS = 12, 7  # kinds of signs in a text of which they are more than a seventh
 _SEPARATORS = re.compile(r"[\s\0]+|&#x?[0-9A-Fa-f]{1,4};|\\[rnt]")
 _HEX_SEPARATORS = re.compile(r"[\s\0,:;%]+|0x|\\x")
 _HEX = re.compile("|".join(head.hex() for head in _LITERAL))
 
 
 def _encoded(text: str) -> bool:
-    """Tell whether most of a text is words in which letters and digits, or small and large ones, stand as in no word.
+    """Tell whether most of a text is encoded, whether in one piece, in lines, or in groups of a few letters."""
+    letters = _encoded_letters(text)
+    return letters >= _MOST_MIXED and 2 * letters > len(_SEPARATORS.sub("", text))
 
-    That is so in anything encoded, whether in one piece, in lines, or in groups of a few letters.
+
+def _encoded_letters(text: str) -> int:
+    """Return how many letters of a text may be encoded.
+
+    They are in words in which letters and digits, or small and large ones, stand as in no word, or in a text with signs
+    of so many kinds as ASCII85 has.
     """
-    mixed = sum(len(word) for word in _WORD.findall(text) if _MIXED.search(word))
-    return mixed >= _MOST_MIXED and 2 * mixed > len(_SEPARATORS.sub("", text))
+    found = _SIGN.findall(text)
+    if len(set(found)) >= _MOST_SIGNS and len(found) * _SHARE_OF_SIGNS > len(text):
+        return len(text)
+    return sum(len(word) for word in _WORD.findall(text) if _MIXED.search(word))
 
 
 def _counts(text: str) -> bool:

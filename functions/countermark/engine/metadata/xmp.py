@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from .places import is_place
 from .rights import Rights
-from .signs import reads
+from .signs import Texts
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -82,26 +82,31 @@ def kept(packet: bytes, choice: str, *, upright: bool, rights: Rights, longest: 
         properties = _Reading(places=choice == "keep").properties(packet)
     if upright and (_TIFF, "Orientation") in properties:
         properties[_TIFF, "Orientation"] = "1"
-    properties |= _of_rights(rights)
+    wanted = _of_rights(rights)
+    properties |= wanted
     if not properties:
         return b""
     written = _written(properties)
-    return written if len(written) <= longest else _written(_shortest(properties, longest - _FRAME))
+    if len(written) > longest:
+        room = longest - _FRAME - _length(wanted)
+        others = {name: value for name, value in properties.items() if name not in wanted}
+        written = _written(_shortest(others, room) | wanted)
+    return written
 
 
 def _shortest(properties: _Properties, room: int) -> _Properties:
     """Return the shortest of the properties that fit into `room` bytes together."""
     found: _Properties = {}
-    for name, value in sorted(properties.items(), key=lambda each: _length(*each)):
-        room -= _length(name, value)
+    for name, value in sorted(properties.items(), key=lambda each: _length(dict([each]))):
+        room -= _length({name: value})
         if room < 0:
             break
         found[name] = value
     return found
 
 
-def _length(name: tuple[str, str], value: _Value) -> int:
-    return len(_elements({name: value}).encode())
+def _length(properties: _Properties) -> int:
+    return len(_elements(properties).encode())
 
 
 def _of_rights(rights: Rights) -> _Properties:
@@ -121,6 +126,7 @@ class _Reading:
 
     def __init__(self, *, places: bool) -> None:
         self._places, self._left = places, _MOST_VALUES
+        self._texts = Texts()
 
     def properties(self, packet: bytes) -> _Properties:
         root = _parsed(packet)
@@ -180,7 +186,7 @@ class _Reading:
 
     def _text(self, words: str) -> str | None:
         words = words.strip()
-        return words if words and reads(words, _LONGEST_TEXT) else None
+        return words if words and self._texts.read(words, _LONGEST_TEXT) else None
 
 
 def _language(name: object) -> str:
