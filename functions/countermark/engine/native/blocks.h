@@ -11,6 +11,7 @@
 
 #define MOST_COMPONENTS 3
 #define LARGEST 1023        /* the largest coefficient that Huffman coding has a code for */
+#define FAINT 64.0f         /* squared levels: what is beyond an edge differs less from the edge by rounding alone, mostly */
 #define ROUNDER 12582912.0f /* 1.5 x 2^23: a float plus this has no room for fractions */
 
 enum { DONE = 0, NOT_FOR_US = 1, DAMAGED = 2, TOOK_TOO_LONG = 3, NO_MEMORY = 4, STOPPED = 5 };
@@ -164,6 +165,19 @@ ALWAYS void decode(const int16_t *block, const struct scales *scales, vector row
   to_samples(rows);
 }
 
+/* Turn samples, which stand transposed, into the coefficients of a block. */
+ALWAYS void encode(int16_t *block, const struct scales *scales, vector rows[8]) {
+  to_frequencies(rows);
+  transpose(rows);
+  to_frequencies(rows);
+  for (int i = 0; i < 8; i++) {
+    vector value = smaller(larger(rows[i] * scales->inverse[i], SPREAD((float)-LARGEST)), SPREAD((float)LARGEST));
+    value = (value + SPREAD(ROUNDER)) - SPREAD(ROUNDER);
+    shorts stored = __builtin_convertvector(__builtin_convertvector(value, integers), shorts);
+    memcpy(block + 8 * i, &stored, sizeof stored);
+  }
+}
+
 /* Blend one block. The samples stand transposed, as `keep` and `add` do: that spares two transpositions. */
 ALWAYS void blend_here(int16_t *block, const struct scales *scales, const struct stencil *stencil, int32_t each) {
   const uint16_t *keep = stencil->keep + 64 * (size_t)each;
@@ -179,15 +193,7 @@ ALWAYS void blend_here(int16_t *block, const struct scales *scales, const struct
     rows[i] = sample * (__builtin_convertvector(share, vector) * (1.0f / 65535.0f)) +
               __builtin_convertvector(part, vector) * (1.0f / 128.0f);
   }
-  to_frequencies(rows);
-  transpose(rows);
-  to_frequencies(rows);
-  for (int i = 0; i < 8; i++) {
-    vector value = smaller(larger(rows[i] * scales->inverse[i], SPREAD((float)-LARGEST)), SPREAD((float)LARGEST));
-    value = (value + SPREAD(ROUNDER)) - SPREAD(ROUNDER);
-    shorts stored = __builtin_convertvector(__builtin_convertvector(value, integers), shorts);
-    memcpy(block + 8 * i, &stored, sizeof stored);
-  }
+  encode(block, scales, rows);
 }
 
 /* Tell whether block `each` of a stencil, whose first sample has the given distance to the picture's right and lower
@@ -254,6 +260,35 @@ static inline void mark_block_of(blender *blend, int16_t *block, const struct sc
       stencil->covered += covered;
       stencil->shown += covered && (change >= stencil->levels || -change >= stencil->levels);
     }
+}
+
+/* Take away what lies beyond the picture's right and lower edge, which are so many columns and rows away: nobody sees it,
+ * and no mark is on it. The last samples are repeated there, unless what is there is nearly the same.
+ * Return whether the block has changed. */
+static inline int hide_beyond(int16_t *block, const struct scales *scales, int32_t columns, int32_t rows) {
+  if (columns >= 8 && rows >= 8) return 0;
+  if (columns <= 0 || rows <= 0) {
+    int changed = 0;
+    for (int each = 1; each < 64; each++) changed |= block[each], block[each] = 0;
+    return changed != 0;
+  }
+  float samples[64], rest = 0;
+  int hidden = 0;
+  decode_block(block, scales, samples);
+  for (int32_t column = 0; column < 8; column++)
+    for (int32_t row = 0; row < 8; row++) {
+      if (column < columns && row < rows) continue;
+      int32_t last_column = column < columns ? column : columns - 1, last_row = row < rows ? row : rows - 1;
+      float *sample = samples + 8 * column + row, change = samples[8 * last_column + last_row] - *sample;
+      *sample += change;
+      rest += change * change;
+      hidden++;
+    }
+  if (rest <= FAINT * (float)hidden) return 0;
+  vector columns_of[8];
+  for (int i = 0; i < 8; i++) memcpy(columns_of + i, samples + 8 * i, sizeof *columns_of);
+  encode(block, scales, columns_of);
+  return 1;
 }
 
 #if defined(__x86_64__)

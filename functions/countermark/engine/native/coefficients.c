@@ -128,6 +128,23 @@ static void mark_component(j_decompress_ptr info, jvirt_barray_ptr blocks, const
   }
 }
 
+static int32_t whole_units(int32_t blocks, int32_t of_unit) { return (blocks + of_unit - 1) / of_unit * of_unit; }
+
+/* Take away what the blocks at the picture's right and lower edge hold beyond it. */
+static void hide_edges(j_decompress_ptr info, jvirt_barray_ptr blocks, const jpeg_component_info *shape) {
+  struct scales scales;
+  set_scales(&scales, shape->quant_table->quantval);
+  int32_t width = (int32_t)shape->downsampled_width, height = (int32_t)shape->downsampled_height;
+  int32_t across = whole_units((int32_t)shape->width_in_blocks, shape->h_samp_factor);
+  int32_t down = whole_units((int32_t)shape->height_in_blocks, shape->v_samp_factor);
+  for (int32_t y = 0; y < down; y++) {
+    int32_t rows = height - 8 * y, x = rows < 8 ? 0 : width / 8;
+    if (x == across) continue;
+    JBLOCKARRAY found = info->mem->access_virt_barray((j_common_ptr)info, blocks, (JDIMENSION)y, 1, TRUE);
+    for (; x < across; x++) hide_beyond(found[0][x], &scales, width - 8 * x, rows);
+  }
+}
+
 /* Read the means of the first component; return 0 when there is no memory. */
 static int read_ground(j_decompress_ptr info, jvirt_barray_ptr blocks, const jpeg_component_info *shape,
                        struct ground *ground) {
@@ -192,8 +209,10 @@ int mark_coefficients(const struct library *library, const uint8_t *source, size
   errors.result = STOPPED;
   if (!decide(&ground)) goto leave;
   errors.result = DONE;
-  for (int each = 0; each < count; each++)
+  for (int each = 0; each < count; each++) {
+    hide_edges(&reader, blocks[each], reader.comp_info + each);
     mark_component(&reader, blocks[each], reader.comp_info + each, components + each);
+  }
 
   output.bytes = malloc(output.size);
   errors.result = NO_MEMORY;

@@ -230,22 +230,6 @@ static int32_t go_to(struct scan *scan, const struct lane *lane, size_t block, i
   return difference;
 }
 
-/* Blend the marks of a block, which has the given distances to the picture's right and lower edge. */
-static int mark_block(struct scan *scan, struct lane *lane, blender *blend, int32_t link, size_t at, int32_t columns,
-                      int32_t rows) {
-  int16_t block[64] __attribute__((aligned(16))) = {0};
-  int result;
-  int32_t difference = go_to(scan, lane, at, &result), mean = lane->means[at];
-  if (result != DONE || !read_rest(&scan->input, lane->rest, block)) return DAMAGED;
-  block[0] = (int16_t)mean;
-  for (; link; link = scan->links[link].next)
-    mark_block_of(blend, block, &lane->part->scales, scan->links[link].stencil, scan->links[link].each, columns, rows);
-  scan->copied = scan->input.position;
-  if (!put_value(&scan->output, lane->means_codes, 0, difference + block[0] - mean - lane->moved)) return NOT_FOR_US;
-  lane->moved = block[0] - mean;
-  return put_rest(&scan->output, lane->rest, block) ? DONE : NOT_FOR_US;
-}
-
 /* Write the mean of a block anew that the one before has moved. */
 static int correct_mean(struct scan *scan, struct lane *lane, size_t block) {
   int result;
@@ -254,6 +238,24 @@ static int correct_mean(struct scan *scan, struct lane *lane, size_t block) {
   if (result == DONE && !put_value(&scan->output, lane->means_codes, 0, difference - lane->moved)) result = NOT_FOR_US;
   lane->moved = 0;
   return result;
+}
+
+/* Blend the marks of a block, which has the given distances to the picture's right and lower edge. */
+static int mark_block(struct scan *scan, struct lane *lane, blender *blend, int32_t link, size_t at, int32_t columns,
+                      int32_t rows) {
+  int16_t block[64] __attribute__((aligned(16))) = {0};
+  int result, changed = link;
+  int32_t difference = go_to(scan, lane, at, &result), mean = lane->means[at];
+  if (result != DONE || !read_rest(&scan->input, lane->rest, block)) return DAMAGED;
+  block[0] = (int16_t)mean;
+  changed |= hide_beyond(block, &lane->part->scales, columns, rows);
+  for (; link; link = scan->links[link].next)
+    mark_block_of(blend, block, &lane->part->scales, scan->links[link].stencil, scan->links[link].each, columns, rows);
+  if (!changed) return lane->moved ? correct_mean(scan, lane, at) : DONE;
+  scan->copied = scan->input.position;
+  if (!put_value(&scan->output, lane->means_codes, 0, difference + block[0] - mean - lane->moved)) return NOT_FOR_US;
+  lane->moved = block[0] - mean;
+  return put_rest(&scan->output, lane->rest, block) ? DONE : NOT_FOR_US;
 }
 
 /* ---- rows of units ---- */
@@ -274,7 +276,8 @@ static int add_link(struct scan *scan, int32_t *first, struct stencil *stencil, 
 /* Note which blocks of a row of units are touched, and by what. */
 static int find_touched(struct scan *scan, const struct component *components, int32_t row) {
   scan->links_used = 1; /* number 0 is none */
-  memset(scan->busy, 0, (size_t)scan->frame.units_across);
+  memset(scan->busy, row + 1 == scan->frame.units_down, (size_t)scan->frame.units_across);
+  scan->busy[scan->frame.units_across - 1] = 1; /* what lies beyond the edges is in the last ones */
   for (int each = 0; each < scan->frame.parts; each++) {
     const struct part *part = scan->frame.part + each;
     int32_t *touched = scan->lane[each].touched;
@@ -305,8 +308,9 @@ static int walk_unit(struct scan *scan, blender *blend, int32_t row, int32_t uni
       for (int32_t column = 0; column < part->horizontal; column++) {
         int32_t x = unit * part->horizontal + column, y = row * part->vertical + line, result = DONE;
         int32_t link = lane->touched[(size_t)line * part->line + x];
+        int32_t columns = part->width - 8 * x, rows = part->height - 8 * y;
         size_t block = (size_t)y * part->line + x;
-        if (link) result = mark_block(scan, lane, blend, link, block, part->width - 8 * x, part->height - 8 * y);
+        if (link || columns < 8 || rows < 8) result = mark_block(scan, lane, blend, link, block, columns, rows);
         else if (lane->moved) result = correct_mean(scan, lane, block);
         if (result != DONE) return result;
       }
@@ -328,11 +332,14 @@ static int walk_row(struct scan *scan, blender *blend, int32_t row) {
 
 static size_t most_output(const struct scan *scan, const struct component *components) {
   size_t size = scan->input.end / 8 + MARGIN;
-  for (int each = 0; each < scan->frame.parts; each++)
+  for (int each = 0; each < scan->frame.parts; each++) {
+    const struct part *part = scan->frame.part + each;
+    size += GROWTH * (size_t)(part->line * part->vertical + part->horizontal * part->vertical * scan->frame.units_down);
     for (int32_t number = 0; number < components[each].places; number++) {
       const struct stencil *stencil = components[each].stencils + components[each].place[number].stencil;
       size += GROWTH * (size_t)stencil->starts[stencil->rows];
     }
+  }
   return size;
 }
 

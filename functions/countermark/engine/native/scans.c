@@ -715,6 +715,22 @@ static void mark_strip(struct file *file, int number, const struct component *co
   }
 }
 
+/* Tell whether the blocks of a strip hold something beyond the picture's edges. Not all of them are written anew here. */
+static int hides_something(const struct file *file, int32_t strip) {
+  for (int number = 0; number < file->frame.parts; number++) {
+    const struct part *part = file->frame.part + number;
+    for (int32_t line = 0; line < part->vertical; line++) {
+      int32_t rows = part->height - 8 * (strip * part->vertical + line);
+      for (int32_t x = rows < 8 ? 0 : part->width / 8; x < part->line; x++) {
+        int16_t coefficients[64] __attribute__((aligned(16)));
+        to_coefficients(file->strip[number] + (size_t)line * part->line + x, coefficients, file->first_bit[number]);
+        if (hide_beyond(coefficients, &part->scales, part->width - 8 * x, rows)) return 1;
+      }
+    }
+  }
+  return 0;
+}
+
 /* ---- the ground ---- */
 
 /* Read the means that a scan has first of the first component, and leave it as it was. */
@@ -857,6 +873,7 @@ static int walk(struct file *file, const struct component *components, double en
     if (!begin_strip(file, components, strip)) return NO_MEMORY;
     int result = pass(file, strip, READ);
     if (result != DONE) return result;
+    if (hides_something(file, strip)) return NOT_FOR_US; /* but for libjpeg */
     for (int each = 0; each < file->frame.parts; each++) mark_strip(file, each, components + each, strip, blend);
     result = pass(file, strip, WRITE);
     if (result != DONE) return result;
