@@ -1,13 +1,15 @@
 """No other picture is inside a result: a share of all carriers, and whether the detector would see one."""
 
+import base64
 from collections import defaultdict
+from xml.sax.saxutils import escape
 
 import pytest
 from countermark import engine
 from countermark.engine.metadata.leaks import find_leaks
 from PIL import Image
 
-from tests.engine.carriers import sources, traces
+from tests.engine.carriers import data_set, in_jpeg, noise, packet, resource, segment, sources, traces
 from tests.engine.leaks import OPTIONS, what_leaks
 
 SOURCES = list(sources())
@@ -51,3 +53,37 @@ def test_no_picture_leaks(part):
 @pytest.mark.slow
 def test_no_picture_leaks_when_coefficients_are_marked():
     assert leaks((source, OPTIONS[0]) for source in SOURCES if source.data.startswith(b"\xff\xd8")) == []
+
+
+def cut(text, length):
+    return [text[at : at + length] for at in range(0, len(text), length)]
+
+
+def in_xmp(pieces):
+    items = "".join(f"<rdf:li>{escape(piece)}</rdf:li>" for piece in pieces)
+    words = packet(f"<dc:subject><rdf:Bag>{items}</rdf:Bag></dc:subject>")
+    return segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + words)
+
+
+def in_iptc(pieces):
+    block = b"".join(data_set(2, 25, piece.encode()) for piece in pieces)
+    return segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, block))
+
+
+@pytest.mark.parametrize("carrier", [in_xmp, in_iptc])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.b32encode, base64.a85encode, bytes.hex])
+@pytest.mark.parametrize("length", [8, 30, 59])
+def test_a_picture_in_short_pieces_does_not_leave(carrier, encode, length):
+    hidden = encode(noise((70, 70), 3).convert("L").tobytes())
+    text = hidden if isinstance(hidden, str) else hidden.decode()
+    pieces = [piece for piece in cut(text, length) if piece.strip() == piece][:900]
+    result = engine.process(in_jpeg(carrier(pieces)), engine.load_options({"metadata": "keep"})).data
+    left = sum(len(piece) for piece in pieces if escape(piece).encode() in result)
+    assert len("".join(pieces)) > 4000
+    assert left < 1500
+
+
+def test_keywords_of_people_stay():
+    words = ["Hochzeit", "IMG_2041", "São Paulo", "2026", "iPhone", "свадьба", "結婚式"] * 20
+    result = engine.process(in_jpeg(in_xmp(words)), engine.load_options({"metadata": "keep"})).data
+    assert all(result.count(f"<rdf:li>{word}</rdf:li>".encode()) == 20 for word in words)

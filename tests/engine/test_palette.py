@@ -89,3 +89,16 @@ def test_a_grey_picture_of_few_bits_is_one_of_eight():
     image = Image.linear_gradient("L").resize((300, 200)).quantize(16).convert("L")
     result = marked(file(image, bits=4), color="white")
     assert result.mode == "L"
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF"])
+@pytest.mark.parametrize("wanted", ["tiff", "png", "webp"])
+def test_what_is_transparent_stays_so_in_every_format_that_can(form, wanted):
+    image, buffer = Image.new("P", (120, 80), 1), BytesIO()
+    image.putpalette([255, 0, 0, 0, 90, 200])
+    image.paste(0, (0, 40, 120, 80))
+    image.save(buffer, form, transparency=0)
+    options = engine.load_options({"text": "A", "position": "top", "size": 0.4, "format": wanted})
+    result = Image.open(BytesIO(engine.process(buffer.getvalue(), options).data)).convert("RGBA")
+    assert result.getpixel((60, 70))[3] == 0
+    assert result.getpixel((2, 2)) == (0, 90, 200, 255)

@@ -119,3 +119,21 @@ def test_rights_do_not_keep_a_jpeg_from_being_marked_in_its_coefficients():
     plain, with_rights = opened(source), opened(source, **RIGHTS)
     assert plain.tobytes() == with_rights.tobytes()
     assert plain.quantization == Image.open(BytesIO(source)).quantization
+
+
+def test_rights_come_before_whatever_fills_a_packet_or_a_block():
+    rights = {"creator": "Jane Doe", "copyright": "© Jane Doe, all rights reserved", "usage_terms": "Ask first. " * 20}
+    many = packet("".join(f"<dc:x{number}>short word</dc:x{number}>" for number in range(1300)))
+    assert len(many) < 65_000
+    words = engine.process(in_jpeg(segment(0xE1, XMP_HEAD + many)), engine.load_options(rights)).data
+    for each in rights.values():
+        assert each.strip().encode() in words
+    exif, buffer = Image.Exif(), BytesIO()
+    for tag in (0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x013C):
+        exif[tag] = "word and words " * 320
+    for tag in (0xA430, 0xA431, 0xA433, 0xA434, 0xA435, 0xA436, 0xA437):
+        exif.get_ifd(0x8769)[tag] = "lens and words " * 320
+    Image.new("RGB", (320, 240), "gray").save(buffer, "WEBP", exif=exif.tobytes())
+    assert len(exif.tobytes()) > 65_533
+    result = opened(buffer.getvalue(), format="jpeg", **rights)
+    assert result.getexif()[ARTIST] == "Jane Doe"

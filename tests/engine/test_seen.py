@@ -263,3 +263,53 @@ def test_an_image_is_painted_in_a_colour(color, level, alpha):
     after = np.asarray(Image.open(BytesIO(marked(plain((60, 60, 60)), **fields).data)))
     assert tuple(after[60, 80]) == ((0, 255, 0) if level is None else (level,) * 3)
     assert tuple(after[2, 2]) == (60, 60, 60)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "JPEG"])
+def test_inks_that_change_places_are_no_mark(form):
+    ground = written(Image.new("RGB", (640, 480), "#808080").convert("CMYK"), form)
+    mark = {"text": "A mark", "color": "black", "effect": "none", "position": "center", "size": "1"}
+    with pytest.raises(engine.EmptyMark):
+        marked(ground, **mark, opacity="0.1")
+    after = Image.open(BytesIO(marked(ground, **mark, opacity="0.4").data)).convert("RGB")
+    before = Image.open(BytesIO(ground)).convert("RGB")
+    assert np.abs(np.asarray(before).astype(int) - np.asarray(after)).max() >= 4
+
+
+@pytest.mark.parametrize("form", ["PNG", "WebP"])
+def test_alpha_that_nobody_sees_on_any_ground_is_no_mark(form):
+    ground = plain((0, 0, 0, 0), (640, 480), mode="RGBA")
+    mark = {"text": "A mark", "color": "#808080", "effect": "none", "position": "center", "size": "1", "format": form}
+    with pytest.raises(engine.EmptyMark):
+        marked(ground, **mark, opacity="0.02")
+    assert marked(ground, **mark, opacity="0.2")
+
+
+@pytest.mark.parametrize("size", [(1600, 1200), (1600, 1000), (1700, 1000), (2000, 900)])
+def test_parts_that_are_looked_at_are_of_the_whole_mark(size):
+    """Of 80 copies or 84: it must not be the same part of each."""
+    image = Image.new("RGBA", (240, 240), (255, 255, 255, 255))
+    image.paste((255, 0, 0, 255), (0, 0, 62, 62))
+    mark = "data:image/png;base64," + base64.b64encode(written(image)).decode()
+    fields = {"image": mark, "rotation": "0", "size": "0.1", "opacity": "1", "spacing": "0", "tiling": "straight"}
+    with pytest.raises(engine.EmptyMark):
+        marked(plain((255, 255, 255), size), **fields)
+
+
+@engine.register
+class Trim(engine.ImageTask):
+    """A task that cuts off what is not white."""
+
+    task: Literal["trim"] = "trim"
+
+    def edit(self, image: Image.Image, picture: engine.Picture) -> Image.Image:  # noqa: ARG002
+        dark = image.convert("L").point(lambda value: 255 * (value < 250)).getbbox()
+        return image.crop((0, 0, image.width, dark[1])) if dark else image
+
+
+def test_a_task_that_makes_another_size_of_a_marked_picture_fails():
+    with pytest.raises(engine.EmptyMark, match="another size"):
+        marked(
+            plain((255, 255, 255), (640, 480)),
+            tasks='[{"task": "watermark", "position": "bottom", "color": "black"}, {"task": "trim"}]',
+        )

@@ -63,6 +63,8 @@ def _small(frame: Frame, form: Format, opened: Opened, output: Output) -> Frame:
     """Return a frame with a palette again, if it came with one and can have it."""
     if isinstance(frame, Deep) or not form.palettes or opened.image.mode != "P":
         return frame
+    if form.name == "TIFF" and frame.mode == "RGBA":  # whose palettes have no alpha
+        return frame
     return with_palette(frame, opened.image, exact=output.exact) or frame
 
 

@@ -151,7 +151,8 @@ def _allowed(value: Value, holds: Holds, texts: Texts) -> Value | None:
     if holds is Holds.NOTES:
         return value
     if holds is Holds.NUMBERS:
-        return value if value.kind != ASCII and len(value.data) <= _LONGEST_NUMBERS else None
+        good = value.kind != ASCII and len(value.data) <= _LONGEST_NUMBERS and texts.count(len(value.data))
+        return value if good else None
     if value.kind not in _TEXTS:
         return None
     if holds is Holds.TEXT:

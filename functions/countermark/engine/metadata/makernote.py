@@ -7,6 +7,7 @@ reason large values are blank, and large gaps: what cameras measure for their ow
 
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ _MOST_ENTRIES = 1000
 _DIRECTORY = 13  # kind of a value that is another directory
 #: Bytes that a value may have, and what is between values: those of a picture so small that it shows nothing.
 _LARGEST_VALUE = 3 * 32 * 32
+#: Bytes that notes may take when they are packed: those of cameras take less, and pictures do not pack.
+_MOST_SAID = 6000
 _LARGE = re.compile(rb"\0{%d,}" % (_LARGEST_VALUE + 1))
 
 
@@ -76,7 +79,8 @@ def kept(notes: bytes, at: int, order: str, make: str, *, places: bool) -> bytes
         return b""
     if maker.head == b"Nikon\0\2":
         order = ">" if notes[10:12] == b"MM" else "<"
-    return _checked(notes, at, maker, maker.order or order, places=places)
+    checked = _checked(notes, at, maker, maker.order or order, places=places)
+    return checked if len(zlib.compress(checked, 1)) <= _MOST_SAID else b""
 
 
 def _maker(notes: bytes, make: str) -> _Maker | None:

@@ -100,7 +100,7 @@ class Texts:
     """The texts of one block of metadata: what each of them may hold, all together may not."""
 
     def __init__(self) -> None:
-        self._encoded = self._digits = 0
+        self._encoded = self._digits = self._numbers = 0
 
     def read(self, text: str, longest: int) -> bool:
         """Tell whether another text is for people, and whether all are together."""
@@ -110,7 +110,13 @@ class Texts:
         self._digits += len(_DIGIT.findall(text))
         return self._encoded <= _MOST_ENCODED and self._digits <= _MOST_DIGITS_TOGETHER
 
+    def count(self, size: int) -> bool:
+        """Tell whether so many bytes of numbers more are not too many."""
+        self._numbers += size
+        return self._numbers <= _MOST_NUMBERS
 
+
+_MOST_NUMBERS = 2000  # bytes; those of a photograph are a few hundred
 _MOST_ENCODED, _MOST_DIGITS_TOGETHER = 1000, 4000  # letters: a dozen identifiers, and the settings of a raw converter
 _SHORTEST = 60  # letters; what fewer can encode is no picture to speak of
 _MOST_DIGITS = 1000  # in a text of which most are digits
@@ -118,9 +124,8 @@ _UNBROKEN = re.compile(r"[A-Za-z]{120,}")  # longer than any word of any languag
 _DIGIT = re.compile(r"\d")
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffd-\uffff]")
-_WORD = re.compile(r"[A-Za-z0-9]{3,}")
+_WORD = re.compile(r"[^\W_]{3,}")
 _RUN = re.compile(r"[A-Za-z0-9+/=_\r\n\t -]{100,}")
-_MIXED = re.compile(r"[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z]")
 _MOST_MIXED = 100  # letters; some identifiers and a long address have as many
 _SIGN = re.compile(r"[!-/:-@\[-`{-~]")
 _MOST_SIGNS, _SHARE_OF_SIGNS = 12, 7  # kinds of signs in a text of which they are more than a seventh
@@ -142,9 +147,16 @@ def _encoded_letters(text: str) -> int:
     of so many kinds as ASCII85 has.
     """
     found = _SIGN.findall(text)
-    if len(set(found)) >= _MOST_SIGNS and len(found) * _SHARE_OF_SIGNS > len(text):
+    if len(set(found)) >= min(_MOST_SIGNS, max(len(text) // 5, 2)) and len(found) * _SHARE_OF_SIGNS > len(text):
         return len(text)
-    return sum(len(word) for word in _WORD.findall(text) if _MIXED.search(word))
+    return sum(len(word) for word in _WORD.findall(text) if _is_mixed(word))
+
+
+def _is_mixed(word: str) -> bool:
+    """Tell whether letters and digits, or small and large ones, stand in a word as in none of any script."""
+    if word.isalpha():
+        return word not in {word.lower(), word.upper()} and word[1:] != word[1:].lower()
+    return not word.isdigit()
 
 
 def _counts(text: str) -> bool:
