@@ -265,7 +265,8 @@ static inline void mark_block_of(blender *blend, int16_t *block, const struct sc
 /* Take away what lies beyond the picture's right and lower edge, which are so many columns and rows away: nobody sees it,
  * and no mark is on it. The last samples are repeated there, unless what is there is nearly the same.
  * Return whether the block has changed. */
-static inline int hide_beyond(int16_t *block, const struct scales *scales, int32_t columns, int32_t rows) {
+static __attribute__((noinline)) int hide_beyond(int16_t *block, const struct scales *scales, int32_t columns,
+                                                 int32_t rows) {
   if (columns >= 8 && rows >= 8) return 0;
   if (columns <= 0 || rows <= 0) {
     int changed = 0;
