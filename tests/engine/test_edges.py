@@ -65,6 +65,15 @@ def test_nothing_is_left_beyond_the_edges(mode: str, settings: dict[str, object]
     assert np.array_equal(seen(result.data)[away], seen(source)[away])
 
 
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_without_a_mark_no_pixel_changes(settings: dict[str, object]) -> None:
+    buffer = BytesIO()
+    busy("RGB").save(buffer, "JPEG", quality=92, **settings)
+    source = sized(buffer.getvalue(), FULL[0] - 5, FULL[1] - 4)
+    result = engine.process(source, engine.load_options({"task": "strip"})).data
+    assert np.array_equal(seen(result), seen(source))
+
+
 @pytest.mark.parametrize("size", [(255, 191), (250, 190), (241, 177)])
 @pytest.mark.parametrize("quality", [85, 95])
 @pytest.mark.parametrize("progressive", [False, True])

@@ -343,7 +343,7 @@ def test_images_are_stored_side_by_side_and_told_together(
     with ThreadPoolExecutor(several) as threads:
         receive(own, call("POST", "/", body, **{"Content-Type": FORM}), replace(at_once(), storing=threads))
     assert sum(told) == several
-    assert len(told) < several / 2
+    assert len(told) <= several / 2
     assert names(own) == [f"{number}.png" for number in range(several)]
 
 

@@ -40,6 +40,13 @@ struct component {
   struct stencil *stencils;
 };
 
+/* Tell whether there is a mark at all: without one nothing of a file is to be changed. */
+static inline int marks_something(const struct component *components, int count) {
+  for (int each = 0; each < count; each++)
+    if (components[each].places) return 1;
+  return 0;
+}
+
 /* What the brightness of a picture, its first component, is like before it is marked: the mean of each block, 0 to 255,
  * row by row. */
 struct ground {

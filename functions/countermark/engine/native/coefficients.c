@@ -210,7 +210,7 @@ int mark_coefficients(const struct library *library, const uint8_t *source, size
   if (!decide(&ground)) goto leave;
   errors.result = DONE;
   for (int each = 0; each < count; each++) {
-    hide_edges(&reader, blocks[each], reader.comp_info + each);
+    if (marks_something(components, count)) hide_edges(&reader, blocks[each], reader.comp_info + each);
     mark_component(&reader, blocks[each], reader.comp_info + each, components + each);
   }
 

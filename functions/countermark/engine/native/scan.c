@@ -64,6 +64,7 @@ struct scan {
   struct output output;
   struct link *links;
   int32_t links_used, links_size;
+  int marks;     /* whether there is a mark at all */
   uint8_t *busy; /* for the units of a row: whether a mark touches one of its blocks */
 };
 
@@ -310,7 +311,7 @@ static int walk_unit(struct scan *scan, blender *blend, int32_t row, int32_t uni
         int32_t link = lane->touched[(size_t)line * part->line + x];
         int32_t columns = part->width - 8 * x, rows = part->height - 8 * y;
         size_t block = (size_t)y * part->line + x;
-        if (link || columns < 8 || rows < 8) result = mark_block(scan, lane, blend, link, block, columns, rows);
+        if (link || (scan->marks && (columns < 8 || rows < 8))) result = mark_block(scan, lane, blend, link, block, columns, rows);
         else if (lane->moved) result = correct_mean(scan, lane, block);
         if (result != DONE) return result;
       }
@@ -345,6 +346,7 @@ static size_t most_output(const struct scan *scan, const struct component *compo
 
 static int walk(struct scan *scan, const struct component *components, double end) {
   blender *blend = best_blender();
+  scan->marks = marks_something(components, scan->frame.parts);
   scan->output.bytes = malloc(most_output(scan, components));
   if (scan->output.bytes == NULL) return NO_MEMORY;
   for (int32_t row = 0; row < scan->frame.units_down; row++) {

@@ -863,6 +863,7 @@ static int begin_strip(struct file *file, const struct component *components, in
 static int walk(struct file *file, const struct component *components, double end) {
   blender *blend = best_blender();
   passing *pass = best_passing();
+  int marks = marks_something(components, file->frame.parts);
   choose_kept(file, components);
   for (int32_t strip = 0; strip < file->frame.units_down; strip++) {
     if (now() > end) return TOOK_TOO_LONG;
@@ -873,7 +874,7 @@ static int walk(struct file *file, const struct component *components, double en
     if (!begin_strip(file, components, strip)) return NO_MEMORY;
     int result = pass(file, strip, READ);
     if (result != DONE) return result;
-    if (hides_something(file, strip)) return NOT_FOR_US; /* but for libjpeg */
+    if (marks && hides_something(file, strip)) return NOT_FOR_US; /* but for libjpeg */
     for (int each = 0; each < file->frame.parts; each++) mark_strip(file, each, components + each, strip, blend);
     result = pass(file, strip, WRITE);
     if (result != DONE) return result;
