@@ -101,8 +101,12 @@ def load_settings(kind: type[Kind], **known: str) -> Kind:
 
 
 def _secret_folders(folder: Path) -> list[Path]:
-    """The secrets folder, and those in it; Kubernetes' own (``..data``) say the same again."""
-    return [folder, *sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))]
+    """The secrets folder if there are files in it, else those in it; Kubernetes' own (``..data``) say the same again.
+
+    Folders beside files may be somebody else's, as on one machine, where each function has one.
+    """
+    found = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+    return [folder] if any(each.is_file() for each in found) else [each for each in found if each.is_dir()] or [folder]
 
 
 def _said(message: str) -> str:

@@ -41,6 +41,12 @@ def test_secrets_come_also_from_a_folder_for_each_secret(secrets: Path) -> None:
     assert load_settings(Settings).s3_access_key.get_secret_value() == "key"
 
 
+def test_a_folder_beside_files_is_somebody_elses(secrets: Path) -> None:
+    (secrets / "watermark").mkdir()
+    (secrets / "watermark" / "s3-access-key").write_text("another")
+    assert load_settings(Settings).s3_access_key.get_secret_value() == "key"
+
+
 @pytest.mark.usefixtures("secrets")
 def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NATS_URL", "nats://other:4222")
