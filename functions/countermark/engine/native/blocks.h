@@ -11,7 +11,7 @@
 
 #define MOST_COMPONENTS 3
 #define LARGEST 1023        /* the largest coefficient that Huffman coding has a code for */
-#define FAINT 64.0f         /* squared levels: what is beyond an edge differs less from the edge by rounding alone, mostly */
+#define FAINT 64.0f         /* squared levels: by rounding alone, what is beyond an edge mostly differs less from the edge */
 #define ROUNDER 12582912.0f /* 1.5 x 2^23: a float plus this has no room for fractions */
 
 enum { DONE = 0, NOT_FOR_US = 1, DAMAGED = 2, TOOK_TOO_LONG = 3, NO_MEMORY = 4, STOPPED = 5 };
@@ -270,8 +270,8 @@ static inline void mark_block_of(blender *blend, int16_t *block, const struct sc
 }
 
 /* Take away what lies beyond the picture's right and lower edge, which are so many columns and rows away: nobody sees it,
- * and no mark is on it. The last samples are repeated there, unless what is there is nearly the same.
- * Return whether the block has changed. */
+ * and no mark is on it. The last samples are repeated there, unless what is there is nearly the same; a block of which
+ * nothing is seen keeps its mean alone. Return whether the block has changed. */
 static __attribute__((noinline)) int hide_beyond(int16_t *block, const struct scales *scales, int32_t columns,
                                                  int32_t rows) {
   if (columns >= 8 && rows >= 8) return 0;

@@ -209,8 +209,9 @@ int mark_coefficients(const struct library *library, const uint8_t *source, size
   errors.result = STOPPED;
   if (!decide(&ground)) goto leave;
   errors.result = DONE;
+  int marks = marks_something(components, count);
   for (int each = 0; each < count; each++) {
-    if (marks_something(components, count)) hide_edges(&reader, blocks[each], reader.comp_info + each);
+    if (marks) hide_edges(&reader, blocks[each], reader.comp_info + each);
     mark_component(&reader, blocks[each], reader.comp_info + each, components + each);
   }
 

@@ -241,7 +241,8 @@ static int correct_mean(struct scan *scan, struct lane *lane, size_t block) {
   return result;
 }
 
-/* Blend the marks of a block, which has the given distances to the picture's right and lower edge. */
+/* Blend the marks of a block, which has the given distances to the picture's right and lower edge, and take away what it
+ * holds beyond them. A block that stays as it was is copied. */
 static int mark_block(struct scan *scan, struct lane *lane, blender *blend, int32_t link, size_t at, int32_t columns,
                       int32_t rows) {
   int16_t block[64] __attribute__((aligned(16))) = {0};
@@ -311,7 +312,8 @@ static int walk_unit(struct scan *scan, blender *blend, int32_t row, int32_t uni
         int32_t link = lane->touched[(size_t)line * part->line + x];
         int32_t columns = part->width - 8 * x, rows = part->height - 8 * y;
         size_t block = (size_t)y * part->line + x;
-        if (link || (scan->marks && (columns < 8 || rows < 8))) result = mark_block(scan, lane, blend, link, block, columns, rows);
+        int reaches_over = scan->marks && (columns < 8 || rows < 8);
+        if (link || reaches_over) result = mark_block(scan, lane, blend, link, block, columns, rows);
         else if (lane->moved) result = correct_mean(scan, lane, block);
         if (result != DONE) return result;
       }
