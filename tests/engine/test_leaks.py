@@ -1,15 +1,17 @@
 """No other picture is inside a result: a share of all carriers, and whether the detector would see one."""
 
 import base64
+import struct
 from collections import defaultdict
 from xml.sax.saxutils import escape
 
 import pytest
 from countermark import engine
 from countermark.engine.metadata.leaks import find_leaks
+from countermark.engine.metadata.tags import EXIF_IFD, FIRST, Holds
 from PIL import Image
 
-from tests.engine.carriers import data_set, in_jpeg, noise, packet, resource, segment, sources, traces
+from tests.engine.carriers import block, data_set, in_jpeg, noise, notes, packet, resource, segment, sources, traces
 from tests.engine.leaks import OPTIONS, what_leaks
 
 SOURCES = list(sources())
@@ -87,3 +89,38 @@ def test_keywords_of_people_stay():
     words = ["Hochzeit", "IMG_2041", "São Paulo", "2026", "iPhone", "свадьба", "結婚式"] * 20
     result = engine.process(in_jpeg(in_xmp(words)), engine.load_options({"metadata": "keep"})).data
     assert all(result.count(f"<rdf:li>{word}</rdf:li>".encode()) == 20 for word in words)
+
+
+def fuji_notes(values):
+    """Return maker's notes of one directory, whose offsets count from its start."""
+    table, behind = b"", 12 + 2 + 12 * len(values) + 4
+    for number, value in enumerate(values):
+        table += struct.pack("<HHII", 0x4001 + number, 7, len(value), behind)
+        behind += len(value)
+    return b"FUJIFILM" + struct.pack("<IH", 12, len(values)) + table + bytes(4) + b"".join(values)
+
+
+def left_of(pieces, exif):
+    """Return how many bytes of these values an image's copy has."""
+    source = in_jpeg(segment(0xE1, b"Exif\0\0" + exif))
+    result = engine.process(source, engine.load_options({"metadata": "keep"})).data
+    return sum(len(piece) for piece in pieces if piece in result)
+
+
+@pytest.mark.parametrize("size", [64, 1000, 3000])
+def test_a_picture_in_values_of_makers_notes_does_not_leave(size):
+    hidden = noise((130, 120), 5).tobytes()
+    pieces = [hidden[at : at + size] for at in range(0, 40_000, size)]
+    assert left_of(pieces, notes(fuji_notes(pieces), b"FUJIFILM")) == 0
+    few = pieces[: 3000 // size]
+    assert left_of(few, notes(fuji_notes(few), b"FUJIFILM")) == sum(map(len, few))
+
+
+def test_a_picture_in_numbers_does_not_leave():
+    hidden = noise((70, 50), 5).tobytes()
+    tags = [tag for tag, holds in FIRST[EXIF_IFD].items() if holds is Holds.NUMBERS]
+    pieces = [hidden[at : at + 128] for at in range(0, 128 * len(tags), 128)]
+    directory = {tag: (7, piece) for tag, piece in zip(tags, pieces, strict=True)}
+    exif = block([{0x010F: (2, b"A\0")}, directory], nested={EXIF_IFD: 1})
+    assert sum(map(len, pieces)) > 4000
+    assert left_of(pieces, exif) <= 2048
